@@ -1,0 +1,125 @@
+# Copyright 2026 The hanziformers authors. Licensed under the Apache License, Version 2.0.
+"""Configuration of ChineseBERT (Sun et al., 2021, "ChineseBERT: Chinese Pretraining Enhanced by Glyph and Pinyin")."""
+
+from typing import Any
+
+from huggingface_hub.dataclasses import strict
+from transformers import PreTrainedConfig
+
+
+@strict
+class ChineseBertConfig(PreTrainedConfig):
+    """Sizes of a ChineseBERT. The defaults are the published base model (147,337,984 parameters).
+
+    Every field is checked when the configuration is made: a wrong type or a value outside of its range raises an
+    error that names the field, the value and what is allowed.
+
+    Args:
+        vocab_size: rows of the word and of the glyph table, >= 1. The published vocabulary has 23,236 tokens.
+        hidden_size: width H of the Transformer, a multiple of `num_attention_heads`.
+        num_hidden_layers: Transformer layers, >= 1.
+        num_attention_heads: attention heads, >= 1.
+        intermediate_size: width of the feed-forward layers, >= 1.
+        hidden_act: activation of the feed-forward layers, a name that transformers knows ("gelu" is the exact one).
+        hidden_dropout_prob: dropout after the embeddings and in every layer, in [0, 1).
+        attention_probs_dropout_prob: dropout on the attention weights, in [0, 1).
+        classifier_dropout: dropout before a task head, in [0, 1); None takes `hidden_dropout_prob`.
+        classifier_mlp: token classification through Linear-tanh-Linear, the head of the published NER runs, instead of
+            one Linear.
+        max_position_embeddings: the longest sequence in tokens, >= 1.
+        type_vocab_size: token types, >= 1.
+        glyph_embedding_dim: values of one character's pictures laid flat, fonts * height * width. Published: 3 fonts
+            of 24 x 24 pixels = 1728 (the paper's 2,352 is a slip: 24 * 24 * 3 is 1,728).
+        pinyin_vocab_size: symbols of the pinyin alphabet: 0 = none, 1-5 the tones, 6-31 the letters a-z.
+        pinyin_length: pinyin symbols of one character (the longest reading has 7).
+        pinyin_embedding_size: width of a pinyin symbol's vector.
+        pinyin_kernel_size: width of the convolution over the symbols, in 1..`pinyin_length`.
+        initializer_range: standard deviation of the initial weights, > 0.
+        layer_norm_eps: epsilon of the layer norms, > 0.
+
+    Example:
+        >>> from hanziformers import ChineseBertConfig
+        >>> ChineseBertConfig(num_hidden_layers=4).hidden_size
+        768
+        >>> ChineseBertConfig.large().num_hidden_layers
+        24
+    """
+
+    model_type = "chinese_bert"
+    attribute_map = {"pinyin_map_len": "pinyin_vocab_size"}
+
+    vocab_size: int = 23236
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    hidden_dropout_prob: float | int = 0.1
+    attention_probs_dropout_prob: float | int = 0.1
+    classifier_dropout: float | int | None = None
+    classifier_mlp: bool = False
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    glyph_embedding_dim: int = 1728
+    pinyin_vocab_size: int = 32
+    pinyin_length: int = 8
+    pinyin_embedding_size: int = 128
+    pinyin_kernel_size: int = 2
+    initializer_range: float = 0.02
+    layer_norm_eps: float = 1e-12
+    pad_token_id: int | None = 0
+    bos_token_id: int | None = None
+    eos_token_id: int | list[int] | None = None
+    tie_word_embeddings: bool = True
+    is_decoder: bool = False
+    add_cross_attention: bool = False
+
+    @classmethod
+    def base(cls, **fields: Any) -> "ChineseBertConfig":
+        """The published base model: 12 layers of 768, 12 heads; `fields` replace single values."""
+        return cls(**fields)
+
+    @classmethod
+    def large(cls, **fields: Any) -> "ChineseBertConfig":
+        """The published large model: 24 layers of 1024, 16 heads; `fields` replace single values."""
+        sizes = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+        return cls(**{**sizes, **fields})
+
+    def validate_architecture(self) -> None:
+        """Refuses values that no model can be built from.
+
+        Raises:
+            ValueError: names the field, its value and what is allowed.
+        """
+        super().validate_architecture()
+        for name in (
+            "vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size max_position_embeddings "
+            "type_vocab_size glyph_embedding_dim pinyin_vocab_size pinyin_length pinyin_embedding_size"
+        ).split():
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "an integer of 1 or more")
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
+            value = getattr(self, name)
+            _require(value is None or 0 <= value < 1, name, value, "a number in [0, 1)")
+        for name in ("initializer_range", "layer_norm_eps"):
+            _require(getattr(self, name) > 0, name, getattr(self, name), "a number above 0")
+        heads, kernel, length = self.num_attention_heads, self.pinyin_kernel_size, self.pinyin_length
+        _require(self.hidden_size % heads == 0, "hidden_size", self.hidden_size, f"a multiple of {heads} heads")
+        _require(1 <= kernel <= length, "pinyin_kernel_size", kernel, f"1 to pinyin_length={length}")
+        _require(
+            self.pinyin_vocab_size**length < 2**63,
+            "pinyin_length",
+            length,
+            f"pinyin_vocab_size ** pinyin_length < 2 ** 63 (a reading is packed into one int64), with {self.pinyin_vocab_size} symbols",
+        )
+        decoder = self.is_decoder or self.add_cross_attention
+        _require(not decoder, "is_decoder, add_cross_attention", True, "False: ChineseBERT is an encoder")
+
+
+def _require(fine: bool, field: str, value: Any, allowed: str) -> None:
+    if not fine:
+        raise ValueError(f"{field}={value!r} is not allowed in ChineseBertConfig; allowed is {allowed}")
+
+
+ChineseBertConfig.register_for_auto_class()
+
+__all__ = ["ChineseBertConfig"]

@@ -1,0 +1,1 @@
+"""Characters to pictures, syllables to spectrograms, examples to batches. Imports its own siblings only."""

@@ -1,0 +1,1 @@
+"""Text to ids: tokenizers and pinyin. Imports tokenizers, pypinyin, transformers and its own siblings."""

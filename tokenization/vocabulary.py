@@ -1,0 +1,60 @@
+"""Reading and checking of vocabularies, before a tokenizer is built on them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from transformers.utils import logging
+
+logger = logging.get_logger(__name__)
+
+
+def read_vocabulary(source: str | Path | Mapping[str, int], required: Sequence[str]) -> dict[str, int]:
+    """Reads a WordPiece vocabulary: a file with one token a line (its id is the line's number, from 0), or a mapping.
+
+    A token that stands twice keeps its last line, as in BERT; how many do is logged as a warning.
+
+    Args:
+        source: path of vocab.txt, or token -> id.
+        required: tokens that must be there, e.g. [UNK].
+
+    Returns:
+        token -> id.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: not UTF-8, empty, a required token is missing, or an id is negative or given twice.
+    """
+    if isinstance(source, Mapping):
+        name, vocabulary = "the vocabulary given", dict(source)
+        if len(set(vocabulary.values())) < len(vocabulary) or min(vocabulary.values(), default=0) < 0:
+            raise ValueError(f"{name} gives an id to two tokens or has a negative one; ids must be distinct and >= 0")
+    else:
+        name, vocabulary = str(source), _read_file(Path(source))
+    missing = [token for token in required if token not in vocabulary]
+    if not vocabulary or missing:
+        raise ValueError(
+            f"{name} has {len(vocabulary)} tokens and lacks {missing}; a vocabulary has one token a line, and every "
+            "special token among them (other names are given as unk_token=..., cls_token=... and so on)"
+        )
+    return vocabulary
+
+
+def _read_file(path: Path) -> dict[str, int]:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no vocabulary file {path}; it must be a text file with one token a line")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8, one token a line") from error
+    tokens = [line.rstrip("\r") for line in text.split("\n")]
+    if tokens[-1] == "":
+        tokens.pop()
+    vocabulary = {token: index for index, token in enumerate(tokens)}
+    if len(vocabulary) < len(tokens):
+        logger.warning(
+            f"{path}: {len(tokens) - len(vocabulary)} of {len(tokens)} lines repeat a token; the last line of each counts"
+        )
+    return vocabulary
+
+
+__all__ = ["read_vocabulary"]

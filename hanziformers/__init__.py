@@ -41,4 +41,4 @@ def __dir__() -> list[str]:
 
 register_when_imported()
 
-__all__ = ["__version__", *_PLACES]  # noqa: PLE0604
+__all__ = ["__version__", *_PLACES]

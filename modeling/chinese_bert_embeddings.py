@@ -205,8 +205,10 @@ def check_ids(name: str, ids: Tensor | None, size: int, meaning: str) -> None:
     low, high = (int(bound) for bound in torch.aminmax(ids))
     if low < 0 or high >= size:
         found = low if low < 0 else high
-        raise ValueError(f"{name} holds {found}; allowed are 0 to {size - 1} ({meaning}). Were text and model made by "
-                         "the same tokenizer? After adding tokens call model.resize_token_embeddings(len(tokenizer))")
+        raise ValueError(
+            f"{name} holds {found}; allowed are 0 to {size - 1} ({meaning}). Were text and model made by "
+            "the same tokenizer? After adding tokens call model.resize_token_embeddings(len(tokenizer))"
+        )
 
 
 __all__ = ["ChineseBertEmbeddings", "check_ids"]

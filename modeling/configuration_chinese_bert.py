@@ -92,10 +92,19 @@ class ChineseBertConfig(PreTrainedConfig):
             ValueError: names the field, its value and what is allowed.
         """
         super().validate_architecture()
-        for name in (
-            "vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size max_position_embeddings "
-            "type_vocab_size glyph_embedding_dim pinyin_vocab_size pinyin_length pinyin_embedding_size"
-        ).split():
+        for name in [
+            "vocab_size",
+            "hidden_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "intermediate_size",
+            "max_position_embeddings",
+            "type_vocab_size",
+            "glyph_embedding_dim",
+            "pinyin_vocab_size",
+            "pinyin_length",
+            "pinyin_embedding_size",
+        ]:
             _require(getattr(self, name) >= 1, name, getattr(self, name), "an integer of 1 or more")
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
             value = getattr(self, name)

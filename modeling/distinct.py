@@ -46,9 +46,7 @@ class WeightCache:
 
     def get(self, weights: Sequence[Tensor], compute: Callable[[], Tensor]) -> Tensor:
         """The value of `compute()` under the present `weights`; computed without gradients, in their own dtype."""
-        key = tuple(
-            (w.data_ptr(), 0 if w.is_inference() else w._version, w.shape, w.dtype, w.device) for w in weights
-        )
+        key = tuple((w.data_ptr(), 0 if w.is_inference() else w._version, w.shape, w.dtype, w.device) for w in weights)
         entry = self._entry
         if entry is None or entry[0] != key:
             device = weights[0].device.type

@@ -10,7 +10,9 @@ def chinese_bert_inputs(config, batch, length):
         "token_type_ids": torch.randint(0, config.type_vocab_size, (batch, length)),
         "attention_mask": (torch.arange(length)[None] < lengths[:, None]).long(),
         "pinyin_ids": torch.randint(0, config.pinyin_vocab_size, (batch, length, config.pinyin_length)),
-        "glyph_ids": torch.randint(1, 64, (batch, length)),  # few, as tests that shrink the vocabulary clamp input_ids only
+        "glyph_ids": torch.randint(
+            1, 64, (batch, length)
+        ),  # few, as tests that shrink the vocabulary clamp input_ids only
     }
 
 
@@ -50,6 +52,7 @@ TEXTS = ["银行很忙，今天天气好。", "行长"]
 
 def chinese_bert_tokenizer():
     from common_tokenizer_tests import english_vocab
+
     from hanziformers import ChineseBertTokenizer
 
     return ChineseBertTokenizer(vocab=english_vocab(*TEXTS))

@@ -1,0 +1,233 @@
+"""Pinyin of whole texts, equal to pypinyin's on every text and much faster.
+
+pypinyin cuts every run of Chinese characters into the phrases of its dictionary (forward maximum matching) and reads
+each phrase as a whole, which is how 行 becomes hang2 in 银行. Few readings differ from what the character has alone,
+so `PinyinTable` looks up every character in one table and then corrects those few. Why this is exact:
+
+- Chains. Two neighbours that are adjacent in no phrase (nor in any word that the segmenter was trained on) always have
+  a word border between them. A text so falls into short chains that are cut independently of each other, and a chain
+  without the last two characters of a phrase that changes a reading keeps the readings of the table. The pairs are
+  kept in a hash table; a collision only joins two chains or asks once too often.
+- Tail rule and stop character. A chain's words depend on one more thing: where the run of Chinese characters ends
+  inside an unfinished phrase, pypinyin stops matching (the 头 of 一块石头 reads tou2 there, tou before more Chinese).
+  So a chain that is not the end of a run is cut together with a Chinese character that is in no phrase.
+- The cutting itself is pypinyin's own, asked once for each different chain and remembered; no rule of its segmenter is
+  repeated here, so the result follows whichever version is installed.
+
+Line breaks are not Chinese and end a run: texts joined by line breaks read as they do one by one.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+
+import numpy as np
+from pypinyin import Style
+from pypinyin.constants import PHRASES_DICT, PINYIN_DICT, RE_HANS
+from pypinyin.seg import mmseg, simpleseg
+from pypinyin.style import convert
+
+SYMBOLS = "_12345abcdefghijklmnopqrstuvwxyz"
+PINYIN_LENGTH = 8
+
+_SYMBOL_IDS = {symbol: index for index, symbol in enumerate(SYMBOLS) if index}
+_CODE_POINTS = 0x110000
+_MULTIPLIER = np.uint32(40503)  # odd; spreads the first character of a pair over the hash table
+_MASK = np.uint32(2**20 - 1)
+_LINKED, _CHANGING = 1, 2
+_CHANGING_TAIL = re.compile(rb"\x02[\x01\x02]*")  # from a chain's first changing pair to the end of the chain
+_MEMO_ENTRIES = 2**17
+
+
+def encode_pinyin(reading: str) -> list[int]:
+    """Gives the symbol ids of one reading.
+
+    Args:
+        reading: A syllable in pypinyin's TONE3 style: letters a-z (v for ü), then the tone 1-4. No digit, or 5, is the
+            neutral tone. "" is no reading.
+
+    Returns:
+        8 ids in 0..31, positions in `SYMBOLS`: the letters, the tone (5 where there is no digit), then zeros. "" gives
+        zeros only.
+
+    Raises:
+        ValueError: The reading holds another symbol, or is longer than 8 symbols with its tone.
+    """
+    unknown = "".join(sorted(set(reading) - _SYMBOL_IDS.keys()))
+    if unknown:
+        raise ValueError(
+            f"the reading {reading!r} holds {unknown!r}, but only a-z and the tones 1-5 have an id: "
+            "write it in pypinyin's Style.TONE3, lower case, v for ü (for example 'lv4')"
+        )
+    if reading and not any(symbol.isdigit() for symbol in reading):
+        reading += "5"
+    if len(reading) > PINYIN_LENGTH:
+        raise ValueError(
+            f"the reading {reading!r} (tone included) has {len(reading)} symbols, but at most {PINYIN_LENGTH} are "
+            "allowed: pass one syllable at a time"
+        )
+    return [_SYMBOL_IDS[symbol] for symbol in reading] + [0] * (PINYIN_LENGTH - len(reading))
+
+
+class PinyinTable:
+    """The reading of every character of a text in its context, by table.
+
+    Equal to the first reading of each position in `pypinyin.pinyin(text, Style.TONE3, heteronym=True)`. The table is
+    built from pypinyin's dictionaries as they stand at that moment: load your own dictionaries first
+    (`pypinyin.load_phrases_dict`, `pypinyin.load_single_dict`), or call `pinyin_table.cache_clear()` after.
+
+    Attributes:
+        readings: The different readings, for example "zhong1"; row 0 is "", no reading.
+        ids: uint8 [rows, 8], in 0..31, read-only: the symbol ids of every row. Zeros for row 0 and for a reading with
+            a symbol that has no id, such as "ê1".
+    """
+
+    def __init__(self) -> None:
+        """Reads pypinyin's dictionaries; takes some tenths of a second.
+
+        Raises:
+            ValueError: A phrase does not have one list of readings a character.
+        """
+        rows_by_reading = {"": 0}
+
+        @cache
+        def row(raw: str) -> int:
+            reading = convert(raw, Style.TONE3, strict=True, default=raw)
+            return rows_by_reading.setdefault(reading, len(rows_by_reading))
+
+        def first(raws: Iterable[str]) -> int:
+            return next(filter(None, map(row, raws)), 0)
+
+        phrases = {phrase: list(map(first, readings)) for phrase, readings in PHRASES_DICT.items()}
+        for phrase, rows in phrases.items():
+            if len(rows) != len(phrase):
+                raise ValueError(
+                    f"pypinyin's phrase {phrase!r} has {len(rows)} readings, but it must have {len(phrase)}: one list "
+                    "a character, or the readings of all later characters shift. Load it again with "
+                    f"pypinyin.load_phrases_dict, or delete pypinyin.constants.PHRASES_DICT[{phrase!r}]"
+                )
+        chinese = _chinese_characters()
+        alone = {character: first(PINYIN_DICT.get(ord(character), "").split(",")) for character in chinese}
+        alone |= {phrase: rows[0] for phrase, rows in phrases.items() if phrase in alone}
+
+        self._changes: dict[str, list[tuple[int, int]]] = {}  # phrase -> (offset, row) of the readings it changes
+        for phrase, rows in phrases.items():
+            defaults = list(map(alone.get, phrase))
+            if rows != defaults and None not in defaults:  # a phrase with a character that is not Chinese never matches
+                pairs = enumerate(zip(rows, defaults, strict=True))
+                self._changes[phrase] = [(offset, new) for offset, (new, old) in pairs if new != old]
+
+        words = "\n".join([*phrases, *mmseg.p_set._set])  # the segmenter has no public view of the words it knows
+        codes = _codes(words)
+        within = (codes[:-1] != ord("\n")) & (codes[1:] != ord("\n"))
+        self._links = np.zeros(int(_MASK) + 1, np.uint8)
+        self._links[_hash(codes)[within]] = _LINKED
+        self._links[_hash(_codes("".join(phrase[-2:] for phrase in self._changes)))[::2]] = _CHANGING
+
+        self._alone = np.zeros(_CODE_POINTS, np.int32)
+        self._alone[_codes(chinese)] = list(alone.values())
+        is_chinese = np.zeros(_CODE_POINTS, np.uint8)
+        is_chinese[_codes(chinese)] = 1
+        self._is_chinese = is_chinese.tobytes()
+        used = set(words)
+        self._stop = next(character for character in chinese if character not in used)
+        self._memo: dict[str, list[tuple[int, int]]] = {}
+        self.readings = list(rows_by_reading)
+        self.ids = np.array([_ids_or_zeros(reading) for reading in self.readings], np.uint8)
+        self.ids.setflags(write=False)
+
+    def rows(self, text: str) -> np.ndarray:
+        r"""Gives the row of every character's reading in its context.
+
+        Join many short texts by "\n" and call this once: the readings are the same, the cost of a call is shared.
+
+        Args:
+            text: Any string, also empty or with lone surrogates.
+
+        Returns:
+            int32 [len(text)], one row of `readings` and `ids` a code point; 0 where a character has no reading.
+
+        Raises:
+            TypeError: `text` is not a string.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"text must be one str, got {type(text).__name__}: join a list of texts by '\\n'")
+        codes = _codes(text)
+        rows = self._alone.take(codes)
+        links = self._links.take(_hash(codes)).tobytes()  # links[i] tells of characters i and i + 1
+        for match in _CHANGING_TAIL.finditer(links):
+            start, end = links.rfind(b"\0", 0, match.start()) + 1, match.end() + 1
+            chain = text[start:end]
+            if end < len(text) and self._is_chinese[ord(text[end])]:
+                chain += self._stop
+            changes = self._memo.get(chain)
+            if changes is None:
+                changes = self._solve(chain)
+            for offset, row in changes:
+                rows[start + offset] = row
+        return rows
+
+    def row_of(self, character: str) -> int:
+        """Gives the row of one character's reading outside any context.
+
+        Args:
+            character: One code point.
+
+        Returns:
+            A row of `readings` and `ids`, 0 where the character has no reading.
+
+        Raises:
+            ValueError: `character` is not exactly one code point.
+        """
+        if len(character) != 1:
+            raise ValueError(f"character must be one code point, got {character!r}: use rows() for a text")
+        return int(self._alone[ord(character)])
+
+    def _solve(self, chain: str) -> list[tuple[int, int]]:
+        """Cuts one chain with pypinyin's segmenter and remembers its (offset, row) that differ from the table."""
+        changes, start = [], 0
+        for word in simpleseg.seg(chain):
+            changes += [(start + offset, row) for offset, row in self._changes.get(word, ())]
+            start += len(word)
+        if len(self._memo) >= _MEMO_ENTRIES:
+            self._memo.clear()
+        self._memo[chain] = changes
+        return changes
+
+
+@cache
+def pinyin_table() -> PinyinTable:
+    """Gives the table that the whole process shares, built at the first call.
+
+    It holds pypinyin's dictionaries as they stood then: load your own before, or call `pinyin_table.cache_clear()`
+    after.
+
+    Raises:
+        ValueError: See `PinyinTable`.
+    """
+    return PinyinTable()
+
+
+def _codes(text: str) -> np.ndarray:
+    """Gives the code points of a text, lone surrogates included: uint32 [len(text)]."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.dtype("<u4"))
+
+
+def _hash(codes: np.ndarray) -> np.ndarray:
+    """Gives the place of every adjacent pair in the table of links: uint32 [len(codes) - 1], empty for no codes."""
+    return (codes[:-1] * _MULTIPLIER + codes[1:]) & _MASK
+
+
+def _chinese_characters() -> str:
+    """Gives every character that pypinyin takes as Chinese, in order of code point."""
+    lines = np.full((_CODE_POINTS, 2), ord("\n"), np.dtype("<u4"))
+    lines[:, 0] = np.arange(_CODE_POINTS)
+    return "".join(re.findall(RE_HANS.pattern, lines.tobytes().decode("utf-32-le", "surrogatepass"), re.MULTILINE))
+
+
+def _ids_or_zeros(reading: str) -> list[int]:
+    """Encodes a reading as the published code does: eight zeros where it cannot be written."""
+    try:
+        return encode_pinyin(reading)
+    except ValueError:
+        return [0] * PINYIN_LENGTH

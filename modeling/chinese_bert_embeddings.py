@@ -1,6 +1,7 @@
 """The embeddings of ChineseBERT: character id, glyph and pinyin, fused (section 3.2, Figures 2 to 4 of the paper).
 
-Axes: B batch, L length, H hidden, V vocabulary, P pinyin slots, U distinct keys, G glyph values (fonts * height * width).
+Axes: B batch, L length, H hidden, V vocabulary, P pinyin slots, U distinct keys, G glyph values (fonts * height *
+width).
 
     word    = E_word[id]                                                   [B, L, H]
     pinyin  = max over windows of conv(E_symbol[pinyin_ids])               [B, L, H]
@@ -176,8 +177,8 @@ class ChineseBertEmbeddings(nn.Module):
             )
         if pinyin_ids is not None and tuple(pinyin_ids.shape) != (batch, length, slots):
             raise ValueError(
-                f"pinyin_ids has the shape {tuple(pinyin_ids.shape)}; needed is {(batch, length, slots)}: {slots} symbols "
-                f"for each token. A flat [B, L * {slots}] tensor becomes one by pinyin_ids.view({batch}, -1, {slots})"
+                f"pinyin_ids has the shape {tuple(pinyin_ids.shape)}; needed is {(batch, length, slots)}: {slots} "
+                f"symbols for each token; a flat [B, L * {slots}] tensor becomes one by .view({batch}, -1, {slots})"
             )
         if position_ids is None and length > positions:
             raise ValueError(

@@ -6,6 +6,20 @@ from typing import Any
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
+_SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "glyph_embedding_dim",
+    "pinyin_vocab_size",
+    "pinyin_length",
+    "pinyin_embedding_size",
+)
+
 
 @strict
 class ChineseBertConfig(PreTrainedConfig):
@@ -92,19 +106,7 @@ class ChineseBertConfig(PreTrainedConfig):
             ValueError: names the field, its value and what is allowed.
         """
         super().validate_architecture()
-        for name in [
-            "vocab_size",
-            "hidden_size",
-            "num_hidden_layers",
-            "num_attention_heads",
-            "intermediate_size",
-            "max_position_embeddings",
-            "type_vocab_size",
-            "glyph_embedding_dim",
-            "pinyin_vocab_size",
-            "pinyin_length",
-            "pinyin_embedding_size",
-        ]:
+        for name in _SIZES:
             _require(getattr(self, name) >= 1, name, getattr(self, name), "an integer of 1 or more")
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
             value = getattr(self, name)
@@ -118,7 +120,7 @@ class ChineseBertConfig(PreTrainedConfig):
             self.pinyin_vocab_size**length < 2**63,
             "pinyin_length",
             length,
-            f"pinyin_vocab_size ** pinyin_length < 2 ** 63 (a reading is packed into one int64), with {self.pinyin_vocab_size} symbols",
+            f"so few that {self.pinyin_vocab_size} ** pinyin_length < 2 ** 63: a reading is packed into one int64",
         )
         decoder = self.is_decoder or self.add_cross_attention
         _require(not decoder, "is_decoder, add_cross_attention", True, "False: ChineseBERT is an encoder")

@@ -223,9 +223,9 @@ class ChineseBertForMaskedLM(ChineseBertHead):
         labels: Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[Tensor] | MaskedLMOutput:
-        """Inputs as in `ChineseBertModel.forward`.
+        """Inputs as in `ChineseBertModel.forward`, and labels.
 
-        Args:
+        Labels:
             labels: [B, L] int64, the true ids at masked places, -100 elsewhere.
 
         Returns:
@@ -260,9 +260,9 @@ class ChineseBertForSequenceClassification(ChineseBertHead):
         labels: Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[Tensor] | SequenceClassifierOutput:
-        """Inputs as in `ChineseBertModel.forward`.
+        """Inputs as in `ChineseBertModel.forward`, and labels.
 
-        Args:
+        Labels:
             labels: [B] int64 (one of K labels), [B, K] float (several of K), or [B] float (regression, K = 1);
                 `config.problem_type` decides, or is taken from the labels as transformers does.
 
@@ -320,9 +320,9 @@ class ChineseBertForTokenClassification(ChineseBertHead):
         labels: Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[Tensor] | TokenClassifierOutput:
-        """Inputs as in `ChineseBertModel.forward`.
+        """Inputs as in `ChineseBertModel.forward`, and labels.
 
-        Args:
+        Labels:
             labels: [B, L] int64, 0..K-1, -100 = not scored; labels of padding are not scored either.
 
         Returns:
@@ -366,9 +366,9 @@ class ChineseBertForQuestionAnswering(ChineseBertHead):
         end_positions: Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[Tensor] | QuestionAnsweringModelOutput:
-        """Inputs as in `ChineseBertModel.forward`.
+        """Inputs as in `ChineseBertModel.forward`, and labels.
 
-        Args:
+        Labels:
             start_positions: [B] int64, token of the answer's start; outside of 0..L-1 it is not scored.
             end_positions: [B] int64, token of the answer's end, included.
 
@@ -411,7 +411,7 @@ class ChineseBertForMultipleChoice(ChineseBertHead):
     ) -> tuple[Tensor] | MultipleChoiceModelOutput:
         """Inputs as in `ChineseBertModel.forward`, with one more axis: [B, C, L], pinyin_ids [B, C, L, P].
 
-        Args:
+        Labels:
             labels: [B] int64, the right choice, 0..C-1.
 
         Returns:

@@ -10,8 +10,10 @@ from transformers import DataCollatorForLanguageModeling
 
 @dataclass
 class DataCollatorForMaskedCharacters(DataCollatorForLanguageModeling):
-    """Masks tokens for a model that also sees `pinyin_ids`: whatever is masked or replaced gets the pinyin of what now
-    stands there (none for [MASK], its own reading for a random character), so that pinyin never tells the answer.
+    """Masks tokens for a model that also sees `pinyin_ids`.
+
+    Whatever is masked or replaced gets the pinyin of what now stands there (none for [MASK], its own reading for a
+    random character), so that pinyin never tells the answer.
 
     Glyphs follow the ids. Everything else is transformers' collator: 15 % of the tokens, of which 80 % become [MASK],
     10 % a random token, 10 % stay (`mlm_probability`, `mask_replace_prob`, `random_replace_prob`, `seed`). For token

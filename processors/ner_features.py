@@ -63,19 +63,18 @@ def encode_ner(
         ValueError: an entity's label is not among the tags.
     """
     tag_ids = {tag: index for index, tag in enumerate(tags)}
+    missed = ("cut_off", "between_tokens", "overlapping")
 
     def encode(batch: dict[str, list]) -> dict[str, list]:
         output = tokenizer(batch["text"], truncation=True, max_length=max_length, return_offsets_mapping=True)
         offsets = output.pop("offset_mapping")
-        labelled = [_label(o, e, tag_ids) for o, e in zip(offsets, batch["entities"], strict=True)]
-        counts = {
-            name: [row[name] for row in labelled] for name in ("labels", "cut_off", "between_tokens", "overlapping")
-        }
         truncated = [bool(encoding.overflowing) for encoding in output.encodings]
-        return {**output, "offsets": offsets, **counts, "truncated": truncated}
+        rows = zip(offsets, batch["entities"], truncated, strict=True)
+        labelled = [_label(*row, tag_ids) for row in rows]
+        added = {name: [row[name] for row in labelled] for name in ("labels", *missed)}
+        return {**output, "offsets": offsets, "truncated": truncated, **added}
 
     encoded = dataset.map(encode, batched=True, desc="Tokenising")
-    missed = ("cut_off", "between_tokens", "overlapping")
     coverage = NerCoverage(
         entities=sum(len(row) for row in dataset["entities"]),
         **{name: sum(encoded[name]) for name in missed},
@@ -84,7 +83,9 @@ def encode_ner(
     return encoded.remove_columns([*missed, "truncated"]), coverage
 
 
-def _label(offsets: Sequence[Sequence[int]], entities: list[dict], tag_ids: Mapping[str, int]) -> dict[str, Any]:
+def _label(
+    offsets: Sequence[Sequence[int]], entities: list[dict], truncated: bool, tag_ids: Mapping[str, int]
+) -> dict[str, Any]:
     """The labels of one text's tokens, and how many of its entities they cannot express."""
     spans = np.array(offsets, dtype=np.int64).reshape(-1, 2)
     is_token = spans[:, 1] > spans[:, 0]
@@ -94,11 +95,9 @@ def _label(offsets: Sequence[Sequence[int]], entities: list[dict], tag_ids: Mapp
     cut_off = between = 0
     for start, end, label in kept:
         if f"B-{label}" not in tag_ids:
-            raise ValueError(
-                f"the label {label!r} is not among the model's tags {list(tag_ids)}; train it anew or rename"
-            )
+            raise ValueError(f"the label {label!r} is none of the model's {list(tag_ids)}; train it anew or rename")
         inside = np.flatnonzero(is_token & (spans[:, 0] < end) & (spans[:, 1] > start))
-        if end > last:
+        if truncated and end > last:
             cut_off += 1
         elif not len(inside) or spans[inside[0], 0] != start or spans[inside[-1], 1] != end:
             between += 1

@@ -1,4 +1,4 @@
-"""The tokenizer of ChineseBERT: BERT's WordPiece on the Rust backend, and the pinyin of every character in its sentence.
+"""The tokenizer of ChineseBERT: BERT's WordPiece on the Rust backend, and every character's pinyin in its sentence.
 
 Axes: B batch, L tokens, V vocabulary, P = 8 pinyin slots.
 """

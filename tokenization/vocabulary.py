@@ -52,7 +52,7 @@ def _read_file(path: Path) -> dict[str, int]:
     vocabulary = {token: index for index, token in enumerate(tokens)}
     if len(vocabulary) < len(tokens):
         logger.warning(
-            f"{path}: {len(tokens) - len(vocabulary)} of {len(tokens)} lines repeat a token; the last line of each counts"
+            f"{path}: {len(tokens) - len(vocabulary)} of {len(tokens)} lines repeat a token; the last of each counts"
         )
     return vocabulary
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TypedDict
 
 SEED = 0
-SIZES = {"train": 600, "dev": 80, "test": 80}
+SIZES = {"train": 1500, "dev": 120, "test": 120}
 PLAIN_RATE = 0.1  # share of sentences that hold no entity
-OWN_PATTERN_RATE = 0.5  # dev and test: share of sentences whose pattern is never used in training
-KNOWN_FILLER_RATE = 0.2  # dev and test: share of slots filled from the training list
+OWN_PATTERN_RATE = 0.15  # dev and test: share of sentences whose pattern is never used in training
+KNOWN_FILLER_RATE = 0.6  # dev and test: share of slots filled from the training list
 SLOT = re.compile(r"\{([A-Z]+)\}")
 Slots = dict[str, tuple[str, dict[str, list[str]]]]  # slot name -> its label and split -> its fillers
 

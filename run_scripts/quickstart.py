@@ -1,0 +1,111 @@
+"""Builds a small ChineseBERT, fine-tunes it on the labelled sample of this repository, and reloads it.
+
+    python run_scripts/quickstart.py
+
+Prints precision, recall and F1 on the sample's test sentences, then the entities of three new sentences with the places
+of their characters, and the same once more from a second process that knows only the saved folder. Takes a few minutes
+on two cores. The model has learnt from 1,500 short sentences and nothing else: its figures show that all parts work
+together, not what ChineseBERT can do.
+"""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from transformers import HfArgumentParser, pipeline
+
+import hanziformers  # noqa: F401  (makes ChineseBERT known to transformers)
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SAMPLE = REPOSITORY / "tests" / "data" / "ner_sample"
+SENTENCES = (
+    "昨天下午，王小明从北京坐高铁去了上海。",
+    "李静在江城第三中学教语文，家住杭州。",
+    "蓝鲸科技的负责人张伟表示，公司明年将迁往成都。",
+)
+SIZES = {
+    "hidden_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 256,
+    "glyph_embedding_dim": 64,
+    "max_position_embeddings": 128,
+    "hidden_dropout_prob": 0.3,
+}
+
+
+@dataclass
+class QuickstartArguments:
+    """Where to work, and how long."""
+
+    output_dir: str = field(default="outputs/quickstart", metadata={"help": "folder of the model"})
+    num_train_epochs: float = field(default=20, metadata={"help": "passes over the 1,500 sentences"})
+    predict_only: bool = field(default=False, metadata={"help": "only reload the folder and predict (second process)"})
+
+
+def write_vocabulary(path: Path) -> None:
+    """The special tokens and every character of ASCII and GB2312 (the 6,763 common Han among them), one a line."""
+    characters = [chr(code) for code in range(0x21, 0xFFFF)]
+    known = [c for c in characters if c.isascii() or c.encode("gb2312", "ignore")]
+    path.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *known]) + "\n", encoding="utf-8")
+
+
+def train(folder: Path, epochs: float) -> None:
+    """Runs run_ner.py on the sample."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_vocabulary(folder / "vocab.txt")
+    options = {
+        "model_type": "chinese_bert",
+        "vocab_file": folder / "vocab.txt",
+        "config_overrides": ",".join(f"{name}={value}" for name, value in SIZES.items()),
+        "train_file": SAMPLE / "train.jsonl",
+        "validation_file": SAMPLE / "dev.jsonl",
+        "test_file": SAMPLE / "test.jsonl",
+        "output_dir": folder,
+        "num_train_epochs": epochs,
+        "learning_rate": 8e-4,
+        "weight_decay": 0.05,
+        "save_total_limit": 1,
+        "logging_strategy": "epoch",
+    }
+    flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    command = [sys.executable, str(REPOSITORY / "run_scripts" / "run_ner.py"), *flags]
+    subprocess.run([*command, "--do_train", "--do_eval", "--do_predict"], check=True)
+
+
+def predict(folder: Path) -> list[dict]:
+    """The entities of the three sentences, each with what stands at its place."""
+    ner = pipeline("token-classification", model=str(folder), aggregation_strategy="simple")
+    rows = []
+    for text, entities in zip(SENTENCES, ner(list(SENTENCES)), strict=True):
+        for entity in entities:
+            start, end = int(entity["start"]), int(entity["end"])
+            row = {"label": entity["entity_group"], "start": start, "end": end, "characters": text[start:end]}
+            rows.append({"sentence": text, **row, "score": round(float(entity["score"]), 4)})
+    return rows
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Runs the program."""
+    (args,) = HfArgumentParser(QuickstartArguments).parse_args_into_dataclasses(argv)
+    folder = Path(args.output_dir)
+    if args.predict_only:
+        print(json.dumps(predict(folder)))
+        return
+    train(folder, args.num_train_epochs)
+    rows = predict(folder)
+    for text in SENTENCES:
+        print(f"\n{text}")
+        for row in (row for row in rows if row["sentence"] == text):
+            print(f"  {row['label']}  {row['start']:>2} to {row['end']:>2}  {row['characters']}  ({row['score']:.2f})")
+    command = [sys.executable, __file__, "--output_dir", str(folder), "--predict_only", "True"]
+    again = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    if again != rows:
+        raise RuntimeError(f"the reloaded model found {again}, not {rows}")
+    print(f"\nReloaded from {folder} in a second process: the same {len(rows)} entities.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,976 @@
+"""ChineseBERT against vectors of the published classes and against a slow obvious version of its embeddings."""
+
+import copy
+import io
+import json
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors.torch import load_file
+from torch import nn
+from torch.nn import functional as F
+
+# transformers' auto classes first: the tests of test_registration.py cover the other orders
+from transformers import AutoModel  # noqa: F401
+
+from hanziformers import (
+    ChineseBertConfig,
+    ChineseBertForMaskedLM,
+    ChineseBertForMultipleChoice,
+    ChineseBertForQuestionAnswering,
+    ChineseBertForSequenceClassification,
+    ChineseBertForTokenClassification,
+    ChineseBertModel,
+)
+
+FOLDER = os.environ.get("HANZIFORMERS_ORACLES")
+ORACLES = Path(FOLDER or ".") / "chinesebert"
+oracle = pytest.mark.skipif(not FOLDER, reason="HANZIFORMERS_ORACLES does not name the folder of reference vectors")
+
+SIZES = {
+    "vocab_size": 50,
+    "hidden_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 37,
+    "max_position_embeddings": 40,
+    "glyph_embedding_dim": 27,
+    "pinyin_embedding_size": 12,
+    "initializer_range": 0.2,
+}
+HEADS = [
+    ChineseBertForMaskedLM,
+    ChineseBertForSequenceClassification,
+    ChineseBertForTokenClassification,
+    ChineseBertForQuestionAnswering,
+    ChineseBertForMultipleChoice,
+]
+EVERY = [ChineseBertModel, *HEADS]
+UNREAD_POOLER = [ChineseBertForMaskedLM, ChineseBertForTokenClassification, ChineseBertForQuestionAnswering]
+CLASSES = {"base": ChineseBertModel, "mlm": ChineseBertForMaskedLM, "tokcls": ChineseBertForTokenClassification}
+CASES = {"base": ("full", "no_tt", "no_mask", "pos"), "mlm": ("full", "no_tt", "no_mask", "pos")}
+CASES["tokcls"] = CASES["base"]
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+def build(cls=ChineseBertModel, **fields):
+    """A tiny model with random weights, biases and norms, in eval mode."""
+    model = cls(ChineseBertConfig(**{**SIZES, **fields})).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 1:
+                parameter.add_(torch.randn_like(parameter) * 0.2)
+    return model
+
+
+def make_inputs(batch=4, length=9, **more):
+    lengths = torch.arange(length, length - batch, -1).clamp(min=2)
+    inputs = {
+        "input_ids": torch.randint(0, SIZES["vocab_size"], (batch, length)),
+        "attention_mask": (torch.arange(length)[None] < lengths[:, None]).long(),
+        "token_type_ids": torch.randint(0, 2, (batch, length)),
+        "pinyin_ids": torch.randint(0, 32, (batch, length, 8)),
+    }
+    inputs["pinyin_ids"][0, 3:] = 0
+    inputs["pinyin_ids"][1:, :, 5:] = 0
+    return {**inputs, **more}
+
+
+def inputs_for(cls, labels=True, batch=4, length=9):
+    if cls is ChineseBertForMultipleChoice:
+        flat = make_inputs(batch * 3, length)
+        more = {"labels": torch.randint(0, 3, (batch,))} if labels else {}
+        return {name: value.unflatten(0, (batch, 3)) for name, value in flat.items()} | more
+    inputs = make_inputs(batch, length)
+    if not labels or cls is ChineseBertModel:
+        return inputs
+    if cls is ChineseBertForQuestionAnswering:
+        return inputs | {name: torch.randint(0, length, (batch,)) for name in ("start_positions", "end_positions")}
+    if cls is ChineseBertForSequenceClassification:
+        return inputs | {"labels": torch.randint(0, 2, (batch,))}
+    top = SIZES["vocab_size"] if cls is ChineseBertForMaskedLM else 2
+    return inputs | {"labels": torch.randint(0, top, (batch, length))}
+
+
+def tensors(output):
+    return [value for name, value in sorted(output.items()) if isinstance(value, torch.Tensor)]
+
+
+def no_grad(model, inputs):
+    with torch.no_grad():
+        return tensors(model(**inputs))
+
+
+def with_grad(model, inputs):
+    with torch.enable_grad():
+        return [value.detach() for value in tensors(model(**inputs))]
+
+
+def assert_same(found, wanted, atol=1e-5, rtol=0.0):
+    assert len(found) == len(wanted) > 0
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other, atol=atol, rtol=rtol)
+
+
+def assert_table_is_fresh(model, inputs):
+    assert_same(no_grad(model, inputs), with_grad(model, inputs))
+
+
+def gradients(model):
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+# ---------------------------------------------------------------------------------------------- reference vectors
+
+
+def load_oracle(name, cls=None, folder=None, **kwargs):
+    folder = folder or ORACLES / name
+    fields = json.loads((folder / "config.json").read_text())
+    config = ChineseBertConfig.from_pretrained(folder, classifier_mlp=name == "tokcls" and oracle_has_mlp())
+    assert (config.hidden_size, config.vocab_size, config.num_labels) == (64, 300, fields["num_labels"])
+    return (cls or CLASSES[name]).from_pretrained(folder, config=config, output_loading_info=True, **kwargs)
+
+
+def oracle_has_mlp():
+    return any("dense_to_labels_layer" in key for key in load_file(ORACLES / "tokcls" / "model.safetensors"))
+
+
+def assert_clean(info, missing=frozenset(), unexpected=frozenset()):
+    assert set(info["missing_keys"]) == set(missing)
+    assert set(info["unexpected_keys"]) == set(unexpected)
+    assert not info["mismatched_keys"]
+
+
+def case_inputs(name, case):
+    inputs = load_file(ORACLES / name / "inputs.safetensors")
+    if case != "full":
+        inputs.pop("token_type_ids")
+        inputs.pop("labels", None)
+    if case == "no_mask":
+        inputs = {key: value[:1] for key, value in inputs.items() if key != "attention_mask"}
+    if case == "pos":
+        inputs["position_ids"] = torch.arange(5, 5 + inputs["input_ids"].shape[1])[None]
+    return inputs
+
+
+def assert_equals_oracle(model, name, case, eager):
+    wanted = load_file(ORACLES / name / "outputs.safetensors")
+    output = model(**case_inputs(name, case), output_hidden_states=True, output_attentions=eager)
+    compared = 0
+    for key, value in wanted.items():
+        where, field, *index = key.split(".")
+        if where != case or (field == "attentions" and not eager):
+            continue
+        found = output[field][int(index[0])] if index else output[field]
+        torch.testing.assert_close(found, value, atol=1e-5, rtol=0, msg=lambda text, key=key: f"{key}: {text}")
+        compared += 1
+    assert compared >= (6 if eager else 4)
+
+
+@pytest.fixture(scope="module", params=["safetensors", "bin"])
+def checkpoint_folder(request, tmp_path_factory):
+    """The folder of an oracle as it is, or with the same weights in a pytorch_model.bin only."""
+
+    def folder(name):
+        if request.param == "safetensors":
+            return ORACLES / name
+        new = tmp_path_factory.mktemp(f"{name}_bin")
+        (new / "config.json").write_text((ORACLES / name / "config.json").read_text())
+        torch.save(load_file(ORACLES / name / "model.safetensors"), new / "pytorch_model.bin")
+        return new
+
+    return folder
+
+
+@oracle
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize("name", list(CLASSES))
+def test_every_output_equals_the_published_classes(name, attention, checkpoint_folder):
+    model, info = load_oracle(name, folder=checkpoint_folder(name), attn_implementation=attention)
+    assert_clean(info)
+    assert not model.training
+    for case in CASES[name]:
+        assert_equals_oracle(model, name, case, attention == "eager")
+        with torch.no_grad():
+            assert_equals_oracle(model, name, case, attention == "eager")
+        with torch.inference_mode():
+            assert_equals_oracle(model, name, case, attention == "eager")
+
+
+@oracle
+@pytest.mark.parametrize("name", list(CLASSES))
+def test_parts_of_the_embeddings_equal_the_published_ones(name):
+    model, _ = load_oracle(name)
+    emb, inputs = model.base_model.embeddings, case_inputs(name, "full")
+    wanted = {k: v for k, v in load_file(ORACLES / name / "outputs.safetensors").items() if k.startswith("emb.")}
+    ids, pinyin_ids, types = (inputs[key] for key in ("input_ids", "pinyin_ids", "token_type_ids"))
+    pictures = emb.glyph_embeddings(ids)
+    pinyin = emb.pinyin_embeddings(pinyin_ids.flatten(0, 1)).unflatten(0, ids.shape)
+    found = {"emb.word": emb.word_embeddings(ids), "emb.pinyin": pinyin, "emb.glyph_raw": pictures}
+    found["emb.glyph"] = emb.glyph_map(pictures)
+    found["emb.fused"] = emb.map_fc(torch.cat([found["emb.word"], pinyin, found["emb.glyph"]], -1))
+    found["emb.embeddings"] = emb(ids, pinyin_ids, types)
+    assert found.keys() == wanted.keys()
+    for key, value in wanted.items():  # pixels of 0..255 make glyph and fusion large
+        torch.testing.assert_close(found[key], value, atol=1e-5, rtol=1e-5, msg=lambda text, key=key: f"{key}: {text}")
+    with torch.no_grad():
+        torch.testing.assert_close(emb(ids, pinyin_ids, types), wanted["emb.embeddings"], atol=1e-5, rtol=0)
+
+
+@oracle
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize("name", ["mlm", "tokcls"])
+def test_gradients_equal_the_published_ones(name, attention):
+    model, _ = load_oracle(name, attn_implementation=attention)
+    wanted = json.loads((ORACLES / name / "grads.json").read_text())
+    loss = model(**case_inputs(name, "full")).loss
+    loss.backward()
+    assert loss.item() == pytest.approx(wanted["loss"], abs=1e-5)
+    found = {key: None if p.grad is None else p.grad.norm().item() for key, p in model.named_parameters()}
+    assert found.keys() == wanted["grad_norm"].keys()
+    assert any(norm is None for norm in wanted["grad_norm"].values())  # the pooler
+    for key, norm in wanted["grad_norm"].items():  # a key's bias cannot change a softmax: zero but for rounding
+        assert found[key] == (None if norm is None else pytest.approx(norm, rel=1e-3, abs=1e-7)), key
+
+
+@oracle
+@pytest.mark.parametrize("name", ["base", "mlm"])
+@pytest.mark.parametrize("cls", EVERY)
+def test_checkpoints_of_one_class_load_into_the_others(name, cls, checkpoint_folder):
+    model, info = load_oracle(name, cls, folder=checkpoint_folder(name))
+    weights = load_file(ORACLES / name / "model.safetensors")
+    heads = {key for key in model.state_dict() if key.startswith(("cls.", "classifier.", "qa_outputs."))}
+    if cls is CLASSES[name]:
+        assert_clean(info)
+    elif name == "mlm":
+        assert_clean(info, heads, {key for key in weights if key.startswith("cls.")})
+    else:  # what is tied is not missing
+        assert_clean(info, heads - {"cls.predictions.decoder.weight", "cls.predictions.decoder.bias"})
+    found, prefix = model.base_model.state_dict(), "bert." if name == "mlm" else ""
+    for key, value in weights.items():
+        if not key.startswith("cls.") and not key.endswith("position_ids"):
+            torch.testing.assert_close(found[key.removeprefix(prefix)], value, atol=0, rtol=0)
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+    if cls is ChineseBertForMaskedLM:
+        assert model.cls.predictions.decoder.weight is model.bert.embeddings.word_embeddings.weight
+        assert model.cls.predictions.decoder.bias is model.cls.predictions.bias
+    wanted = load_file(ORACLES / name / "outputs.safetensors")
+    inputs = case_inputs(name, "full")
+    inputs.pop("labels", None)
+    hidden = no_grad(model.base_model, inputs)[0]
+    torch.testing.assert_close(hidden, wanted["full.hidden_states.2"], atol=1e-5, rtol=0)
+    assert torch.equal(model.base_model.embeddings.position_ids, torch.arange(64)[None])
+
+
+BASE_SIZE = {  # published class -> ours, fields
+    "GlyceBertModel": (ChineseBertModel, {}),
+    "GlyceBertForMaskedLM": (ChineseBertForMaskedLM, {}),
+    "GlyceBertForSequenceClassification": (ChineseBertForSequenceClassification, {}),
+    "GlyceBertForTokenClassification": (ChineseBertForTokenClassification, {}),
+    "GlyceBertForTokenClassification+mlp": (ChineseBertForTokenClassification, {"classifier_mlp": True}),
+    "GlyceBertForQuestionAnswering": (ChineseBertForQuestionAnswering, {}),
+}
+COUNTS = [147_337_984, 147_953_348, 147_339_522, 147_339_522, 147_930_114, 147_339_522]
+
+
+def base_size(name):
+    cls, fields = BASE_SIZE[name]
+    with torch.device("meta"):
+        return cls(ChineseBertConfig.base(**fields))
+
+
+@pytest.mark.parametrize(("name", "count"), zip(BASE_SIZE, COUNTS, strict=True))
+def test_parameter_counts_of_the_published_sizes(name, count):
+    assert base_size(name).num_parameters() == count
+
+
+@oracle
+@pytest.mark.parametrize("name", list(BASE_SIZE))
+def test_keys_and_shapes_are_the_published_ones(name):
+    wanted = json.loads((ORACLES / "base_size_keys.json").read_text())[name]["keys"]
+    found = {key: list(value.shape) for key, value in base_size(name).state_dict().items()}
+    gone = set(wanted) - set(found)
+    assert len(gone) == 1
+    assert gone.pop().endswith("embeddings.position_ids")
+    assert all(wanted[key] == shape for key, shape in found.items())
+
+
+# ---------------------------------------------------------------------------------------------- embeddings
+
+
+def reference(emb, words, glyph_ids, pinyin_ids, types, positions):
+    """Section 3.2 of the paper token by token: convolution and maximum, one product of the concatenation."""
+    symbols = F.embedding(pinyin_ids, emb.pinyin_embeddings.embedding.weight).flatten(0, 1)  # [B * L, P, size]
+    conv = emb.pinyin_embeddings.conv
+    windows = F.conv1d(symbols.transpose(1, 2), conv.weight, conv.bias)  # [B * L, H, windows]
+    pinyin = F.max_pool1d(windows, windows.shape[-1]).squeeze(-1).unflatten(0, pinyin_ids.shape[:2])
+    glyph = F.linear(emb.glyph_embeddings.embedding.weight[glyph_ids], emb.glyph_map.weight, emb.glyph_map.bias)
+    fused = F.linear(torch.cat([words, pinyin, glyph], -1), emb.map_fc.weight, emb.map_fc.bias)
+    fused = fused + emb.position_embeddings.weight[positions] + emb.token_type_embeddings.weight[types]
+    return F.layer_norm(fused, fused.shape[-1:], emb.LayerNorm.weight, emb.LayerNorm.bias, emb.LayerNorm.eps)
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"pinyin_kernel_size": 3}, {"pinyin_kernel_size": 8}, {"pinyin_kernel_size": 1}]
+)
+@pytest.mark.parametrize("mode", ["input_ids", "glyph_ids", "inputs_embeds"])
+def test_embeddings_equal_the_obvious_version(mode, fields):
+    emb = build(**fields).embeddings
+    inputs = make_inputs(batch=5, length=11)
+    ids, pinyin_ids, types = (inputs[key] for key in ("input_ids", "pinyin_ids", "token_type_ids"))
+    glyph_ids = torch.randint(0, SIZES["vocab_size"], ids.shape) if mode != "input_ids" else ids
+    positions = torch.randint(0, 40, ids.shape)
+    vectors = torch.randn(*ids.shape, SIZES["hidden_size"], requires_grad=True)
+    given = {"pinyin_ids": pinyin_ids, "token_type_ids": types, "position_ids": positions}
+    if mode == "inputs_embeds":
+        given |= {"inputs_embeds": vectors, "glyph_ids": glyph_ids}
+    elif mode == "glyph_ids":
+        given |= {"input_ids": ids, "glyph_ids": glyph_ids}
+    else:
+        given |= {"input_ids": ids}
+
+    def words():
+        return vectors if mode == "inputs_embeds" else emb.word_embeddings(ids)
+
+    factor = torch.randn(*ids.shape, SIZES["hidden_size"])
+    results = []
+    for compute in (lambda: emb(**given), lambda: reference(emb, words(), glyph_ids, pinyin_ids, types, positions)):
+        emb.zero_grad()
+        vectors.grad = None
+        value = compute()
+        (value * factor).sum().backward()
+        results.append((value.detach(), gradients(emb), vectors.grad))
+    (found, found_grads, found_vectors), (wanted, wanted_grads, wanted_vectors) = results
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=0)
+    assert found_grads.keys() == wanted_grads.keys()
+    for name, grad in wanted_grads.items():
+        assert grad.abs().max() > 1e-3, name
+        torch.testing.assert_close(found_grads[name], grad, atol=1e-4, rtol=1e-4, msg=lambda t, n=name: f"{n}: {t}")
+    if mode == "inputs_embeds":
+        torch.testing.assert_close(found_vectors, wanted_vectors, atol=1e-4, rtol=1e-4)
+    with torch.no_grad():
+        torch.testing.assert_close(emb(**given), wanted, atol=1e-5, rtol=0)
+
+
+def test_row_of_padding_has_no_gradient_in_the_word_table():
+    model = build()
+    model(**make_inputs(input_ids=torch.zeros(4, 9, dtype=torch.long))).last_hidden_state.square().sum().backward()
+    assert not model.embeddings.word_embeddings.weight.grad.any()
+    assert model.embeddings.glyph_embeddings.embedding.weight.grad[0].any()
+
+
+@pytest.mark.parametrize("cls", EVERY)
+def test_inputs_embeds_with_glyph_ids_stand_for_input_ids(cls):
+    model, inputs = build(cls), inputs_for(cls)
+    wanted = with_grad(model, inputs)
+    ids = inputs.pop("input_ids")
+    inputs |= {"inputs_embeds": model.get_input_embeddings()(ids).detach(), "glyph_ids": ids}
+    assert_same(with_grad(model, inputs), wanted)
+    assert_same(no_grad(model, inputs), wanted)
+
+
+def test_no_pinyin_is_all_zeros_and_pinyin_matters():
+    model, inputs = build(), make_inputs()
+    other = no_grad(model, inputs)
+    inputs["pinyin_ids"] = torch.zeros_like(inputs["pinyin_ids"])
+    zeros = no_grad(model, inputs)
+    inputs.pop("pinyin_ids")
+    assert_same(no_grad(model, inputs), zeros)
+    assert_same(with_grad(model, inputs), zeros)
+    assert (other[0] - zeros[0]).abs().max() > 1e-2
+
+
+def test_symbols_keep_their_places_in_a_reading():
+    """A reading is packed into one key: permuted and shifted readings must stay apart."""
+    model = build().embeddings
+    rows = torch.tensor([[1, 0, 0, 0, 0, 0, 0, 0], [0, 1, 0, 0, 0, 0, 0, 0], [0] * 7 + [1], [31] * 8, [31] * 7 + [30]])
+    ids = torch.full((1, len(rows)), 7)
+    positions = torch.zeros(1, len(rows), dtype=torch.long)
+    found = model(ids, rows[None], position_ids=positions)
+    words = model.word_embeddings(ids)
+    wanted = reference(model, words, ids, rows[None], torch.zeros_like(ids), positions)
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=0)
+    assert (torch.pdist(found[0]) > 1e-3).sum() >= 9  # the first window and the others may share a maximum
+
+
+# ---------------------------------------------------------------------------------------------- table of characters
+
+
+def step(optimizer, **kwargs):
+    def change(model, inputs):
+        stepper = optimizer(model.parameters(), lr=0.05, **kwargs)
+        model(**inputs).last_hidden_state.square().sum().backward()
+        stepper.step()
+
+    return change
+
+
+def load_other_weights(model, inputs, assign=False):
+    model.load_state_dict({k: v + torch.randn_like(v) * 0.1 for k, v in model.state_dict().items()}, assign=assign)
+
+
+def train_and_write_data(model, inputs):
+    model.train()
+    for parameter in model.parameters():
+        parameter.data.mul_(1.1)
+    model.eval()
+
+
+def write_data_and_eval(model, inputs):
+    for parameter in model.parameters():
+        parameter.data.mul_(1.1)
+    model.eval()
+
+
+def to_dtype(model, inputs):
+    model.to(torch.float64)
+
+
+def to_dtype_and_back(model, inputs):
+    model.to(torch.float16).to(torch.float32)
+
+
+def shrink(model, inputs):
+    model.resize_token_embeddings(45)
+    inputs["input_ids"].clamp_(max=44)
+
+
+def grow(model, inputs):
+    model.resize_token_embeddings(60)
+    inputs["input_ids"][0] += 55 - inputs["input_ids"][0]
+
+
+def draw(model, inputs):
+    model.base_model.set_glyphs(torch.randint(0, 256, (50, 3, 3, 3)))
+
+
+def draw_one(model, inputs):
+    model.base_model.set_glyphs(torch.randint(0, 256, (1, 27)), inputs["input_ids"][0, :1])
+
+
+def replace_word_table(model, inputs):
+    model.set_input_embeddings(nn.Embedding(50, 24))
+
+
+def replace_twice(model, inputs):
+    for _ in range(2):  # the second may lie where the first one of all lay
+        model.embeddings.map_fc.weight = nn.Parameter(model.embeddings.map_fc.weight.detach() * 1.3)
+
+
+def write_in_place(model, inputs):
+    with torch.no_grad():
+        model.embeddings.glyph_map.bias.add_(torch.randn(24))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(step(torch.optim.SGD), id="SGD"),
+        pytest.param(step(torch.optim.AdamW), id="AdamW"),
+        pytest.param(step(torch.optim.AdamW, foreach=True), id="AdamW-foreach"),
+        pytest.param(step(torch.optim.AdamW, fused=True), id="AdamW-fused"),
+        load_other_weights,
+        pytest.param(lambda m, i: load_other_weights(m, i, assign=True), id="load_state_dict-assign"),
+        train_and_write_data,
+        write_data_and_eval,
+        to_dtype,
+        to_dtype_and_back,
+        shrink,
+        grow,
+        draw,
+        draw_one,
+        replace_word_table,
+        replace_twice,
+        write_in_place,
+    ],
+)
+@pytest.mark.parametrize("inference", [False, True])
+def test_table_follows_the_weights(change, inference):
+    model, inputs = build(), make_inputs()
+    with torch.inference_mode(inference), torch.no_grad():
+        before = model(**inputs).last_hidden_state.clone()
+    for _ in range(4):
+        change(model, inputs)
+        assert not model.training
+        assert_table_is_fresh(model, inputs)
+    after = no_grad(model, inputs)[0]
+    if change is not to_dtype:
+        assert (after.double() - before.double()).abs().max() > (1e-5 if change is to_dtype_and_back else 1e-3)
+    else:
+        assert after.dtype == torch.float64
+
+
+def test_table_is_used_and_computed_once(monkeypatch):
+    model, inputs = build(), make_inputs()
+    calls = []
+    rows = model.embeddings.glyph_map.forward
+    monkeypatch.setattr(model.embeddings.glyph_map, "forward", lambda x: calls.append(x.shape[0]) or rows(x))
+    for _ in range(3):
+        no_grad(model, inputs)
+    assert calls == [SIZES["vocab_size"]]
+    model(**inputs)
+    assert calls[1:] == [len(inputs["input_ids"].unique())]
+    model.train()
+    no_grad(model, inputs)
+    assert len(calls) == 3
+    model.eval()
+    no_grad(model, inputs)
+    assert calls[3:] == [SIZES["vocab_size"]]
+
+
+def test_table_of_a_large_vocabulary_is_built_in_parts():
+    model, inputs = build(vocab_size=9000), make_inputs(input_ids=torch.tensor([[0, 4095, 4096, 8191, 8192, 8999]] * 4))
+    inputs = {"input_ids": inputs["input_ids"]}
+    assert_table_is_fresh(model, inputs)
+
+
+def test_copies_work_and_do_not_carry_the_table():
+    model, inputs = build(), make_inputs()
+    plain = len(pickle.dumps(model))
+    wanted = no_grad(model, inputs)
+    assert len(pickle.dumps(model)) == plain
+    buffer = io.BytesIO()
+    torch.save(model, buffer)
+    buffer.seek(0)
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), torch.load(buffer, weights_only=False)):
+        assert_same(no_grad(twin, inputs), wanted)
+        write_in_place(twin, inputs)
+        assert_table_is_fresh(twin, inputs)
+        assert (no_grad(twin, inputs)[0] - wanted[0]).abs().max() > 1e-3
+        assert_same(no_grad(model, inputs), wanted)
+
+
+# ---------------------------------------------------------------------------------------------- heads
+
+
+def hidden_of(model, inputs):
+    names = ("input_ids", "attention_mask", "token_type_ids", "pinyin_ids")
+    return model.bert(**{name: inputs[name] for name in names})
+
+
+@pytest.mark.parametrize("labels", [True, False])
+@pytest.mark.parametrize("cls", HEADS)
+def test_heads_without_gradients_equal_those_with(cls, labels):
+    model, inputs = build(cls), inputs_for(cls, labels)
+    kept = {name: value.clone() for name, value in inputs.items()}
+    wanted = with_grad(model, inputs)
+    assert_same(no_grad(model, inputs), wanted)
+    as_tuple = model(**inputs, return_dict=False)
+    assert isinstance(as_tuple, tuple)
+    assert len(as_tuple) == len(wanted)
+    assert (model(**inputs).loss is not None) == labels
+    for name, value in inputs.items():  # positions and labels are the caller's
+        assert torch.equal(value, kept[name]), name
+
+
+def test_masked_lm_loss_is_the_mean_over_masked_places():
+    model, inputs = build(ChineseBertForMaskedLM), inputs_for(ChineseBertForMaskedLM)
+    inputs["labels"][:, ::2] = -100
+    output = model(**inputs)
+    places = inputs["labels"] != -100
+    wanted = F.cross_entropy(output.logits[places], inputs["labels"][places])
+    torch.testing.assert_close(output.loss, wanted)
+    word = model.bert.embeddings.word_embeddings.weight
+    hidden = model.cls.predictions.transform(hidden_of(model, inputs).last_hidden_state)
+    torch.testing.assert_close(output.logits, F.linear(hidden, word, model.cls.predictions.bias), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("num_labels", "labels", "loss"),
+    [
+        (3, torch.tensor([0, 2, 1, 2]), F.cross_entropy),
+        (3, torch.tensor([[0.0, 1, 1], [1, 0, 0], [0, 0, 0], [1, 1, 1]]), F.binary_cross_entropy_with_logits),
+        (1, torch.tensor([0.5, -2.0, 1.0, 3.0]), lambda x, y: F.mse_loss(x.squeeze(-1), y)),
+        (1, torch.tensor([[0.5], [-2.0], [1.0], [3.0]]), F.mse_loss),
+    ],
+    ids=["single", "multi", "regression", "regression-column"],
+)
+@pytest.mark.filterwarnings("error:Using a target size")
+def test_sequence_classification_losses(num_labels, labels, loss):
+    model = build(ChineseBertForSequenceClassification, num_labels=num_labels)
+    inputs = make_inputs()
+    output = model(**inputs, labels=labels)
+    wanted = model.classifier(hidden_of(model, inputs).pooler_output)
+    assert output.logits.shape == (4, num_labels)
+    torch.testing.assert_close(output.logits, wanted)
+    torch.testing.assert_close(output.loss, loss(wanted, labels))
+
+
+@pytest.mark.parametrize("mlp", [False, True])
+def test_token_classification_ignores_labels_of_padding(mlp):
+    model = build(ChineseBertForTokenClassification, num_labels=5, classifier_mlp=mlp)
+    inputs = make_inputs()
+    labels = torch.randint(0, 5, (4, 9))
+    labels[0, 0] = -100
+    output = model(**inputs, labels=labels)
+    hidden = hidden_of(model, inputs).last_hidden_state
+    if mlp:
+        first, last = model.classifier.dense_layer, model.classifier.dense_to_labels_layer
+        wanted = last(torch.tanh(first(hidden)))
+    else:
+        wanted = model.classifier(hidden)
+    torch.testing.assert_close(output.logits, wanted)
+    scored = (inputs["attention_mask"] == 1) & (labels != -100)
+    assert 0 < scored.sum() < 35
+    torch.testing.assert_close(output.loss, F.cross_entropy(wanted[scored], labels[scored]))
+    changed = labels.masked_fill(inputs["attention_mask"] == 0, 4)
+    torch.testing.assert_close(model(**inputs, labels=changed).loss, output.loss)
+    torch.testing.assert_close(model(**inputs | {"attention_mask": inputs["attention_mask"].bool()}, labels=labels).loss,
+                               output.loss)  # fmt: skip
+    inputs.pop("attention_mask")
+    output = model(**inputs, labels=labels)
+    torch.testing.assert_close(output.loss, F.cross_entropy(output.logits.flatten(0, 1), labels.flatten()))
+
+
+@pytest.mark.parametrize("outside", [9, 1000, -1, -100])
+def test_question_answering_does_not_score_positions_outside(outside):
+    model, inputs = build(ChineseBertForQuestionAnswering), make_inputs()
+    start, end = torch.tensor([1, outside, 2, 0]), torch.tensor([3, 4, outside, 8])
+    given = start.clone(), end.clone()
+    output = model(**inputs, start_positions=start, end_positions=end)
+    assert torch.equal(start, given[0])
+    assert torch.equal(end, given[1])
+    assert output.start_logits.shape == output.end_logits.shape == (4, 9)
+    wanted = model.qa_outputs(hidden_of(model, inputs).last_hidden_state)
+    torch.testing.assert_close(torch.stack([output.start_logits, output.end_logits], -1), wanted)
+    first = F.cross_entropy(output.start_logits[[0, 2, 3]], start[[0, 2, 3]])
+    second = F.cross_entropy(output.end_logits[[0, 1, 3]], end[[0, 1, 3]])
+    torch.testing.assert_close(output.loss, (first + second) / 2)
+
+
+def test_multiple_choice_scores_each_choice_by_itself():
+    model, inputs = build(ChineseBertForMultipleChoice), inputs_for(ChineseBertForMultipleChoice)
+    labels = inputs.pop("labels")
+    assert inputs["pinyin_ids"].shape == (4, 3, 9, 8)
+    output = model(**inputs, labels=labels)
+    assert output.logits.shape == (4, 3)
+    torch.testing.assert_close(output.loss, F.cross_entropy(output.logits, labels))
+    for choice in range(3):
+        one = model(**{name: value[:, choice : choice + 1] for name, value in inputs.items()}).logits
+        torch.testing.assert_close(output.logits[:, choice : choice + 1], one, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("cls", EVERY)
+def test_every_trainable_parameter_gets_a_gradient(cls, tmp_path):
+    made = build(cls)
+    made.save_pretrained(tmp_path)
+    loaded = cls.from_pretrained(tmp_path)
+    with_info, _ = cls.from_pretrained(tmp_path, output_loading_info=True)
+    for model in (made, loaded, with_info):
+        frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
+        pooler = {f"bert.pooler.dense.{name}" for name in ("weight", "bias")}
+        assert frozen == (pooler if cls in UNREAD_POOLER else set())
+        model.train()
+        output = model(**inputs_for(cls))
+        loss = output.last_hidden_state.sum() + output.pooler_output.sum() if cls is ChineseBertModel else output.loss
+        loss.backward()
+        assert {name for name, p in model.named_parameters() if p.grad is None} == frozen
+
+
+@pytest.mark.parametrize("cls", EVERY)
+def test_saved_models_come_back_the_same(cls, tmp_path):
+    model, inputs = build(cls, classifier_mlp=True), inputs_for(cls)
+    wanted = no_grad(model, inputs)
+    model.save_pretrained(tmp_path)
+    loaded, info = cls.from_pretrained(tmp_path, output_loading_info=True)
+    assert_clean(info)
+    assert loaded.config.classifier_mlp
+    assert_same(no_grad(loaded, inputs), wanted, atol=1e-6)
+    assert not any("position_ids" in key for key in load_file(tmp_path / "model.safetensors"))
+    half = cls.from_pretrained(tmp_path, dtype=torch.bfloat16)
+    assert {p.dtype for p in half.parameters()} == {torch.bfloat16}
+
+
+# ---------------------------------------------------------------------------------------------- ways to run
+
+
+@pytest.mark.parametrize("cls", [ChineseBertForMaskedLM, ChineseBertForMultipleChoice])
+def test_gradient_checkpointing_gives_the_same_gradients(cls):
+    model, inputs = build(cls, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0).train(), inputs_for(cls)
+    found = []
+    for reentrant in (None, False, True):
+        model.zero_grad()
+        if reentrant is not None:
+            model.gradient_checkpointing_enable({"use_reentrant": reentrant})
+            assert model.is_gradient_checkpointing
+        loss = model(**inputs).loss
+        loss.backward()
+        found.append({"loss": loss.detach(), **gradients(model)})
+    for other in found[1:]:
+        assert other.keys() == found[0].keys()
+        for name, value in found[0].items():
+            torch.testing.assert_close(other[name], value, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("cls", EVERY)
+def test_bfloat16_is_near_float32(cls):
+    model, inputs = build(cls), inputs_for(cls)
+    wanted = with_grad(model, inputs)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert_same([v.float() for v in with_grad(model, inputs)], wanted, atol=0.15, rtol=0.05)
+        assert_same([v.float() for v in no_grad(model, inputs)], wanted, atol=0.15, rtol=0.05)
+    model.to(torch.bfloat16)
+    assert_same([v.float() for v in no_grad(model, inputs)], wanted, atol=0.15, rtol=0.05)
+    output = tensors(model(**inputs))
+    assert_same([v.detach().float() for v in output], wanted, atol=0.15, rtol=0.05)
+    assert {v.dtype for v in output} == {torch.bfloat16}
+    sum(v.float().sum() for v in output).backward()
+    assert all(torch.isfinite(grad).all() for grad in gradients(model).values())
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_hidden_states_and_attentions(attention):
+    model, inputs = build(ChineseBertForTokenClassification, num_hidden_layers=3), make_inputs()
+    model.set_attn_implementation(attention)
+    output = model(**inputs, output_hidden_states=True)
+    assert [tuple(h.shape) for h in output.hidden_states] == [(4, 9, 24)] * 4
+    first = model.bert.embeddings(inputs["input_ids"], inputs["pinyin_ids"], inputs["token_type_ids"])
+    torch.testing.assert_close(output.hidden_states[0], first)
+    torch.testing.assert_close(output.hidden_states[-1], hidden_of(model, inputs).last_hidden_state)
+    if attention == "eager":
+        maps = model(**inputs, output_attentions=True).attentions
+        assert [tuple(a.shape) for a in maps] == [(4, 4, 9, 9)] * 3
+        for weights in maps:
+            torch.testing.assert_close(weights.sum(-1), torch.ones(4, 4, 9))
+            assert not weights[inputs["attention_mask"][:, None, None].eq(0).expand_as(weights)].any()
+
+
+def test_padding_does_not_change_the_tokens():
+    model, inputs = build(), make_inputs()
+    wanted = no_grad(model, inputs)[0]
+    for row, length in enumerate(inputs["attention_mask"].sum(1).tolist()):
+        alone = {name: value[row : row + 1, :length] for name, value in inputs.items()}
+        torch.testing.assert_close(no_grad(model, alone)[0][0], wanted[row, :length], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("cls", [ChineseBertModel, ChineseBertForTokenClassification])
+def test_compiled_without_breaks_and_equal(cls):
+    torch._dynamo.reset()
+    model = build(cls, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    inputs = inputs_for(cls)
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    assert_same(no_grad(compiled, inputs), no_grad(model, inputs))
+    write_in_place(model, inputs) if cls is ChineseBertModel else write_in_place(model.bert, inputs)
+    assert_same(no_grad(compiled, inputs), with_grad(model, inputs))  # no table is baked into the graph
+    model.train()
+    found = []
+    for run in (model, compiled):
+        model.zero_grad()
+        output = tensors(run(**inputs))
+        sum(value.square().sum() for value in output).backward()
+        found.append(([v.detach() for v in output], gradients(model)))
+    assert_same(found[1][0], found[0][0])
+    assert found[1][1].keys() == found[0][1].keys()
+    for name, grad in found[0][1].items():
+        torch.testing.assert_close(found[1][1][name], grad, atol=1e-3, rtol=1e-4)
+
+
+# ---------------------------------------------------------------------------------------------- glyph table, resizing
+
+
+def glyph_table(model):
+    return model.base_model.embeddings.glyph_embeddings.embedding.weight
+
+
+@pytest.mark.parametrize("cls", [ChineseBertModel, ChineseBertForMaskedLM])
+def test_glyphs_are_written_as_rows(cls):
+    model = build(cls)
+    pictures = torch.randint(0, 256, (50, 3, 3, 3), dtype=torch.uint8)
+    model.base_model.set_glyphs(pictures)
+    assert torch.equal(glyph_table(model).detach(), pictures.reshape(50, 27).float())
+    model.base_model.set_glyphs(torch.full((2, 27), 7.0), torch.tensor([4, 49]))
+    wanted = pictures.reshape(50, 27).float()
+    wanted[[4, 49]] = 7
+    assert torch.equal(glyph_table(model).detach(), wanted)
+    assert glyph_table(model).requires_grad
+
+
+@pytest.mark.parametrize(
+    ("shape", "ids"),
+    [
+        ((50, 26), None),
+        ((49, 27), None),
+        ((50, 3, 3, 4), None),
+        ((2, 26), [1, 2]),
+        ((1, 27), [1, 2, 3]),
+        ((2, 27), [1, 2, 3]),
+        ((2, 27), [1, 50]),
+    ],
+)
+def test_glyphs_that_do_not_fit_are_refused(shape, ids):
+    model = build()
+    before = glyph_table(model).detach().clone()
+    with pytest.raises(ValueError, match="glyph"):
+        model.set_glyphs(torch.zeros(shape), None if ids is None else torch.tensor(ids))
+    assert torch.equal(glyph_table(model).detach(), before)
+
+
+@pytest.mark.parametrize("cls", EVERY)
+def test_resizing_moves_both_tables(cls):
+    model, inputs = build(cls), inputs_for(cls, labels=False)
+    old_words, old_glyphs = model.get_input_embeddings().weight.clone(), glyph_table(model).detach().clone()
+    wanted = no_grad(model, inputs)
+    model.resize_token_embeddings(57)
+    assert (model.config.vocab_size, len(glyph_table(model)), len(model.get_input_embeddings().weight)) == (57,) * 3
+    assert torch.equal(glyph_table(model)[:50], old_glyphs)
+    assert not glyph_table(model)[50:].any()
+    assert glyph_table(model).requires_grad
+    assert torch.equal(model.get_input_embeddings().weight[:50], old_words)
+    found = no_grad(model, inputs)
+    if cls is ChineseBertForMaskedLM:
+        assert found[0].shape[-1] == 57
+        assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
+        found = [found[0][..., :50]]
+    assert_same(found, wanted)
+    inputs["input_ids"][0].fill_(56)
+    assert_table_is_fresh(model, inputs)
+    model.resize_token_embeddings(20)
+    assert (model.config.vocab_size, len(glyph_table(model)), len(model.get_input_embeddings().weight)) == (20,) * 3
+    assert torch.equal(glyph_table(model).detach(), old_glyphs[:20])
+    inputs["input_ids"].clamp_(max=19)
+    assert_table_is_fresh(model, inputs)
+
+
+def test_resizing_to_a_multiple_and_a_frozen_table(tmp_path):
+    model = build(ChineseBertForMaskedLM)
+    glyph_table(model).requires_grad_(False)
+    model.resize_token_embeddings(51, pad_to_multiple_of=8)
+    assert len(glyph_table(model)) == len(model.get_input_embeddings().weight) == 56
+    assert not glyph_table(model).requires_grad
+    model.save_pretrained(tmp_path)
+    loaded = ChineseBertForMaskedLM.from_pretrained(tmp_path)
+    assert torch.equal(glyph_table(loaded).detach(), glyph_table(model).detach())
+
+
+# ---------------------------------------------------------------------------------------------- bad input
+
+
+def ids_of(batch, length, value=1):
+    return torch.full((batch, length), value)
+
+
+WRONG_INPUTS = {
+    "flat pinyin": ({"pinyin_ids": torch.zeros(2, 48, dtype=torch.long)}, r"pinyin_ids.*\(2, 48\).*\(2, 6, 8\)"),
+    "pinyin of 7": ({"pinyin_ids": torch.zeros(2, 6, 7, dtype=torch.long)}, r"pinyin_ids.*\(2, 6, 7\).*\(2, 6, 8\)"),
+    "pinyin of another length": ({"pinyin_ids": torch.zeros(2, 5, 8, dtype=torch.long)}, r"pinyin_ids.*\(2, 5, 8\)"),
+    "pinyin 32": ({"pinyin_ids": torch.full((2, 6, 8), 32)}, "pinyin_ids.* 32.*0 to 31"),
+    "pinyin -1": ({"pinyin_ids": torch.full((2, 6, 8), -1)}, "pinyin_ids.* -1.*0 to 31"),
+    "ids beyond": ({"input_ids": ids_of(2, 6, 50)}, "input_ids.* 50.*0 to 49.*resize_token_embeddings"),
+    "ids below": ({"input_ids": ids_of(2, 6, -3)}, "input_ids.* -3.*0 to 49"),
+    "glyphs beyond": ({"glyph_ids": ids_of(2, 6, 50)}, "glyph_ids.* 50.*0 to 49"),
+    "token types beyond": ({"token_type_ids": ids_of(2, 6, 2)}, "token_type_ids.* 2.*0 to 1.*type_vocab_size"),
+    "positions beyond": ({"position_ids": ids_of(2, 6, 40)}, "position_ids.* 40.*0 to 39.*max_position_embeddings"),
+    "too long": ({"input_ids": ids_of(2, 41)}, "41 tokens.*40 positions.*truncation"),
+    "both": ({"inputs_embeds": torch.zeros(2, 6, 24)}, "exactly one of input_ids and inputs_embeds"),
+    "neither": ({"input_ids": None}, "exactly one of input_ids and inputs_embeds"),
+    "no glyph_ids": ({"input_ids": None, "inputs_embeds": torch.zeros(2, 6, 24)}, "inputs_embeds.*glyph_ids"),
+}
+
+
+@pytest.mark.parametrize("name", list(WRONG_INPUTS))
+@pytest.mark.parametrize("cls", [ChineseBertModel, ChineseBertForTokenClassification])
+@pytest.mark.parametrize("grad", [True, False])
+def test_wrong_inputs_are_explained(cls, name, grad):
+    wrong, message = WRONG_INPUTS[name]
+    model = build(cls)
+    with pytest.raises(ValueError, match=f"(?s){message}"), torch.set_grad_enabled(grad):
+        model(**{"input_ids": ids_of(2, 6), **wrong})
+
+
+def test_the_longest_sequence_and_the_last_ids_are_taken():
+    model = build()
+    model(input_ids=ids_of(1, 40, 49), pinyin_ids=torch.full((1, 40, 8), 31), token_type_ids=ids_of(1, 40))
+
+
+WRONG_CONFIGS = {
+    "type": ({"hidden_size": "768"}, "hidden_size.*int.*768"),
+    "heads": ({"hidden_size": 770}, "hidden_size=770.*multiple of 12"),
+    "no heads": ({"num_attention_heads": 0}, "num_attention_heads=0.*1 or more"),
+    "dropout": ({"hidden_dropout_prob": 1.5}, r"hidden_dropout_prob=1\.5.*\[0, 1\)"),
+    "attention dropout": ({"attention_probs_dropout_prob": -0.1}, r"attention_probs_dropout_prob=-0\.1.*\[0, 1\)"),
+    "classifier dropout": ({"classifier_dropout": 1.0}, r"classifier_dropout=1\.0.*\[0, 1\)"),
+    "decoder": ({"is_decoder": True}, "is_decoder.*True.*False.*encoder"),
+    "cross attention": ({"add_cross_attention": True}, "add_cross_attention.*True.*False.*encoder"),
+    "pinyin length": ({"pinyin_length": 1000}, r"pinyin_length=1000.*2 \*\* 63"),
+    "pinyin length of 64 bits": ({"pinyin_length": 13}, r"pinyin_length=13.*2 \*\* 63"),
+    "kernel": ({"pinyin_kernel_size": 9}, "pinyin_kernel_size=9.*1 to pinyin_length=8"),
+    "no kernel": ({"pinyin_kernel_size": 0}, "pinyin_kernel_size=0.*1 to pinyin_length=8"),
+    "vocabulary": ({"vocab_size": 0}, "vocab_size=0.*1 or more"),
+    "initialisation": ({"initializer_range": 0.0}, r"initializer_range=0\.0.*above 0"),
+    "epsilon": ({"layer_norm_eps": -1e-12}, "layer_norm_eps=-1e-12.*above 0"),
+    "activation": ({"hidden_act": "gelo"}, "hidden_act.*gelo"),
+}
+
+
+@pytest.mark.parametrize("name", list(WRONG_CONFIGS))
+def test_wrong_configurations_are_explained(name):
+    fields, message = WRONG_CONFIGS[name]
+    with pytest.raises((ValueError, StrictDataclassError), match=f"(?s){message}"):
+        ChineseBertConfig(**fields)
+
+
+def test_longest_possible_reading_works():
+    fields = {"pinyin_length": 12, "pinyin_vocab_size": 32}
+    emb = build(**fields).embeddings
+    ids, pinyin_ids = torch.randint(0, 50, (3, 7)), torch.randint(0, 32, (3, 7, 12))
+    pinyin_ids[0] = 31
+    positions = torch.arange(7).expand(3, 7)
+    wanted = reference(emb, emb.word_embeddings(ids), ids, pinyin_ids, torch.zeros_like(ids), positions)
+    torch.testing.assert_close(emb(ids, pinyin_ids), wanted, atol=1e-5, rtol=0)
+
+
+def test_configuration_presets():
+    names = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size")
+    base, large = ChineseBertConfig.base(), ChineseBertConfig.large()
+    assert [getattr(base, name) for name in names] == [768, 12, 12, 3072, 23236]
+    assert [getattr(large, name) for name in names] == [1024, 24, 16, 4096, 23236]
+    assert (base.max_position_embeddings, base.glyph_embedding_dim, base.layer_norm_eps) == (512, 3 * 24 * 24, 1e-12)
+    assert (base.pinyin_vocab_size, base.pinyin_length, base.pinyin_embedding_size) == (32, 8, 128)
+    assert ChineseBertConfig.large(num_hidden_layers=3).num_hidden_layers == 3
+    assert ChineseBertConfig.base(num_labels=7).num_labels == 7
+
+
+def test_configuration_round_trip_and_alias(tmp_path):
+    config = ChineseBertConfig(
+        hidden_size=48, classifier_mlp=True, classifier_dropout=0.3, id2label={0: "O", 1: "B"}, pinyin_map_len=40
+    )
+    assert config.pinyin_vocab_size == config.pinyin_map_len == 40
+    config.save_pretrained(tmp_path)
+    loaded = ChineseBertConfig.from_pretrained(tmp_path)
+    assert loaded.to_dict() == config.to_dict()
+    assert (loaded.hidden_size, loaded.classifier_mlp, loaded.classifier_dropout) == (48, True, 0.3)
+    assert loaded.id2label == {0: "O", 1: "B"}
+    config.pinyin_map_len = 33
+    assert config.pinyin_vocab_size == 33
+    saved = json.loads((tmp_path / "config.json").read_text())
+    assert saved["model_type"] == "chinese_bert"
+
+
+@oracle
+def test_a_published_config_file_loads():
+    assert json.loads((ORACLES / "tokcls" / "config.json").read_text())["model_type"] == "bert"
+    config = ChineseBertConfig.from_pretrained(ORACLES / "tokcls")
+    assert (config.model_type, config.hidden_size, config.num_labels) == ("chinese_bert", 64, 5)
+
+
+# ---------------------------------------------------------------------------------------------- weights kept elsewhere
+
+
+@pytest.mark.parametrize("grad", [True, False])
+def test_weights_offloaded_to_disk(grad, tmp_path):
+    model, inputs = build(), make_inputs()
+    model.save_pretrained(tmp_path)
+    places = {"embeddings": "disk", "encoder": "cpu", "pooler": "cpu"}
+    loaded = ChineseBertModel.from_pretrained(tmp_path, device_map=places, offload_folder=tmp_path / "offload")
+    wanted = no_grad(model, inputs)
+    with torch.set_grad_enabled(grad):
+        for _ in range(2):
+            assert_same([value.detach() for value in tensors(loaded(**inputs))], wanted)

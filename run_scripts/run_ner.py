@@ -13,6 +13,7 @@ for the test data, README.md (the model card).
 """
 
 import json
+import os
 import shlex
 import sys
 from dataclasses import asdict, dataclass, field
@@ -30,7 +31,6 @@ from transformers import (
     AutoTokenizer,
     DataCollatorForTokenClassification,
     HfArgumentParser,
-    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     Trainer,
@@ -111,35 +111,42 @@ def load_data(args: NerArguments, seed: int) -> dict[str, Dataset]:
     return data
 
 
-def _override(config: PreTrainedConfig, overrides: str) -> None:
-    """Sets fields of a configuration and checks it anew."""
-    if overrides:
-        config.update_from_string(overrides)
-        config.validate()
+def load_model(
+    args: NerArguments, tags: list[str], training: bool
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, list[str]]:
+    """A checkpoint or a model from scratch, its tokenizer, and the tags in the order of its logits.
 
-
-def load_model(args: NerArguments, tags: list[str]) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A checkpoint with a new or its own head, or a model from scratch."""
-    labels = {"id2label": dict(enumerate(tags)), "label2id": {tag: index for index, tag in enumerate(tags)}}
+    A checkpoint that knows all the tags keeps its head; another gets a new one, or is refused where nothing is trained.
+    """
     remote = {"trust_remote_code": args.trust_remote_code}
     if args.model_name_or_path:
-        config = AutoConfig.from_pretrained(args.model_name_or_path, **labels, **remote)
-        _override(config, args.config_overrides)
+        config = AutoConfig.from_pretrained(args.model_name_or_path, **remote)
+        own = [config.id2label[index] for index in range(config.num_labels)]
+        if not set(tags) <= set(own) and not training:
+            raise ValueError(
+                f"{args.model_name_or_path} has the tags {own}, the data {tags}: train it on such data first"
+            )
+        tags = own if set(tags) <= set(own) else tags
         tokenizer = AutoTokenizer.from_pretrained(args.model_name_or_path, **remote)
+    elif args.model_type and args.vocab_file:
+        config = AutoConfig.for_model(args.model_type)
+        tokenizer = TOKENIZER_MAPPING[type(config)](args.vocab_file)
+        config.vocab_size = len(tokenizer)
+    else:
+        raise ValueError("which model? give --model_name_or_path, or both --model_type and --vocab_file")
+    config.id2label, config.label2id = dict(enumerate(tags)), {tag: index for index, tag in enumerate(tags)}
+    if args.config_overrides:
+        config.update_from_string(args.config_overrides)
+        config.validate()
+    if args.model_name_or_path:
         model = AutoModelForTokenClassification.from_pretrained(
             args.model_name_or_path, config=config, ignore_mismatched_sizes=True, **remote
         )
-    elif args.model_type and args.vocab_file:
-        config = AutoConfig.for_model(args.model_type, **labels)
-        _override(config, args.config_overrides)
-        tokenizer = TOKENIZER_MAPPING[type(config)](args.vocab_file)
-        config.vocab_size = len(tokenizer)
-        model = AutoModelForTokenClassification.from_config(config)
     else:
-        raise ValueError("which model? give --model_name_or_path, or both --model_type and --vocab_file")
+        model = AutoModelForTokenClassification.from_config(config)
     positions = getattr(config, "max_position_embeddings", tokenizer.model_max_length)
     tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
-    return model, tokenizer
+    return model, tokenizer, tags
 
 
 def write_predictions(path: Path, data: Dataset, scorer: SpanScorer, predictions: np.ndarray) -> None:
@@ -222,15 +229,21 @@ def main(argv: list[str] | None = None) -> dict[str, dict]:
     """Runs the program; returns precision, recall and F1 by split, for the test data by label too."""
     args, training = HfArgumentParser((NerArguments, NerTrainingArguments)).parse_args_into_dataclasses(argv)
     set_seed(training.seed)
+    if os.environ.get("ACCELERATE_USE_CPU") == "True" and "MASTER_ADDR" in os.environ and training.world_size == 1:
+        logger.warning(
+            "accelerate was asked for several CPU processes and started one; more need MPI (--mpirun_hostfile). "
+            "torchrun --nproc_per_node N run_scripts/run_ner.py --use_cpu True ... does the same without MPI"
+        )
     data = load_data(args, training.seed)
-    tags = entity_labels(*data.values())
-    model, tokenizer = load_model(args, tags)
+    model, tokenizer, tags = load_model(args, entity_labels(*data.values()), training.do_train)
     length = min(args.max_seq_length or tokenizer.model_max_length, tokenizer.model_max_length)
     encoded, coverage, folder = {}, {}, Path(training.output_dir)
     for name, split in data.items():
         with training.main_process_first(desc=f"tokenising {name}"):
             encoded[name], coverage[name] = encode_ner(split, tokenizer, tags, length)
         logger.warning(f"{name}: {coverage[name]}")
+    if not training.do_train:
+        training.eval_strategy = "no"
     trainer = Trainer(
         model=model,
         args=training,

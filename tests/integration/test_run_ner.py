@@ -1,0 +1,209 @@
+"""run_ner.py from files to a checkpoint: tiny models, real Trainer, no network."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from datasets import ClassLabel, Dataset, Features, Sequence, Value
+from safetensors.torch import load_file
+from transformers import AutoModelForTokenClassification, BertForTokenClassification, pipeline
+
+import hanziformers  # noqa: F401
+from hanziformers.processors.ner_data import read_ner
+
+REPOSITORY = Path(__file__).parents[2]
+SCRIPT = REPOSITORY / "run_scripts" / "run_ner.py"
+SAMPLE = REPOSITORY / "tests" / "data" / "ner_sample"
+TINY = "hidden_size=32,num_hidden_layers=1,num_attention_heads=2,intermediate_size=48,max_position_embeddings=64"
+SPLITS = {"train": 160, "validation": 40, "test": 40}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """The first lines of the sample, and a vocabulary of their characters."""
+    folder = tmp_path_factory.mktemp("ner")
+    characters = set()
+    for split, count in SPLITS.items():
+        source = SAMPLE / f"{'dev' if split == 'validation' else split}.jsonl"
+        lines = source.read_text(encoding="utf-8").splitlines()[:count]
+        (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        characters |= {character for line in lines for character in json.loads(line)["text"]}
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *sorted(characters - {" "})]
+    (folder / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
+    return folder
+
+
+def options(data, output, *more, model_type="chinese_bert", epochs=2):
+    extra = ",glyph_embedding_dim=27,pinyin_embedding_size=8" if model_type == "chinese_bert" else ""
+    named = {
+        "model_type": model_type,
+        "vocab_file": data / "vocab.txt",
+        "config_overrides": TINY + extra,
+        **{f"{split}_file": data / f"{split}.jsonl" for split in SPLITS},
+        "output_dir": output,
+        "num_train_epochs": epochs,
+        "learning_rate": 3e-3,
+        "seed": 7,
+    }
+    flags = [part for name, value in named.items() for part in (f"--{name}", str(value))]
+    return [*flags, "--do_train", "--do_eval", "--do_predict", "--disable_tqdm", "True", *more]
+
+
+@pytest.fixture(scope="module")
+def main():
+    sys.path.insert(0, str(SCRIPT.parent))
+    try:
+        import run_ner
+    finally:
+        sys.path.pop(0)
+    return run_ner.main
+
+
+@pytest.fixture(scope="module")
+def trained(data, main, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained") / "tiny-ner"
+    return folder, main(options(data, folder, "--save_total_limit", "5"))
+
+
+def test_files_and_card(trained, data):
+    folder, results = trained
+    predictions = [json.loads(line) for line in (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
+    gold = read_ner(data / "test.jsonl")[0]
+    assert [row["text"] for row in predictions] == gold["text"][:]
+    assert [row["gold"] for row in predictions] == gold["entities"][:]
+    for row in predictions:
+        assert all(entity["text"] == row["text"][entity["start"] : entity["end"]] for entity in row["entities"])
+    coverage = json.loads((folder / "coverage.json").read_text())
+    assert coverage["test"]["entities"] == sum(map(len, gold["entities"]))
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    for piece in (
+        f"{results['test']['f1']:.4f}",
+        "Seed 7",
+        "--learning_rate 0.003",
+        "test.jsonl",
+        "pypinyin",
+        "model-index",
+    ):
+        assert piece in card, piece
+    assert "$" not in card
+    metrics = json.loads((folder / "all_results.json").read_text())
+    assert metrics["test_f1"] == results["test"]["f1"]
+    assert metrics["train_loss"] < 2
+
+
+def test_predictions_are_what_the_scores_say(trained):
+    folder, results = trained
+    rows = [json.loads(line) for line in (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
+
+    def triples(name):
+        return {(i, e["start"], e["end"], e["label"]) for i, row in enumerate(rows) for e in row[name]}
+
+    found, gold = triples("entities"), triples("gold")
+    hits = len(found & gold)
+    assert results["test"]["recall"] == pytest.approx(hits / len(gold))
+    assert results["test"]["precision"] == pytest.approx(hits / max(len(found), 1))
+
+
+def test_the_best_checkpoint_is_kept(trained):
+    folder, _ = trained
+    state = json.loads((folder / "trainer_state.json").read_text())
+    scores = [entry["eval_f1"] for entry in state["log_history"] if "eval_f1" in entry]
+    assert state["best_metric"] == max(scores)
+    best = load_file(Path(state["best_model_checkpoint"]) / "model.safetensors")
+    kept = load_file(folder / "model.safetensors")
+    assert all(torch.equal(best[name], kept[name]) for name in kept)
+
+
+def test_reloads_and_predicts(trained):
+    folder, _ = trained
+    model = AutoModelForTokenClassification.from_pretrained(folder)
+    assert type(model).__name__ == "ChineseBertForTokenClassification"
+    ner = pipeline("token-classification", model=str(folder), aggregation_strategy="simple", stride=8)
+    text = "王小明在北京上大学。" * 30  # five times longer than the model
+    assert all(0 <= e["start"] < e["end"] <= len(text) for e in ner(text))
+
+
+def test_a_broken_off_run_goes_on(trained, data, main, tmp_path):
+    folder, results = trained
+    first = min(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    shutil.copytree(first, tmp_path / "tiny-ner" / first.name)
+    again = main(options(data, tmp_path / "tiny-ner", "--save_total_limit", "5"))
+    assert again == results
+    whole, resumed = (load_file(path / "model.safetensors") for path in (folder, tmp_path / "tiny-ner"))
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    log = json.loads((tmp_path / "tiny-ner" / "trainer_state.json").read_text())["log_history"]
+    assert [entry["epoch"] for entry in log if "eval_f1" in entry] == [1.0, 2.0]
+
+
+def test_bert_trains_the_same_way(data, main, tmp_path):
+    results = main(options(data, tmp_path / "bert", model_type="bert", epochs=1))
+    assert set(results) == {"validation", "test"}
+    assert isinstance(AutoModelForTokenClassification.from_pretrained(tmp_path / "bert"), BertForTokenClassification)
+
+
+def test_fine_tunes_a_checkpoint_on_a_hub_style_data_set(trained, data, main, tmp_path):
+    folder, _ = trained
+    names = ["O", "B-CITY", "I-CITY"]
+    features = Features({"tokens": Sequence(Value("string")), "ner_tags": Sequence(ClassLabel(names=names))})
+    rows = [{"tokens": list("他在北京。"), "ner_tags": [0, 0, 1, 2, 0]}] * 24
+    Dataset.from_list(rows, features=features).to_parquet(tmp_path / "hub" / "train.parquet")
+    arguments = ["--model_name_or_path", str(folder), "--dataset_name", str(tmp_path / "hub"), "--do_train"]
+    more = ["--do_eval", "--output_dir", str(tmp_path / "out"), "--validation_fraction", "0.25"]
+    more += ["--num_train_epochs", "6", "--per_device_train_batch_size", "2"]
+    results = main([*arguments, *more, "--learning_rate", "0.003", "--disable_tqdm", "True"])
+    assert results["validation"]["f1"] == 1.0
+    config = AutoModelForTokenClassification.from_pretrained(tmp_path / "out").config
+    assert list(config.id2label.values()) == names
+
+
+def test_a_trained_checkpoint_is_only_scored_with_its_own_tags(trained, data, main, tmp_path):
+    folder, results = trained
+    arguments = ["--model_name_or_path", str(folder), "--output_dir", str(tmp_path / "out"), "--do_predict"]
+    assert main([*arguments, "--test_file", str(data / "test.jsonl")])["test"] == results["test"]
+    only_places = [json.loads(line) for line in (data / "test.jsonl").read_text(encoding="utf-8").splitlines()]
+    for row in only_places:
+        row["entities"] = [entity for entity in row["entities"] if entity["label"] == "LOC"]
+    (tmp_path / "places.jsonl").write_text("\n".join(map(json.dumps, only_places)))
+    places = main([*arguments, "--test_file", str(tmp_path / "places.jsonl")])["test"]
+    assert places["by_label"]["LOC"] == results["test"]["by_label"]["LOC"]
+    (tmp_path / "other.bio").write_text("北 B-CITY\n京 I-CITY\n")
+    with pytest.raises(ValueError, match="B-CITY"):
+        main([*arguments, "--test_file", str(tmp_path / "other.bio")])
+
+
+def test_two_processes_give_the_same_metrics(data, tmp_path):
+    """Two processes with half the batch each see the same batches as one; without dropout they learn the same."""
+    results = {}
+    for processes in (1, 2):
+        folder = tmp_path / f"processes{processes}"
+        launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+        arguments = options(data, folder, "--use_cpu", "True", "--per_device_train_batch_size", str(16 // processes))
+        overrides = arguments.index("--config_overrides") + 1
+        arguments[overrides] += ",hidden_dropout_prob=0,attention_probs_dropout_prob=0"
+        done = subprocess.run([*launch, str(SCRIPT), *arguments], capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr[-3000:]
+        results[processes] = json.loads((folder / "all_results.json").read_text())
+        assert json.loads((folder / "trainer_state.json").read_text())["global_step"] == 20
+        assert len((folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()) == SPLITS["test"]
+    assert results[2]["train_loss"] == pytest.approx(results[1]["train_loss"], rel=0.02)
+    assert results[2]["test_f1"] == pytest.approx(results[1]["test_f1"], abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model_type", "chinese_bert"], "there are no data"),
+        (["--train_file", "{train}"], "which model"),
+        (["--train_file", "{train}", "--model_type", "chinese_bert", "--vocab_file", "{none}"], "no vocabulary file"),
+        (["--train_file", "{none}", "--model_type", "bert"], "none.txt"),
+    ],
+)
+def test_errors_name_the_fix(data, main, tmp_path, arguments, message):
+    places = {"train": data / "train.jsonl", "none": tmp_path / "none.txt"}
+    filled = [argument.format(**places) for argument in arguments]
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        main([*filled, "--output_dir", str(tmp_path / "out"), "--do_train"])

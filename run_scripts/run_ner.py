@@ -261,7 +261,7 @@ def main(argv: list[str] | None = None) -> dict[str, dict]:
         trainer.save_model()
         trainer.save_metrics("train", outcome.metrics)
         trainer.save_state()
-    if training.do_eval:
+    if training.do_eval and "validation" in encoded:
         metrics = trainer.evaluate()
         trainer.save_metrics("eval", metrics)
         results["validation"] = {key: metrics[f"eval_{key}"] for key in SCORES}

@@ -1,5 +1,8 @@
 # Copyright 2026 The hanziformers authors. Licensed under the Apache License, Version 2.0.
-"""Configuration of ChineseBERT (Sun et al., 2021, "ChineseBERT: Chinese Pretraining Enhanced by Glyph and Pinyin")."""
+"""Configuration of ChineseBERT.
+
+Sun et al., 2021, "ChineseBERT: Chinese Pretraining Enhanced by Glyph and Pinyin Information".
+"""
 
 from typing import Any
 

@@ -1,5 +1,6 @@
 """The benchmark runs, and its files say what was measured. How fast anything was is nothing to test."""
 
+import importlib.util
 import json
 import statistics
 import subprocess
@@ -11,8 +12,14 @@ import pytest
 SCRIPT = Path(__file__).parent.parent / "run_scripts" / "benchmark.py"
 
 
-def benchmark(folder: Path, *options: str) -> tuple[dict, str]:
-    options = ("--size", "tiny", "--rounds", "2", "--batch", "2", "--length", "12", "--device", "cpu", *options)
+OPTIONS = ["--size", "tiny", "--rounds", "2", "--batch", "2", "--length", "12", "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Both parts, with the masked-LM heads, on drawn text and made-up tokens, as a person runs it."""
+    folder = tmp_path_factory.mktemp("benchmark")
+    options = [*OPTIONS, "--head", "masked_lm", "--text_lengths", "20", "50", "--text_batches", "1", "3"]
     command = [sys.executable, str(SCRIPT), "--output_dir", str(folder), *options]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120)
     assert done.returncode == 0, done.stderr
@@ -21,10 +28,13 @@ def benchmark(folder: Path, *options: str) -> tuple[dict, str]:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """Both parts, with the masked-LM heads, on drawn text and made-up tokens."""
-    folder = tmp_path_factory.mktemp("benchmark")
-    return benchmark(folder, "--head", "masked_lm", "--text_lengths", "20", "50", "--text_batches", "1", "3")
+def main():
+    spec = importlib.util.spec_from_file_location("benchmark", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "benchmark", module)  # dataclass looks its module up
+        spec.loader.exec_module(module)
+        yield module.main
 
 
 def test_numbers_are_medians_and_their_quotients(made):
@@ -78,13 +88,14 @@ def test_markdown_holds_every_row_and_the_machine(made):
             assert numbers == pytest.approx(expected, rel=0.01)
 
 
-def test_own_text_vocabulary_and_one_part(tmp_path):
+def test_own_text_vocabulary_and_one_part(main, tmp_path):
     sentence = "银行行长在一块石头上种重要的种子。"
     (tmp_path / "text.txt").write_text("\n".join([sentence] * 20), encoding="utf-8")
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *sorted(set(sentence))]
     (tmp_path / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
     own = ["--text", str(tmp_path / "text.txt"), "--vocab", str(tmp_path / "vocab.txt"), "--part", "model"]
-    result, _ = benchmark(tmp_path / "made", *own, "--dtype", "bfloat16")
+    main([*OPTIONS, *own, "--dtype", "bfloat16", "--output_dir", str(tmp_path / "made")])
+    result = json.loads((tmp_path / "made" / "benchmark.json").read_text(encoding="utf-8"))
     ((title, rows),) = result["tables"].items()
     assert "tiny, 2 x 12 tokens" in title
     assert "bfloat16" in title
@@ -92,11 +103,8 @@ def test_own_text_vocabulary_and_one_part(tmp_path):
     assert result["text"].startswith(f"{20 * len(sentence)} characters")
 
 
-def test_short_text_is_refused(tmp_path):
+def test_short_text_is_refused(main, tmp_path):
     (tmp_path / "text.txt").write_text("短文", encoding="utf-8")
-    command = [sys.executable, str(SCRIPT), "--output_dir", str(tmp_path), "--text", str(tmp_path / "text.txt")]
-    done = subprocess.run(
-        [*command, "--part", "text", "--text_lengths", "20"], capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode != 0
-    assert "the text has 2 characters, and pieces of 20" in done.stderr
+    options = ["--text", str(tmp_path / "text.txt"), "--part", "text", "--text_lengths", "20"]
+    with pytest.raises(ValueError, match="the text has 2 characters, and pieces of 20"):
+        main([*options, "--output_dir", str(tmp_path)])

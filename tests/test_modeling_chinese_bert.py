@@ -623,8 +623,8 @@ def test_token_classification_ignores_labels_of_padding(mlp):
     torch.testing.assert_close(output.loss, F.cross_entropy(wanted[scored], labels[scored]))
     changed = labels.masked_fill(inputs["attention_mask"] == 0, 4)
     torch.testing.assert_close(model(**inputs, labels=changed).loss, output.loss)
-    torch.testing.assert_close(model(**inputs | {"attention_mask": inputs["attention_mask"].bool()}, labels=labels).loss,
-                               output.loss)  # fmt: skip
+    as_bool = inputs | {"attention_mask": inputs["attention_mask"].bool()}
+    torch.testing.assert_close(model(**as_bool, labels=labels).loss, output.loss)
     inputs.pop("attention_mask")
     output = model(**inputs, labels=labels)
     torch.testing.assert_close(output.loss, F.cross_entropy(output.logits.flatten(0, 1), labels.flatten()))

@@ -1,0 +1,60 @@
+"""The wheel holds the package, whole and alone, and works where the repository is not."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+ROOMS = ("modeling", "tokenization", "processors")
+PROGRAM = """
+import sys
+sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in str(finder).lower()]
+sys.path[:] = [r"{folder}"] + [path for path in sys.path if "{repository}" != path]
+import hanziformers
+assert hanziformers.__file__.startswith(r"{folder}"), hanziformers.__file__
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+import importlib
+for name in hanziformers.__all__:
+    getattr(hanziformers, name)
+tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"银行长"]
+tokenizer = hanziformers.ChineseBertTokenizer(dict(zip(tokens, range(9))))
+config = AutoConfig.for_model("chinese_bert", vocab_size=8, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+                              intermediate_size=16, glyph_embedding_dim=4, pinyin_embedding_size=4)
+print(tuple(AutoModel.from_config(config)(**tokenizer("银行行长", return_tensors="pt")).last_hidden_state.shape))
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Built from what git tracks or would track, as from a clean clone: stale build folders do not take part."""
+    folder = tmp_path_factory.mktemp("wheel")
+    listed = ["git", "ls-files", "-co", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.splitlines()
+    for name in names:
+        if (REPOSITORY / name).is_file():
+            (folder / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "source" / name).write_bytes((REPOSITORY / name).read_bytes())
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(folder)]
+    subprocess.run([*build, str(folder / "source")], check=True, capture_output=True)
+    return next(folder.glob("*.whl"))
+
+
+def test_it_holds_every_file_of_the_package_and_no_other(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"hanziformers"}
+    expected = {f"hanziformers/{path.name}" for path in (REPOSITORY / "hanziformers").glob("*.py")}
+    expected |= {f"hanziformers/{room}/{path.name}" for room in ROOMS for path in (REPOSITORY / room).glob("*.py")}
+    assert {name for name in names if name.endswith(".py")} == expected
+    assert "hanziformers/py.typed" in names
+    assert any(name.endswith("LICENSE") for name in names)
+
+
+def test_it_works_unpacked_elsewhere(wheel, tmp_path):
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    program = PROGRAM.format(folder=tmp_path / "site", repository=REPOSITORY)
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip() == "(1, 6, 16)"

@@ -1,9 +1,13 @@
 """Tells transformers' auto classes about the models of this package, as late as can be.
 
-`AutoModel.register` wants the class itself, and importing it imports torch. So every registration waits for the module
-of transformers that holds the auto class: who imports only transformers, or only a tokenizer, pays for no more.
+`AutoModel.register` wants the class itself, and importing it imports torch. So our files are imported when the module of
+transformers that holds the auto class is, and register themselves once they are complete: who imports only transformers,
+or only a tokenizer, pays for no more. (The two steps are apart because our files import transformers' auto classes on
+their own way: whichever of both comes first, each is complete when they meet.)
 """
 
+from collections.abc import Callable
+from importlib import import_module
 from types import ModuleType
 
 import wrapt
@@ -13,36 +17,49 @@ AUTO = "transformers.models.auto"
 
 def register_when_imported() -> None:
     """Registers now with the auto modules that are imported already, and with the others when they come."""
-    wrapt.register_post_import_hook(_register_configs, f"{AUTO}.configuration_auto")
-    wrapt.register_post_import_hook(_register_tokenizers, f"{AUTO}.tokenization_auto")
-    wrapt.register_post_import_hook(_register_models, f"{AUTO}.modeling_auto")
+    parts: list[tuple[str, str, Callable[[ModuleType], None]]] = [
+        (f"{AUTO}.configuration_auto", "modeling.configuration_chinese_bert", _register_config),
+        (f"{AUTO}.modeling_auto", "modeling.modeling_chinese_bert", _register_models),
+        (f"{AUTO}.tokenization_auto", "tokenization.tokenization_chinese_bert", _register_tokenizer),
+        ("transformers.pipelines", "processors.token_classification_pipeline", _register_pipeline),
+    ]
+    for theirs, ours, register in parts:
+        wrapt.register_post_import_hook(register, f"{__package__}.{ours}")
+        wrapt.register_post_import_hook(lambda _, ours=ours: import_module(f".{ours}", __package__), theirs)
 
 
-def _register_configs(auto: ModuleType) -> None:
-    from .modeling.configuration_chinese_bert import ChineseBertConfig
+def _register_config(ours: ModuleType) -> None:
+    from transformers.models.auto.configuration_auto import AutoConfig
 
-    auto.AutoConfig.register("chinese_bert", ChineseBertConfig, exist_ok=True)
-
-
-def _register_tokenizers(auto: ModuleType) -> None:
-    from .modeling.configuration_chinese_bert import ChineseBertConfig
-    from .tokenization.tokenization_chinese_bert import ChineseBertTokenizer
-
-    auto.AutoTokenizer.register(ChineseBertConfig, tokenizer_class=ChineseBertTokenizer, exist_ok=True)
+    AutoConfig.register("chinese_bert", ours.ChineseBertConfig, exist_ok=True)
 
 
-def _register_models(auto: ModuleType) -> None:
-    from .modeling import modeling_chinese_bert as chinese_bert
-    from .modeling.configuration_chinese_bert import ChineseBertConfig
+def _register_models(ours: ModuleType) -> None:
+    from transformers.models.auto import modeling_auto as auto
 
     heads = {
-        "AutoModel": chinese_bert.ChineseBertModel,
-        "AutoModelForPreTraining": chinese_bert.ChineseBertForMaskedLM,
-        "AutoModelForMaskedLM": chinese_bert.ChineseBertForMaskedLM,
-        "AutoModelForSequenceClassification": chinese_bert.ChineseBertForSequenceClassification,
-        "AutoModelForTokenClassification": chinese_bert.ChineseBertForTokenClassification,
-        "AutoModelForQuestionAnswering": chinese_bert.ChineseBertForQuestionAnswering,
-        "AutoModelForMultipleChoice": chinese_bert.ChineseBertForMultipleChoice,
+        "AutoModel": ours.ChineseBertModel,
+        "AutoModelForPreTraining": ours.ChineseBertForMaskedLM,
+        "AutoModelForMaskedLM": ours.ChineseBertForMaskedLM,
+        "AutoModelForSequenceClassification": ours.ChineseBertForSequenceClassification,
+        "AutoModelForTokenClassification": ours.ChineseBertForTokenClassification,
+        "AutoModelForQuestionAnswering": ours.ChineseBertForQuestionAnswering,
+        "AutoModelForMultipleChoice": ours.ChineseBertForMultipleChoice,
     }
     for name, head in heads.items():
-        getattr(auto, name).register(ChineseBertConfig, head, exist_ok=True)
+        getattr(auto, name).register(ours.ChineseBertConfig, head, exist_ok=True)
+
+
+def _register_tokenizer(ours: ModuleType) -> None:
+    from transformers.models.auto.tokenization_auto import AutoTokenizer
+
+    from .modeling.configuration_chinese_bert import ChineseBertConfig
+
+    AutoTokenizer.register(ChineseBertConfig, tokenizer_class=ours.ChineseBertTokenizer, exist_ok=True)
+
+
+def _register_pipeline(ours: ModuleType) -> None:
+    from transformers.pipelines import PIPELINE_REGISTRY
+
+    task = PIPELINE_REGISTRY.supported_tasks["token-classification"]
+    task["impl"] = ours.WordPieceTokenClassificationPipeline

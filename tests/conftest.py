@@ -1,7 +1,24 @@
 """One thread for every test and subprocess: the models are tiny, and threads that wait for each other cost more."""
 
+import logging
 import os
+
+import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture
+def warnings():
+    """What hanziformers logs as a warning; a list that fills up."""
+
+    class Keep(logging.Handler):
+        def emit(self, record):
+            messages.append(record.getMessage())
+
+    messages, handler, logger = [], Keep(logging.WARNING), logging.getLogger("hanziformers")
+    logger.addHandler(handler)
+    yield messages
+    logger.removeHandler(handler)

@@ -51,6 +51,7 @@ class ChineseBertTokenizer(BertTokenizer):
 
     model_input_names = ["input_ids", "token_type_ids", "attention_mask", "pinyin_ids"]
     padding_side = "right"
+    marks_word_pieces = True  # read by WordPieceTokenClassificationPipeline
 
     def __init__(
         self,
@@ -126,7 +127,7 @@ class ChineseBertTokenizer(BertTokenizer):
         if is_split_into_words:
             batched = batched and bool(text) and isinstance(text[0], (list, tuple))
         several = batched or kwargs.get("return_overflowing_tokens", False)
-        if "pinyin_ids" in self.model_input_names:
+        if "pinyin_ids" in self.model_input_names and output.encodings is not None:
             samples = list(zip(text, text_pair, strict=True)) if batched and text_pair is not None else text
             samples = [_sequences(s, is_split_into_words) for s in (samples if batched else [(text, text_pair)])]
             rows = _pinyin_rows(output.encodings, output.get("overflow_to_sample_mapping"), samples)

@@ -1,9 +1,9 @@
 """Tells transformers' auto classes about the models of this package, as late as can be.
 
-`AutoModel.register` wants the class itself, and importing it imports torch. So our files are imported when the module of
-transformers that holds the auto class is, and register themselves once they are complete: who imports only transformers,
-or only a tokenizer, pays for no more. (The two steps are apart because our files import transformers' auto classes on
-their own way: whichever of both comes first, each is complete when they meet.)
+`AutoModel.register` wants the class itself, and importing it imports torch. So our files are imported when the module
+of transformers that holds the auto class is, and register themselves once they are complete: who imports only
+transformers, or only a tokenizer, pays for no more. (The two steps are apart because our files themselves import
+transformers' auto classes: whichever of both comes first, each is complete when they meet.)
 """
 
 from collections.abc import Callable

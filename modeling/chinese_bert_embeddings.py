@@ -9,10 +9,10 @@ width).
     fused   = W_F [word; pinyin; glyph] + b_F                              [B, L, H]
     output  = dropout(LayerNorm(fused + position + token type))            [B, L, H]
 
-W_F has three blocks of columns, one a part, so the product falls into three sums: word and glyph depend on the
-character alone, pinyin on the reading alone. Each is computed once for every distinct key; in eval mode without
-gradients word and glyph of the whole vocabulary stand in one table [V, H]. The numbers are those of the published
-code (tokens of token types, which the paper leaves out, are added as there).
+The fusion depends on a character and its reading alone, so it is computed once for every distinct pair in the batch. In
+eval mode without gradients its linearity saves more: word and glyph of the whole vocabulary, fused, stand in one table
+[V, H], to which the share of every distinct reading is added. The numbers are those of the published code, with the
+token types that the paper leaves out.
 """
 
 import torch
@@ -26,25 +26,19 @@ from .distinct import WeightCache, encode_distinct
 class PinyinEmbedding(nn.Module):
     """A reading's vector: symbols -> convolution of width 2 -> maximum over the windows (Figure 3).
 
-    A convolution over looked-up vectors is a sum of look-ups, one table of `pinyin_vocab_size` rows for each tap, so
-    the windows are never multiplied out. Empty slots (0) take part like letters, as in the published code.
+    Empty slots (0) take part like letters, as in the published code.
     """
 
     def __init__(self, config: ChineseBertConfig) -> None:
         super().__init__()
-        size, kernel = config.pinyin_embedding_size, config.pinyin_kernel_size
+        size = config.pinyin_embedding_size
         self.embedding = nn.Embedding(config.pinyin_vocab_size, size)
-        self.conv = PinyinConv(size, config.hidden_size, kernel_size=kernel)
+        self.conv = PinyinConv(size, config.hidden_size, kernel_size=config.pinyin_kernel_size)
 
     def forward(self, pinyin_ids: Tensor) -> Tensor:
         """pinyin_ids [U, P] int64 -> vectors [U, H]."""
-        taps = self.conv.weight.unbind(-1)  # kernel x [H, size]
-        windows = pinyin_ids.shape[-1] - len(taps) + 1
-        total = self.conv.bias
-        for place, tap in enumerate(taps):
-            table = F.linear(self.embedding.weight, tap)  # [symbols, H]
-            total = total + F.embedding(pinyin_ids[:, place : place + windows], table)  # [U, windows, H]
-        return total.amax(dim=1)
+        letters = self.embedding(pinyin_ids).transpose(1, 2)  # [U, size, P]
+        return self.conv(letters).amax(dim=-1)  # [U, H, windows] -> [U, H]
 
 
 class PinyinConv(nn.Conv1d):
@@ -104,6 +98,11 @@ class ChineseBertEmbeddings(nn.Module):
             [B, L, H].
         """
         source = input_ids if inputs_embeds is None else inputs_embeds
+        if source.dim() != (2 if inputs_embeds is None else 3):
+            name, needed = ("input_ids", "[B, L]") if inputs_embeds is None else ("inputs_embeds", "[B, L, H]")
+            raise ValueError(
+                f"{name} has the shape {tuple(source.shape)}; needed is {needed}: one text is {name}[None]"
+            )
         batch, length = source.shape[:2]
         self._check(batch, length, input_ids, pinyin_ids, token_type_ids, position_ids, glyph_ids)
         if pinyin_ids is None:
@@ -112,52 +111,68 @@ class ChineseBertEmbeddings(nn.Module):
             position_ids = self.position_ids[:, :length]
         if token_type_ids is None:
             token_type_ids = torch.zeros((1, 1), dtype=torch.long, device=source.device)
-        fused = self._characters(input_ids, inputs_embeds, glyph_ids) + self._readings(pinyin_ids)
+        fused = self._fused(input_ids, self._keys(pinyin_ids), inputs_embeds, glyph_ids)
         fused = fused + self.position_embeddings(position_ids) + self.token_type_embeddings(token_type_ids)
         return self.dropout(self.LayerNorm(fused))
 
-    def _characters(self, input_ids: Tensor | None, inputs_embeds: Tensor | None, glyph_ids: Tensor | None) -> Tensor:
-        """The share of word and glyph in the fusion, with its bias: [B, L, H]."""
-        if inputs_embeds is None and glyph_ids is None:
-            if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
-                return encode_distinct(input_ids, self._character_rows)
-            return F.embedding(input_ids, self._character_table())
-        if inputs_embeds is None:
-            words = encode_distinct(input_ids, self._word_rows)
-        else:
-            words = F.linear(inputs_embeds, self._fusion_block("word"), self.map_fc.bias)
-        return words + encode_distinct(glyph_ids, self._glyph_rows)
-
-    def _readings(self, pinyin_ids: Tensor) -> Tensor:
-        """The share of pinyin in the fusion: [B, L, P] -> [B, L, H]. A reading is packed into one int64 key."""
-        radix = self.config.pinyin_vocab_size
-        scale = radix ** torch.arange(self.config.pinyin_length, device=pinyin_ids.device)  # [P]
+    def _fused(
+        self, input_ids: Tensor | None, readings: Tensor, inputs_embeds: Tensor | None, glyph_ids: Tensor | None
+    ) -> Tensor:
+        """Word, pinyin and glyph through W_F: [B, L, H]. `readings` [B, L] (or [1, 1]) are keys of `_keys`."""
+        if glyph_ids is not None:
+            words = self.word_embeddings(input_ids) if inputs_embeds is None else inputs_embeds
+            pinyin = encode_distinct(readings, self._pinyin).expand_as(words)
+            return self._fuse(words, pinyin, encode_distinct(glyph_ids, self._glyphs))
+        if not self.training and not torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            return F.embedding(input_ids, self._table_of_characters(input_ids.device)) + self._share_of(readings)
+        count = self.config.pinyin_vocab_size**self.config.pinyin_length
 
         def rows(keys: Tensor) -> Tensor:  # [U] -> [U, H]
-            symbols = keys[:, None] // scale % radix
-            return F.linear(self.pinyin_embeddings(symbols), self._fusion_block("pinyin"))
+            ids = keys // count
+            return self._fuse(self.word_embeddings(ids), self._pinyin(keys % count), self._glyphs(ids))
 
-        return encode_distinct((pinyin_ids * scale).sum(-1), rows)
+        return encode_distinct(input_ids * count + readings, rows)
 
-    def _fusion_block(self, part: str) -> Tensor:
-        """The columns of W_F that belong to one part: [H, H]."""
-        return self.map_fc.weight.chunk(3, dim=1)[("word", "pinyin", "glyph").index(part)]
+    def _fuse(self, words: Tensor, pinyin: Tensor, glyphs: Tensor) -> Tensor:
+        return self.map_fc(torch.cat([words, pinyin, glyphs], dim=-1))  # [..., 3H] -> [..., H]
 
-    def _word_rows(self, ids: Tensor) -> Tensor:
-        return F.linear(self.word_embeddings(ids), self._fusion_block("word"), self.map_fc.bias)
+    def _keys(self, pinyin_ids: Tensor) -> Tensor:
+        """Packs every reading into one int64: [B, L, P] -> [B, L]."""
+        return (pinyin_ids * self._scale(pinyin_ids.device)).sum(-1)
 
-    def _glyph_rows(self, ids: Tensor) -> Tensor:
-        return F.linear(self.glyph_map(self.glyph_embeddings(ids)), self._fusion_block("glyph"))
+    def _scale(self, device: torch.device) -> Tensor:
+        return self.config.pinyin_vocab_size ** torch.arange(self.config.pinyin_length, device=device)  # [P]
 
-    def _character_rows(self, ids: Tensor) -> Tensor:
-        return self._word_rows(ids) + self._glyph_rows(ids)
+    def _pinyin(self, keys: Tensor) -> Tensor:
+        """Keys of readings [U] -> vectors [U, H]."""
+        return self.pinyin_embeddings(keys[:, None] // self._scale(keys.device) % self.config.pinyin_vocab_size)
 
-    def _character_table(self) -> Tensor:
+    def _glyphs(self, ids: Tensor) -> Tensor:
+        """Ids [U] -> vectors of their pictures [U, H]."""
+        return self.glyph_map(self.glyph_embeddings(ids))
+
+    def _share_of(self, readings: Tensor) -> Tensor:
+        """What the readings add to characters that were fused without one: [B, L] -> [B, L, H]."""
+
+        def rows(keys: Tensor) -> Tensor:  # [U] -> [U, H]; a linear map's share is its difference to that of nothing
+            pinyin = self._pinyin(keys)
+            none = torch.zeros_like(pinyin)
+            return self._fuse(none, pinyin, none) - self._fuse(none[:1], none[:1], none[:1])
+
+        return encode_distinct(readings, rows)
+
+    def _table_of_characters(self, device: torch.device) -> Tensor:
         """Word and glyph of the whole vocabulary, fused: [V, H], kept while the weights stay as they are."""
-        parts = (self.word_embeddings, self.glyph_embeddings.embedding, self.glyph_map, self.map_fc)
+        parts = (self.word_embeddings, self.glyph_embeddings, self.glyph_map, self.map_fc)
         weights = [weight for part in parts for weight in part.parameters()]
-        every = torch.arange(self.word_embeddings.num_embeddings, device=weights[0].device)
-        return self._table.get(weights, lambda: torch.cat([self._character_rows(ids) for ids in every.split(4096)]))
+
+        def compute() -> Tensor:
+            every = torch.arange(self.config.vocab_size, device=device).split(4096)
+            words = map(self.word_embeddings, every)
+            rows = [self._fuse(w, torch.zeros_like(w), self._glyphs(ids)) for ids, w in zip(every, words, strict=True)]
+            return torch.cat(rows)
+
+        return self._table.get(weights, compute, device.type)
 
     def _check(
         self,
@@ -174,6 +189,10 @@ class ChineseBertEmbeddings(nn.Module):
             raise ValueError(
                 "inputs_embeds stands for the word vectors only; ChineseBERT also looks every character's picture up: "
                 "pass glyph_ids [B, L] (the input_ids that the vectors were made from)"
+            )
+        if glyph_ids is not None and tuple(glyph_ids.shape) != (batch, length):
+            raise ValueError(
+                f"glyph_ids has the shape {tuple(glyph_ids.shape)}; needed is {(batch, length)}, one a token"
             )
         if pinyin_ids is not None and tuple(pinyin_ids.shape) != (batch, length, slots):
             raise ValueError(

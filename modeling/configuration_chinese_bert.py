@@ -8,6 +8,7 @@ from typing import Any
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
+from transformers.activations import ACT2FN
 
 _SIZES = (
     "vocab_size",
@@ -82,8 +83,8 @@ class ChineseBertConfig(PreTrainedConfig):
     pinyin_length: int = 8
     pinyin_embedding_size: int = 128
     pinyin_kernel_size: int = 2
-    initializer_range: float = 0.02
-    layer_norm_eps: float = 1e-12
+    initializer_range: float | int = 0.02
+    layer_norm_eps: float | int = 1e-12
     pad_token_id: int | None = 0
     bos_token_id: int | None = None
     eos_token_id: int | list[int] | None = None
@@ -106,7 +107,8 @@ class ChineseBertConfig(PreTrainedConfig):
         """Refuses values that no model can be built from.
 
         Raises:
-            ValueError: names the field, its value and what is allowed.
+            ValueError: names the field, its value and what is allowed. (Making a configuration wraps it, like a wrong
+                type, into huggingface_hub's StrictDataclassError.)
         """
         super().validate_architecture()
         for name in _SIZES:
@@ -119,12 +121,12 @@ class ChineseBertConfig(PreTrainedConfig):
         heads, kernel, length = self.num_attention_heads, self.pinyin_kernel_size, self.pinyin_length
         _require(self.hidden_size % heads == 0, "hidden_size", self.hidden_size, f"a multiple of {heads} heads")
         _require(1 <= kernel <= length, "pinyin_kernel_size", kernel, f"1 to pinyin_length={length}")
-        _require(
-            self.pinyin_vocab_size**length < 2**63,
-            "pinyin_length",
-            length,
-            f"so few that {self.pinyin_vocab_size} ** pinyin_length < 2 ** 63: a reading is packed into one int64",
-        )
+        keys = self.vocab_size * self.pinyin_vocab_size**length
+        allowed = "so few that vocab_size * pinyin_vocab_size ** pinyin_length < 2 ** 63: both are packed into an int64"
+        _require(keys < 2**63, "pinyin_length", length, allowed)
+        pad = self.pad_token_id
+        _require(pad is None or 0 <= pad < self.vocab_size, "pad_token_id", pad, f"None or 0 to {self.vocab_size - 1}")
+        _require(self.hidden_act in ACT2FN, "hidden_act", self.hidden_act, f"one of {', '.join(sorted(ACT2FN))}")
         decoder = self.is_decoder or self.add_cross_attention
         _require(not decoder, "is_decoder, add_cross_attention", True, "False: ChineseBERT is an encoder")
 

@@ -8,10 +8,12 @@ Axes: U distinct keys, H hidden.
 """
 
 from collections.abc import Callable, Sequence
+from weakref import ReferenceType, ref
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
 
 def encode_distinct(keys: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
@@ -36,23 +38,37 @@ def encode_distinct(keys: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
 class WeightCache:
     """Keeps one value that depends on weights alone, and computes it anew when any of them has changed.
 
-    A weight counts as changed when it is another tensor, has another dtype or device, or was written to (torch counts
-    in-place writes: optimizer steps, `load_state_dict`, `copy_`). Writes through `.data` are not counted by torch: call
-    `drop()` after them. Owners call `drop()` in `train()`. The value is neither pickled nor copied.
+    A weight counts as changed when it is another tensor, has other memory, dtype or device, or was written to in place
+    (`load_state_dict`, `copy_`: torch counts such writes); all count as changed after a step of any optimizer (fused
+    ones write without being counted). Writes through `.data` go unseen: call `drop()` after them. Owners call `drop()`
+    in `train()`. Of weights made in inference mode, whose writes torch never counts, nothing is kept. The value is
+    neither pickled nor copied.
     """
 
-    def __init__(self) -> None:
-        self._entry: tuple[tuple, Tensor] | None = None  # key and value in one, so that threads see a whole pair
+    optimizer_steps = 0  # of all optimizers in this process
 
-    def get(self, weights: Sequence[Tensor], compute: Callable[[], Tensor]) -> Tensor:
-        """The value of `compute()` under the present `weights`; computed without gradients, in their own dtype."""
-        key = tuple((w.data_ptr(), 0 if w.is_inference() else w._version, w.shape, w.dtype, w.device) for w in weights)
+    def __init__(self) -> None:
+        self._entry: tuple[list[ReferenceType[Tensor]], list, Tensor] | None = None  # in one, so that threads see all
+
+    def get(self, weights: Sequence[Tensor], compute: Callable[[], Tensor], device_type: str | None = None) -> Tensor:
+        """The value under the present weights.
+
+        Args:
+            weights: all that the value depends on.
+            compute: called without gradients and without autocast.
+            device_type: where it works; None is where the first weight is (offloaded weights are elsewhere).
+        """
+        known = not any(weight.is_inference() for weight in weights)
+        state = [(w.data_ptr(), w._version, w.dtype, w.device) for w in weights] if known else []
+        state.append(WeightCache.optimizer_steps)
         entry = self._entry
-        if entry is None or entry[0] != key:
-            device = weights[0].device.type
-            with torch.inference_mode(False), torch.no_grad(), torch.autocast(device, enabled=False):
-                entry = self._entry = (key, compute())
-        return entry[1]
+        if known and entry is not None and entry[1] == state and all(map(_is_alive_as, entry[0], weights)):
+            return entry[2]
+        device_type = device_type or weights[0].device.type
+        with torch.inference_mode(False), torch.no_grad(), torch.autocast(device_type, enabled=False):
+            value = compute()
+        self._entry = ([ref(weight) for weight in weights], state, value) if known else None
+        return value
 
     def drop(self) -> None:
         """Forgets the value."""
@@ -61,5 +77,15 @@ class WeightCache:
     def __getstate__(self) -> dict:
         return {"_entry": None}
 
+
+def _is_alive_as(reference: ReferenceType[Tensor], weight: Tensor) -> bool:
+    return reference() is weight
+
+
+def _count_step(optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
+    WeightCache.optimizer_steps += 1
+
+
+register_optimizer_step_post_hook(_count_step)
 
 __all__ = ["WeightCache", "encode_distinct"]

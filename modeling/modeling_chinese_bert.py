@@ -36,7 +36,7 @@ from transformers.utils import TransformersKwargs
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
-from .chinese_bert_embeddings import ChineseBertEmbeddings, PinyinConv
+from .chinese_bert_embeddings import ChineseBertEmbeddings, PinyinConv, check_ids
 from .configuration_chinese_bert import ChineseBertConfig
 
 
@@ -115,16 +115,18 @@ class ChineseBertModel(ChineseBertPreTrainedModel):
             ids: int64 [N], the rows to write; None writes rows 0..N-1.
 
         Raises:
-            ValueError: the number of values or of rows does not fit.
+            ValueError: the number of values or of rows does not fit, or an id is outside of the table.
         """
         table = self.embeddings.glyph_embeddings.embedding.weight
         flat = pictures.flatten(1)
-        if flat.shape[1] != table.shape[1] or (ids is None and len(flat) != len(table)):
+        rows = torch.arange(len(table)) if ids is None else ids
+        if flat.shape != (len(rows), table.shape[1]):
             raise ValueError(
-                f"pictures have the shape {tuple(pictures.shape)}; the glyph table takes {table.shape[1]} values for "
-                f"each of its {len(table)} rows (pass ids to write only some rows)"
+                f"pictures have the shape {tuple(pictures.shape)}; needed are {table.shape[1]} values for each of "
+                f"{len(rows)} rows (pass ids to write only some rows)"
             )
-        table[slice(None) if ids is None else ids] = flat.to(table)
+        check_ids("ids", rows.cpu(), len(table), "the glyph table")
+        table[rows.to(table.device)] = flat.to(table)
 
     @merge_with_config_defaults
     @capture_outputs
@@ -369,7 +371,7 @@ class ChineseBertForQuestionAnswering(ChineseBertHead):
         """Inputs as in `ChineseBertModel.forward`, and labels.
 
         Labels:
-            start_positions: [B] int64, token of the answer's start; outside of 0..L-1 it is not scored.
+            start_positions: [B] int64, token of the answer's start; what lies outside of 0..L-1 is not scored.
             end_positions: [B] int64, token of the answer's end, included.
 
         Returns:
@@ -379,13 +381,27 @@ class ChineseBertForQuestionAnswering(ChineseBertHead):
             input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, pinyin_ids, glyph_ids, **kwargs
         )
         start, end = (side.contiguous() for side in self.qa_outputs(out.last_hidden_state).unbind(-1))  # [B, L]
+        loss = None
+        if start_positions is not None and end_positions is not None:
+            loss = (position_loss(start, start_positions) + position_loss(end, end_positions)) / 2
         return QuestionAnsweringModelOutput(
-            loss=self.loss_function(start, end, start_positions, end_positions),
+            loss=loss,
             start_logits=start,
             end_logits=end,
             hidden_states=out.hidden_states,
             attentions=out.attentions,
         )
+
+
+def position_loss(logits: Tensor, positions: Tensor) -> Tensor:
+    """Mean cross-entropy of positions [B] (or [B, 1]) under logits [B, L]; those outside of 0..L-1 are not scored.
+
+    0 where none is scored, e.g. in a batch of windows without an answer.
+    """
+    positions = positions.view(-1).to(logits.device)
+    inside = (positions >= 0) & (positions < logits.shape[1])
+    targets = positions.masked_fill(~inside, -100)
+    return nn.functional.cross_entropy(logits.float(), targets, reduction="sum") / inside.sum().clamp(min=1)
 
 
 class ChineseBertForMultipleChoice(ChineseBertHead):

@@ -1,0 +1,273 @@
+"""The embeddings of ChineseBERT against a slow obvious version, and their table of characters, which follows weights."""
+
+import copy
+import io
+import pickle
+
+import pytest
+import torch
+from chinese_bert_tools import (
+    EVERY,
+    SIZES,
+    assert_same,
+    assert_table_is_fresh,
+    build,
+    gradients,
+    inputs_for,
+    make_inputs,
+    no_grad,
+    with_grad,
+    write_in_place,
+)
+from torch import nn
+from torch.nn import functional as F
+
+# ---------------------------------------------------------------------------------------------- embeddings
+
+
+def reference(emb, words, glyph_ids, pinyin_ids, types, positions):
+    """Section 3.2 of the paper token by token: convolution and maximum, one product of the concatenation."""
+    symbols = F.embedding(pinyin_ids, emb.pinyin_embeddings.embedding.weight).flatten(0, 1)  # [B * L, P, size]
+    conv = emb.pinyin_embeddings.conv
+    windows = F.conv1d(symbols.transpose(1, 2), conv.weight, conv.bias)  # [B * L, H, windows]
+    pinyin = F.max_pool1d(windows, windows.shape[-1]).squeeze(-1).unflatten(0, pinyin_ids.shape[:2])
+    glyph = F.linear(emb.glyph_embeddings.embedding.weight[glyph_ids], emb.glyph_map.weight, emb.glyph_map.bias)
+    fused = F.linear(torch.cat([words, pinyin, glyph], -1), emb.map_fc.weight, emb.map_fc.bias)
+    fused = fused + emb.position_embeddings.weight[positions] + emb.token_type_embeddings.weight[types]
+    return F.layer_norm(fused, fused.shape[-1:], emb.LayerNorm.weight, emb.LayerNorm.bias, emb.LayerNorm.eps)
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"pinyin_kernel_size": 3}, {"pinyin_kernel_size": 8}, {"pinyin_kernel_size": 1}]
+)
+@pytest.mark.parametrize("mode", ["input_ids", "glyph_ids", "inputs_embeds"])
+def test_embeddings_equal_the_obvious_version(mode, fields):
+    emb = build(**fields).embeddings
+    inputs = make_inputs(batch=5, length=11)
+    ids, pinyin_ids, types = (inputs[key] for key in ("input_ids", "pinyin_ids", "token_type_ids"))
+    glyph_ids = torch.randint(0, SIZES["vocab_size"], ids.shape) if mode != "input_ids" else ids
+    positions = torch.randint(0, 40, ids.shape)
+    vectors = torch.randn(*ids.shape, SIZES["hidden_size"], requires_grad=True)
+    given = {"pinyin_ids": pinyin_ids, "token_type_ids": types, "position_ids": positions}
+    if mode == "inputs_embeds":
+        given |= {"inputs_embeds": vectors, "glyph_ids": glyph_ids}
+    elif mode == "glyph_ids":
+        given |= {"input_ids": ids, "glyph_ids": glyph_ids}
+    else:
+        given |= {"input_ids": ids}
+
+    def words():
+        return vectors if mode == "inputs_embeds" else emb.word_embeddings(ids)
+
+    factor = torch.randn(*ids.shape, SIZES["hidden_size"])
+    results = []
+    for compute in (lambda: emb(**given), lambda: reference(emb, words(), glyph_ids, pinyin_ids, types, positions)):
+        emb.zero_grad()
+        vectors.grad = None
+        value = compute()
+        (value * factor).sum().backward()
+        results.append((value.detach(), gradients(emb), vectors.grad))
+    (found, found_grads, found_vectors), (wanted, wanted_grads, wanted_vectors) = results
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=0)
+    assert found_grads.keys() == wanted_grads.keys()
+    for name, grad in wanted_grads.items():
+        assert grad.abs().max() > 1e-3, name
+        torch.testing.assert_close(found_grads[name], grad, atol=1e-4, rtol=1e-4, msg=lambda t, n=name: f"{n}: {t}")
+    if mode == "inputs_embeds":
+        torch.testing.assert_close(found_vectors, wanted_vectors, atol=1e-4, rtol=1e-4)
+    with torch.no_grad():
+        torch.testing.assert_close(emb(**given), wanted, atol=1e-5, rtol=0)
+
+
+def test_row_of_padding_has_no_gradient_in_the_word_table():
+    model = build()
+    model(**make_inputs(input_ids=torch.zeros(4, 9, dtype=torch.long))).last_hidden_state.square().sum().backward()
+    assert not model.embeddings.word_embeddings.weight.grad.any()
+    assert model.embeddings.glyph_embeddings.embedding.weight.grad[0].any()
+
+
+@pytest.mark.parametrize("cls", EVERY)
+def test_inputs_embeds_with_glyph_ids_stand_for_input_ids(cls):
+    model, inputs = build(cls), inputs_for(cls)
+    wanted = with_grad(model, inputs)
+    ids = inputs.pop("input_ids")
+    inputs |= {"inputs_embeds": model.get_input_embeddings()(ids).detach(), "glyph_ids": ids}
+    assert_same(with_grad(model, inputs), wanted)
+    assert_same(no_grad(model, inputs), wanted)
+
+
+def test_no_pinyin_is_all_zeros_and_pinyin_matters():
+    model, inputs = build(), make_inputs()
+    other = no_grad(model, inputs)
+    inputs["pinyin_ids"] = torch.zeros_like(inputs["pinyin_ids"])
+    zeros = no_grad(model, inputs)
+    inputs.pop("pinyin_ids")
+    assert_same(no_grad(model, inputs), zeros)
+    assert_same(with_grad(model, inputs), zeros)
+    assert (other[0] - zeros[0]).abs().max() > 1e-2
+
+
+def test_symbols_keep_their_places_in_a_reading():
+    """A reading is packed into one key: permuted and shifted readings must stay apart."""
+    model = build().embeddings
+    rows = torch.tensor([[1, 0, 0, 0, 0, 0, 0, 0], [0, 1, 0, 0, 0, 0, 0, 0], [0] * 7 + [1], [31] * 8, [31] * 7 + [30]])
+    ids = torch.full((1, len(rows)), 7)
+    positions = torch.zeros(1, len(rows), dtype=torch.long)
+    found = model(ids, rows[None], position_ids=positions)
+    words = model.word_embeddings(ids)
+    wanted = reference(model, words, ids, rows[None], torch.zeros_like(ids), positions)
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=0)
+    assert (torch.pdist(found[0]) > 1e-3).sum() >= 9  # the first window and the others may share a maximum
+
+
+# ---------------------------------------------------------------------------------------------- table of characters
+
+
+def step(optimizer, **kwargs):
+    def change(model, inputs):
+        stepper = optimizer(model.parameters(), lr=0.05, **kwargs)
+        model(**inputs).last_hidden_state[..., 0].square().mean().backward()
+        stepper.step()
+
+    return change
+
+
+def load_other_weights(model, inputs, assign=False):
+    model.load_state_dict({k: v + torch.randn_like(v) * 0.1 for k, v in model.state_dict().items()}, assign=assign)
+
+
+def train_and_write_data(model, inputs):
+    model.train()
+    for parameter in model.parameters():
+        parameter.data.mul_(1.1)
+    model.eval()
+
+
+def write_data_and_eval(model, inputs):
+    for parameter in model.parameters():
+        parameter.data.mul_(1.1)
+    model.eval()
+
+
+def to_dtype(model, inputs):
+    model.to(torch.float64)
+
+
+def to_dtype_and_back(model, inputs):
+    model.to(torch.float16).to(torch.float32)
+
+
+def shrink(model, inputs):
+    model.resize_token_embeddings(45)
+    inputs["input_ids"].clamp_(max=44)
+
+
+def grow(model, inputs):
+    model.resize_token_embeddings(60)
+    inputs["input_ids"][0] += 55 - inputs["input_ids"][0]
+
+
+def draw(model, inputs):
+    model.base_model.set_glyphs(torch.randint(0, 256, (50, 3, 3, 3)))
+
+
+def draw_one(model, inputs):
+    model.base_model.set_glyphs(torch.randint(0, 256, (1, 27)), inputs["input_ids"][0, :1])
+
+
+def replace_word_table(model, inputs):
+    model.set_input_embeddings(nn.Embedding(50, 24))
+
+
+def replace_twice(model, inputs):
+    for _ in range(2):  # the second may lie where the first one of all lay
+        model.embeddings.map_fc.weight = nn.Parameter(model.embeddings.map_fc.weight.detach() * 1.3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(step(torch.optim.SGD), id="SGD"),
+        pytest.param(step(torch.optim.AdamW), id="AdamW"),
+        pytest.param(step(torch.optim.AdamW, foreach=True), id="AdamW-foreach"),
+        pytest.param(step(torch.optim.AdamW, fused=True), id="AdamW-fused"),
+        load_other_weights,
+        pytest.param(lambda m, i: load_other_weights(m, i, assign=True), id="load_state_dict-assign"),
+        train_and_write_data,
+        write_data_and_eval,
+        to_dtype,
+        to_dtype_and_back,
+        shrink,
+        grow,
+        draw,
+        draw_one,
+        replace_word_table,
+        replace_twice,
+        write_in_place,
+    ],
+)
+@pytest.mark.parametrize("inference", [False, True])
+def test_table_follows_the_weights(change, inference):
+    model, inputs = build(), make_inputs()
+    with torch.inference_mode(inference), torch.no_grad():
+        before = model(**inputs).last_hidden_state.clone()
+    for _ in range(4):
+        change(model, inputs)
+        assert not model.training
+        assert_table_is_fresh(model, inputs)
+    after = no_grad(model, inputs)[0]
+    if change is not to_dtype:
+        assert (after.double() - before.double()).abs().max() > (1e-5 if change is to_dtype_and_back else 1e-3)
+    else:
+        assert after.dtype == torch.float64
+
+
+def test_table_is_used_and_computed_once(monkeypatch):
+    model, inputs = build(), make_inputs()
+    calls = []
+    rows = model.embeddings.glyph_map.forward
+    monkeypatch.setattr(model.embeddings.glyph_map, "forward", lambda x: calls.append(x.shape[0]) or rows(x))
+    for _ in range(3):
+        no_grad(model, inputs)
+    assert calls == [SIZES["vocab_size"]]
+    model(**inputs)
+    pairs = torch.cat([inputs["input_ids"][..., None], inputs["pinyin_ids"]], -1).flatten(0, 1)
+    assert calls[1:] == [len(pairs.unique(dim=0))]  # distinct characters with their readings
+    model.train()
+    no_grad(model, inputs)
+    assert len(calls) == 3
+    model.eval()
+    no_grad(model, inputs)
+    assert calls[3:] == [SIZES["vocab_size"]]
+
+
+def test_table_of_a_large_vocabulary_is_built_in_parts():
+    model, inputs = build(vocab_size=9000), make_inputs(input_ids=torch.tensor([[0, 4095, 4096, 8191, 8192, 8999]] * 4))
+    inputs = {"input_ids": inputs["input_ids"]}
+    assert_table_is_fresh(model, inputs)
+
+
+def test_copies_work_and_do_not_carry_the_table():
+    model, inputs = build(), make_inputs()
+    plain = len(pickle.dumps(model))
+    wanted = no_grad(model, inputs)
+    assert len(pickle.dumps(model)) == plain
+    buffer = io.BytesIO()
+    torch.save(model, buffer)
+    buffer.seek(0)
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), torch.load(buffer, weights_only=False)):
+        assert_same(no_grad(twin, inputs), wanted)
+        write_in_place(twin, inputs)
+        assert_table_is_fresh(twin, inputs)
+        assert (no_grad(twin, inputs)[0] - wanted[0]).abs().max() > 1e-3
+        assert_same(no_grad(model, inputs), wanted)
+
+
+def test_longest_possible_reading_works():
+    fields = {"pinyin_length": 11, "pinyin_vocab_size": 32}
+    emb = build(**fields).embeddings
+    ids, pinyin_ids = torch.randint(0, 50, (3, 7)), torch.randint(0, 32, (3, 7, 11))
+    pinyin_ids[0] = 31
+    positions = torch.arange(7).expand(3, 7)
+    wanted = reference(emb, emb.word_embeddings(ids), ids, pinyin_ids, torch.zeros_like(ids), positions)
+    torch.testing.assert_close(emb(ids, pinyin_ids), wanted, atol=1e-5, rtol=0)

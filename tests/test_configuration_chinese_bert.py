@@ -1,0 +1,62 @@
+"""The configuration of ChineseBERT: presets, files, and values that are refused."""
+
+import json
+
+import pytest
+from huggingface_hub.errors import StrictDataclassError
+
+from hanziformers import ChineseBertConfig
+
+WRONG_CONFIGS = {
+    "type": ({"hidden_size": "768"}, "hidden_size.*int.*768"),
+    "heads": ({"hidden_size": 770}, "hidden_size=770.*multiple of 12"),
+    "no heads": ({"num_attention_heads": 0}, "num_attention_heads=0.*1 or more"),
+    "dropout": ({"hidden_dropout_prob": 1.5}, r"hidden_dropout_prob=1\.5.*\[0, 1\)"),
+    "attention dropout": ({"attention_probs_dropout_prob": -0.1}, r"attention_probs_dropout_prob=-0\.1.*\[0, 1\)"),
+    "classifier dropout": ({"classifier_dropout": 1.0}, r"classifier_dropout=1\.0.*\[0, 1\)"),
+    "decoder": ({"is_decoder": True}, "is_decoder.*True.*False.*encoder"),
+    "cross attention": ({"add_cross_attention": True}, "add_cross_attention.*True.*False.*encoder"),
+    "pinyin length": ({"pinyin_length": 1000}, r"pinyin_length=1000.*2 \*\* 63"),
+    "pinyin length of 64 bits": ({"pinyin_length": 13}, r"pinyin_length=13.*2 \*\* 63"),
+    "kernel": ({"pinyin_kernel_size": 9}, "pinyin_kernel_size=9.*1 to pinyin_length=8"),
+    "no kernel": ({"pinyin_kernel_size": 0}, "pinyin_kernel_size=0.*1 to pinyin_length=8"),
+    "vocabulary": ({"vocab_size": 0}, "vocab_size=0.*1 or more"),
+    "initialisation": ({"initializer_range": 0.0}, r"initializer_range=0\.0.*above 0"),
+    "epsilon": ({"layer_norm_eps": -1e-12}, "layer_norm_eps=-1e-12.*above 0"),
+    "padding": ({"pad_token_id": 99, "vocab_size": 50}, "pad_token_id=99.*0 to 49"),
+    "activation": ({"hidden_act": "gelo"}, "hidden_act.*gelo"),
+}
+
+
+@pytest.mark.parametrize("name", list(WRONG_CONFIGS))
+def test_wrong_configurations_are_explained(name):
+    fields, message = WRONG_CONFIGS[name]
+    with pytest.raises((ValueError, StrictDataclassError), match=f"(?s){message}"):
+        ChineseBertConfig(**fields)
+
+
+def test_configuration_presets():
+    names = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size")
+    base, large = ChineseBertConfig.base(), ChineseBertConfig.large()
+    assert [getattr(base, name) for name in names] == [768, 12, 12, 3072, 23236]
+    assert [getattr(large, name) for name in names] == [1024, 24, 16, 4096, 23236]
+    assert (base.max_position_embeddings, base.glyph_embedding_dim, base.layer_norm_eps) == (512, 3 * 24 * 24, 1e-12)
+    assert (base.pinyin_vocab_size, base.pinyin_length, base.pinyin_embedding_size) == (32, 8, 128)
+    assert ChineseBertConfig.large(num_hidden_layers=3).num_hidden_layers == 3
+    assert ChineseBertConfig.base(num_labels=7).num_labels == 7
+
+
+def test_configuration_round_trip_and_alias(tmp_path):
+    config = ChineseBertConfig(
+        hidden_size=48, classifier_mlp=True, classifier_dropout=0.3, id2label={0: "O", 1: "B"}, pinyin_map_len=40
+    )
+    assert config.pinyin_vocab_size == config.pinyin_map_len == 40
+    config.save_pretrained(tmp_path)
+    loaded = ChineseBertConfig.from_pretrained(tmp_path)
+    assert loaded.to_dict() == config.to_dict()
+    assert (loaded.hidden_size, loaded.classifier_mlp, loaded.classifier_dropout) == (48, True, 0.3)
+    assert loaded.id2label == {0: "O", 1: "B"}
+    config.pinyin_map_len = 33
+    assert config.pinyin_vocab_size == 33
+    saved = json.loads((tmp_path / "config.json").read_text())
+    assert saved["model_type"] == "chinese_bert"

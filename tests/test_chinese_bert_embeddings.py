@@ -1,4 +1,4 @@
-"""The embeddings of ChineseBERT against a slow obvious version, and their table of characters, which follows weights."""
+"""The embeddings of ChineseBERT against a slow obvious version; their table of characters follows the weights."""
 
 import copy
 import io

@@ -33,7 +33,7 @@ REMOTE = """
 import importlib.util, json, os, sys
 source, target, repository = sys.argv[1:]
 sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in getattr(f, "__module__", type(f).__module__).lower()]
-sys.path[:] = [p for p in sys.path if not os.path.abspath(p).startswith(repository) and os.path.exists(p)]
+sys.path[:] = [p for p in sys.path if os.path.abspath(p) != repository and os.path.exists(p)]
 sys.modules["hanziformers"] = None
 assert importlib.util.find_spec("hanziformers") is None
 try:

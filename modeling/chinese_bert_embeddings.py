@@ -123,7 +123,7 @@ class ChineseBertEmbeddings(nn.Module):
             words = self.word_embeddings(input_ids) if inputs_embeds is None else inputs_embeds
             pinyin = encode_distinct(readings, self._pinyin).expand_as(words)
             return self._fuse(words, pinyin, encode_distinct(glyph_ids, self._glyphs))
-        if not self.training and not torch.is_grad_enabled() and not torch.compiler.is_compiling():
+        if self._may_use_table():
             return F.embedding(input_ids, self._table_of_characters(input_ids.device)) + self._share_of(readings)
         count = self.config.pinyin_vocab_size**self.config.pinyin_length
 
@@ -132,6 +132,15 @@ class ChineseBertEmbeddings(nn.Module):
             return self._fuse(self.word_embeddings(ids), self._pinyin(keys % count), self._glyphs(ids))
 
         return encode_distinct(input_ids * count + readings, rows)
+
+    def _may_use_table(self) -> bool:
+        """Not while weights may change, and not where a part was wrapped (adapters that can be switched, say)."""
+        if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return False
+        return all(type(part) in (nn.Linear, nn.Embedding) for part in self._table_parts())
+
+    def _table_parts(self) -> tuple[nn.Module, ...]:
+        return self.word_embeddings, self.glyph_embeddings.embedding, self.glyph_map, self.map_fc
 
     def _fuse(self, words: Tensor, pinyin: Tensor, glyphs: Tensor) -> Tensor:
         return self.map_fc(torch.cat([words, pinyin, glyphs], dim=-1))  # [..., 3H] -> [..., H]
@@ -163,8 +172,7 @@ class ChineseBertEmbeddings(nn.Module):
 
     def _table_of_characters(self, device: torch.device) -> Tensor:
         """Word and glyph of the whole vocabulary, fused: [V, H], kept while the weights stay as they are."""
-        parts = (self.word_embeddings, self.glyph_embeddings, self.glyph_map, self.map_fc)
-        weights = [weight for part in parts for weight in part.parameters()]
+        weights = [weight for part in self._table_parts() for weight in part.parameters()]
 
         def compute() -> Tensor:
             every = torch.arange(self.config.vocab_size, device=device).split(4096)

@@ -241,6 +241,28 @@ def test_table_is_used_and_computed_once(monkeypatch):
     assert calls[3:] == [SIZES["vocab_size"]]
 
 
+class Adapter(nn.Module):
+    """Stands for what adapter libraries put in place of a Linear: it changes without any weight changing."""
+
+    def __init__(self, base):
+        super().__init__()
+        self.base, self.on = base, True
+
+    def forward(self, x):
+        return self.base(x) * (2 if self.on else 1)
+
+
+@pytest.mark.parametrize("part", ["map_fc", "glyph_map"])
+def test_adapters_can_be_switched(part):
+    model, inputs = build(), make_inputs()
+    plain = no_grad(model, inputs)
+    setattr(model.embeddings, part, Adapter(getattr(model.embeddings, part)))
+    assert_table_is_fresh(model, inputs)
+    assert (no_grad(model, inputs)[0] - plain[0]).abs().max() > 1e-3
+    getattr(model.embeddings, part).on = False
+    assert_same(no_grad(model, inputs), plain)
+
+
 def test_table_of_a_large_vocabulary_is_built_in_parts():
     model, inputs = build(vocab_size=9000), make_inputs(input_ids=torch.tensor([[0, 4095, 4096, 8191, 8192, 8999]] * 4))
     inputs = {"input_ids": inputs["input_ids"]}

@@ -30,6 +30,7 @@ class ChineseBertTokenizer(BertTokenizer):
     6..31, tones 1..5 (5 is the neutral one), 0 fills up. A token of one Chinese character has its reading, as [UNK]
     too; every other token (special, padding, several characters, Latin, digits, punctuation) has zeros.
 
+    Pairs get the token types 0 and 1, as in BERT. (The published fine-tuning of pairs passed none, which is all 0.)
     Decoding writes Chinese without spaces between the characters.
 
     Args:

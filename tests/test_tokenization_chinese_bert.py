@@ -510,6 +510,7 @@ def test_decoding_special_tokens(tokenizer):
     [
         (None, r"`text`"),
         (5, r"text is 5"),
+        ([], "text is an empty list"),
         ([None], r"text\[0\] is None"),
         (["银行", None], r"text\[1\] is None"),
         (["银行", 5], r"text\[1\] is 5"),

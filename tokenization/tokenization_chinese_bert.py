@@ -42,7 +42,7 @@ class ChineseBertTokenizer(BertTokenizer):
 
     Raises:
         FileNotFoundError, ValueError: a vocabulary that cannot be used (see `read_vocabulary`); on a call, text that
-            is None, no string, or not valid Unicode.
+            is None, no string, not valid Unicode, or an empty list.
 
     Example:
         >>> tokenizer = ChineseBertTokenizer("vocab.txt")
@@ -117,6 +117,8 @@ class ChineseBertTokenizer(BertTokenizer):
         **kwargs: Any,
     ) -> BatchEncoding:
         """Every way of encoding text (calls, processors, pipelines) ends here: adds `pinyin_ids` to BERT's keys."""
+        if isinstance(text, (list, tuple)) and not text and not is_split_into_words:
+            raise ValueError("text is an empty list; a batch needs one text or more ('' is a text)")
         try:
             output = super()._encode_plus(
                 text, text_pair, *args, is_split_into_words=is_split_into_words, return_tensors=None, **kwargs

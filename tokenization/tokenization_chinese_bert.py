@@ -3,6 +3,7 @@
 Axes: B batch, L tokens, V vocabulary, P = 8 pinyin slots.
 """
 
+import gc
 from collections.abc import Sequence
 from importlib.metadata import version
 from itertools import accumulate
@@ -135,7 +136,7 @@ class ChineseBertTokenizer(BertTokenizer):
             samples = [_sequences(s, is_split_into_words) for s in (samples if batched else [(text, text_pair)])]
             rows = _pinyin_rows(output.encodings, output.get("overflow_to_sample_mapping"), samples)
             if return_tensors is None:
-                rows = [row.tolist() for row in rows]
+                rows = _lists(rows)
             output["pinyin_ids"] = rows if several else rows[0]
         if return_tensors is not None:
             output.convert_to_tensors(return_tensors, prepend_batch_axis=not several)
@@ -185,6 +186,17 @@ def _pinyin_rows(
         found[width == 1] = readings[place[width == 1]]
         rows.append(table.ids[found].astype(np.int64))  # [L, 8]
     return rows
+
+
+def _lists(rows: list[np.ndarray]) -> list[list[list[int]]]:
+    """The rows as lists, without the garbage collector: it would walk them all again at every few hundred new lists."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return [row.tolist() for row in rows]
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _places(encoding: Encoding, sample: list, starts: list[int]) -> tuple[np.ndarray, np.ndarray]:

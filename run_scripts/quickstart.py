@@ -21,9 +21,9 @@ import hanziformers  # noqa: F401  (makes ChineseBERT known to transformers)
 REPOSITORY = Path(__file__).resolve().parent.parent
 SAMPLE = REPOSITORY / "tests" / "data" / "ner_sample"
 SENTENCES = (
-    "昨天下午，王小明从北京坐高铁去了上海。",
-    "李静在江城第三中学教语文，家住杭州。",
-    "蓝鲸科技的负责人张伟表示，公司明年将迁往成都。",
+    "昨天下午，王磊从沈阳坐高铁去了苏州。",
+    "李静在临溪广播电台工作，家住杭州。",
+    "听说慕容雪从厦门回来了，下周又要去南京出差。",
 )
 SIZES = {
     "hidden_size": 128,

@@ -89,6 +89,7 @@ class NerTrainingArguments(TrainingArguments):
     learning_rate: float = 4e-5
     warmup_steps: float = 0.1
     per_device_train_batch_size: int = 16
+    dataloader_pin_memory: bool = torch.cuda.is_available()
 
 
 def load_data(args: NerArguments, seed: int) -> dict[str, Dataset]:

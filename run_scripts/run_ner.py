@@ -226,16 +226,26 @@ def write_card(
     (folder / "README.md").write_text(f"---\n{data.to_yaml()}\n---\n\n{text}", encoding="utf-8")
 
 
-def main(argv: list[str] | None = None) -> dict[str, dict]:
-    """Runs the program; returns precision, recall and F1 by split, for the test data by label too."""
-    args, training = HfArgumentParser((NerArguments, NerTrainingArguments)).parse_args_into_dataclasses(argv)
-    set_seed(training.seed)
+def check(training: NerTrainingArguments, data: dict[str, Dataset]) -> None:
+    """Refuses a step without data, and tells where accelerate started fewer processes than were asked for."""
+    for wanted, name in ((training.do_train, "train"), (training.do_predict, "test")):
+        if wanted and name not in data:
+            raise ValueError(
+                f"there are no {name} data, only {sorted(data)}: give --{SPLITS[name]} or leave the step out"
+            )
     if os.environ.get("ACCELERATE_USE_CPU") == "True" and "MASTER_ADDR" in os.environ and training.world_size == 1:
         logger.warning(
             "accelerate was asked for several CPU processes and started one; more need MPI (--mpirun_hostfile). "
             "torchrun --nproc_per_node N run_scripts/run_ner.py --use_cpu True ... does the same without MPI"
         )
+
+
+def main(argv: list[str] | None = None) -> dict[str, dict]:
+    """Runs the program; returns precision, recall and F1 by split, for the test data by label too."""
+    args, training = HfArgumentParser((NerArguments, NerTrainingArguments)).parse_args_into_dataclasses(argv)
+    set_seed(training.seed)
     data = load_data(args, training.seed)
+    check(training, data)
     model, tokenizer, tags = load_model(args, entity_labels(*data.values()), training.do_train)
     length = min(args.max_seq_length or tokenizer.model_max_length, tokenizer.model_max_length)
     encoded, coverage, folder = {}, {}, Path(training.output_dir)

@@ -10,12 +10,6 @@ from torch.nn import functional as F
 
 from hanziformers.modeling.distinct import WeightCache, encode_distinct
 
-
-@pytest.fixture(autouse=True)
-def _seed():
-    torch.manual_seed(0)
-
-
 SHAPES = [(7,), (3, 5), (2, 3, 4), (1,), (1, 1), (), (0,), (2, 0), (64, 16)]
 
 

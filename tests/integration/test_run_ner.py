@@ -198,6 +198,8 @@ def test_two_processes_give_the_same_metrics(data, tmp_path):
     [
         (["--model_type", "chinese_bert"], "there are no data"),
         (["--train_file", "{train}"], "which model"),
+        (["--test_file", "{train}"], "no train data, only .'test'.: give --train_file"),
+        (["--train_file", "{train}", "--do_predict"], "no test data.*give --test_file"),
         (["--train_file", "{train}", "--model_type", "chinese_bert", "--vocab_file", "{none}"], "no vocabulary file"),
         (["--train_file", "{none}", "--model_type", "bert"], "none.txt"),
     ],

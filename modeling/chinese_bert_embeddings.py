@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .checks import check_ids, check_length
 from .configuration_chinese_bert import ChineseBertConfig
 from .distinct import WeightCache, encode_distinct
 
@@ -207,12 +208,8 @@ class ChineseBertEmbeddings(nn.Module):
                 f"pinyin_ids has the shape {tuple(pinyin_ids.shape)}; needed is {(batch, length, slots)}: {slots} "
                 f"symbols for each token; a flat [B, L * {slots}] tensor becomes one by .view({batch}, -1, {slots})"
             )
-        if position_ids is None and length > positions:
-            raise ValueError(
-                f"the sequence has {length} tokens and the model {positions} positions; cut it "
-                f"(truncation=True, max_length={positions}) or split it into windows "
-                "(stride=..., return_overflowing_tokens=True; stride=... in a pipeline)"
-            )
+        if position_ids is None:
+            check_length(length, positions)
         check_ids("input_ids", input_ids, self.word_embeddings.num_embeddings, "the vocabulary of the model")
         check_ids("glyph_ids", glyph_ids, self.glyph_embeddings.embedding.num_embeddings, "the glyph table")
         check_ids("pinyin_ids", pinyin_ids, self.config.pinyin_vocab_size, "0 none, 1-5 tones, 6-31 letters")
@@ -220,23 +217,4 @@ class ChineseBertEmbeddings(nn.Module):
         check_ids("position_ids", position_ids, positions, "max_position_embeddings")
 
 
-def check_ids(name: str, ids: Tensor | None, size: int, meaning: str) -> None:
-    """Refuses ids outside of 0..size-1.
-
-    Only on the CPU: elsewhere a look at the values would make the host wait for the device at every step.
-
-    Raises:
-        ValueError: names the input, the value found and what is allowed.
-    """
-    if ids is None or ids.device.type != "cpu" or torch.compiler.is_compiling() or not ids.numel():
-        return
-    low, high = (int(bound) for bound in torch.aminmax(ids))
-    if low < 0 or high >= size:
-        found = low if low < 0 else high
-        raise ValueError(
-            f"{name} holds {found}; allowed are 0 to {size - 1} ({meaning}). Were text and model made by "
-            "the same tokenizer? After adding tokens call model.resize_token_embeddings(len(tokenizer))"
-        )
-
-
-__all__ = ["ChineseBertEmbeddings", "check_ids"]
+__all__ = ["ChineseBertEmbeddings"]

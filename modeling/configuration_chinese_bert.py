@@ -8,21 +8,10 @@ from typing import Any
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
-from transformers.activations import ACT2FN
 
-_SIZES = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "max_position_embeddings",
-    "type_vocab_size",
-    "glyph_embedding_dim",
-    "pinyin_vocab_size",
-    "pinyin_length",
-    "pinyin_embedding_size",
-)
+from .checks import check_bert_fields, require
+
+_SIZES = ("glyph_embedding_dim", "pinyin_vocab_size", "pinyin_length", "pinyin_embedding_size")
 
 
 @strict
@@ -111,29 +100,12 @@ class ChineseBertConfig(PreTrainedConfig):
                 type, into huggingface_hub's StrictDataclassError.)
         """
         super().validate_architecture()
-        for name in _SIZES:
-            _require(getattr(self, name) >= 1, name, getattr(self, name), "an integer of 1 or more")
-        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
-            value = getattr(self, name)
-            _require(value is None or 0 <= value < 1, name, value, "a number in [0, 1)")
-        for name in ("initializer_range", "layer_norm_eps"):
-            _require(getattr(self, name) > 0, name, getattr(self, name), "a number above 0")
-        heads, kernel, length = self.num_attention_heads, self.pinyin_kernel_size, self.pinyin_length
-        _require(self.hidden_size % heads == 0, "hidden_size", self.hidden_size, f"a multiple of {heads} heads")
-        _require(1 <= kernel <= length, "pinyin_kernel_size", kernel, f"1 to pinyin_length={length}")
+        check_bert_fields(self, _SIZES)
+        kernel, length = self.pinyin_kernel_size, self.pinyin_length
+        require(self, 1 <= kernel <= length, "pinyin_kernel_size", kernel, f"1 to pinyin_length={length}")
         keys = self.vocab_size * self.pinyin_vocab_size**length
         allowed = "so few that vocab_size * pinyin_vocab_size ** pinyin_length < 2 ** 63: both are packed into an int64"
-        _require(keys < 2**63, "pinyin_length", length, allowed)
-        pad = self.pad_token_id
-        _require(pad is None or 0 <= pad < self.vocab_size, "pad_token_id", pad, f"None or 0 to {self.vocab_size - 1}")
-        _require(self.hidden_act in ACT2FN, "hidden_act", self.hidden_act, f"one of {', '.join(sorted(ACT2FN))}")
-        decoder = self.is_decoder or self.add_cross_attention
-        _require(not decoder, "is_decoder, add_cross_attention", True, "False: ChineseBERT is an encoder")
-
-
-def _require(fine: bool, field: str, value: Any, allowed: str) -> None:
-    if not fine:
-        raise ValueError(f"{field}={value!r} is not allowed in ChineseBertConfig; allowed is {allowed}")
+        require(self, keys < 2**63, "pinyin_length", length, allowed)
 
 
 ChineseBertConfig.register_for_auto_class()

@@ -7,7 +7,9 @@ what depends on weights alone is computed once and kept while they stay as they 
 Axes: U distinct keys, H hidden.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 from weakref import ReferenceType, ref
 
 import torch
@@ -35,6 +37,13 @@ def encode_distinct(keys: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
     return F.embedding(place, encode(distinct))
 
 
+@contextmanager
+def to_keep(device_type: str) -> Iterator[None]:
+    """What is computed inside may be kept and used anywhere: no gradients, no inference tensors, no autocast."""
+    with torch.inference_mode(False), torch.no_grad(), torch.autocast(device_type, enabled=False):
+        yield
+
+
 class WeightCache:
     """Keeps one value that depends on weights alone, and computes it anew when any of them has changed.
 
@@ -48,9 +57,9 @@ class WeightCache:
     optimizer_steps = 0  # of all optimizers in this process
 
     def __init__(self) -> None:
-        self._entry: tuple[list[ReferenceType[Tensor]], list, Tensor] | None = None  # in one, so that threads see all
+        self._entry: tuple[list[ReferenceType[Tensor]], list, Any] | None = None  # in one, so that threads see all
 
-    def get(self, weights: Sequence[Tensor], compute: Callable[[], Tensor], device_type: str | None = None) -> Tensor:
+    def get(self, weights: Sequence[Tensor], compute: Callable[[], Any], device_type: str | None = None) -> Any:
         """The value under the present weights.
 
         Args:
@@ -65,7 +74,7 @@ class WeightCache:
         if known and entry is not None and entry[1] == state and all(map(_is_alive_as, entry[0], weights)):
             return entry[2]
         device_type = device_type or weights[0].device.type
-        with torch.inference_mode(False), torch.no_grad(), torch.autocast(device_type, enabled=False):
+        with to_keep(device_type):
             value = compute()
         self._entry = ([ref(weight) for weight in weights], state, value) if known else None
         return value
@@ -88,4 +97,4 @@ def _count_step(optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
 
 register_optimizer_step_post_hook(_count_step)
 
-__all__ = ["WeightCache", "encode_distinct"]
+__all__ = ["WeightCache", "encode_distinct", "to_keep"]

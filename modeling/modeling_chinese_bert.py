@@ -36,8 +36,10 @@ from transformers.utils import TransformersKwargs
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
-from .chinese_bert_embeddings import ChineseBertEmbeddings, PinyinConv, check_ids
+from .checks import check_ids
+from .chinese_bert_embeddings import ChineseBertEmbeddings, PinyinConv
 from .configuration_chinese_bert import ChineseBertConfig
+from .task_outputs import masked_lm_output, sequence_output, span_output, token_output
 
 
 class ChineseBertPreTrainedModel(PreTrainedModel):
@@ -236,9 +238,7 @@ class ChineseBertForMaskedLM(ChineseBertHead):
         out = self.bert(
             input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, pinyin_ids, glyph_ids, **kwargs
         )
-        logits = self.cls(out.last_hidden_state)
-        loss = None if labels is None else self.loss_function(logits, labels, self.config.vocab_size)
-        return MaskedLMOutput(loss=loss, logits=logits, hidden_states=out.hidden_states, attentions=out.attentions)
+        return masked_lm_output(self, out, self.cls(out.last_hidden_state), labels)
 
 
 class ChineseBertForSequenceClassification(ChineseBertHead):
@@ -275,12 +275,7 @@ class ChineseBertForSequenceClassification(ChineseBertHead):
             input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, pinyin_ids, glyph_ids, **kwargs
         )
         logits = self.classifier(self.dropout(out.pooler_output))
-        loss = None
-        if labels is not None:
-            loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config)
-        return SequenceClassifierOutput(
-            loss=loss, logits=logits, hidden_states=out.hidden_states, attentions=out.attentions
-        )
+        return sequence_output(self, out, logits, labels)
 
 
 class ChineseBertClassificationHead(nn.Module):
@@ -334,14 +329,7 @@ class ChineseBertForTokenClassification(ChineseBertHead):
             input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, pinyin_ids, glyph_ids, **kwargs
         )
         logits = self.classifier(self.dropout(out.last_hidden_state))
-        loss = None
-        if labels is not None:
-            if attention_mask is not None:
-                labels = labels.masked_fill(attention_mask != 1, -100)
-            loss = self.loss_function(logits, labels, self.config)
-        return TokenClassifierOutput(
-            loss=loss, logits=logits, hidden_states=out.hidden_states, attentions=out.attentions
-        )
+        return token_output(self, out, logits, labels, attention_mask)
 
 
 class ChineseBertForQuestionAnswering(ChineseBertHead):
@@ -380,28 +368,7 @@ class ChineseBertForQuestionAnswering(ChineseBertHead):
         out = self.bert(
             input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, pinyin_ids, glyph_ids, **kwargs
         )
-        start, end = (side.contiguous() for side in self.qa_outputs(out.last_hidden_state).unbind(-1))  # [B, L]
-        loss = None
-        if start_positions is not None and end_positions is not None:
-            loss = (position_loss(start, start_positions) + position_loss(end, end_positions)) / 2
-        return QuestionAnsweringModelOutput(
-            loss=loss,
-            start_logits=start,
-            end_logits=end,
-            hidden_states=out.hidden_states,
-            attentions=out.attentions,
-        )
-
-
-def position_loss(logits: Tensor, positions: Tensor) -> Tensor:
-    """Mean cross-entropy of positions [B] (or [B, 1]) under logits [B, L]; those outside of 0..L-1 are not scored.
-
-    0 where none is scored, e.g. in a batch of windows without an answer.
-    """
-    positions = positions.view(-1).to(logits.device)
-    inside = (positions >= 0) & (positions < logits.shape[1])
-    targets = positions.masked_fill(~inside, -100)
-    return nn.functional.cross_entropy(logits.float(), targets, reduction="sum") / inside.sum().clamp(min=1)
+        return span_output(out, self.qa_outputs(out.last_hidden_state), start_positions, end_positions)
 
 
 class ChineseBertForMultipleChoice(ChineseBertHead):

@@ -1,0 +1,127 @@
+# Copyright 2026 The hanziformers authors. Licensed under the Apache License, Version 2.0.
+"""Configuration of GlyphCRM.
+
+Ai et al., 2021, "GlyphCRM: Bidirectional Encoder Representation for Chinese Character with its Glyph".
+"""
+
+from typing import Any
+
+from huggingface_hub.dataclasses import strict
+from transformers import PreTrainedConfig
+
+from .checks import check_bert_fields, require
+
+POSITION_MAPS = ("paper", "released")
+INITIALIZERS = ("torch", "kaiming")
+
+
+@strict
+class GlyphCrmConfig(PreTrainedConfig):
+    """Sizes of a GlyphCRM. The defaults are the paper's model (95,814,336 parameters without pooler and heads).
+
+    Every field is checked when the configuration is made: a wrong type or a value outside of its range raises an
+    error that names the field, the value and what is allowed.
+
+    Args:
+        vocab_size: labels V of masked-character prediction, >= 1: the closed vocabulary. Inputs are an open set.
+        glyph_vocab_size: rows N of the bank of pictures, >= `vocab_size`; the first V rows are the vocabulary's. None
+            is `vocab_size`.
+        glyph_size: side of a picture in pixels, a multiple of 24. The kernels follow: glyph_size / 6 + 1 in block 1
+            (9 at 48), glyph_size / 24 + 1 in block 2 (3 at 48).
+        first_block_channels: channels of HanGlyph's block 1, >= 1.
+        second_block_channels: channels of HanGlyph's block 2, >= 1.
+        position_maps: the coordinates beside the ink: "paper" (-0.2 to 0.2) or "released" (-0.48 to 0.46 at 48
+            pixels, as in the authors' code).
+        glyph_initializer: of HanGlyph: "torch" is torch's default, as in the authors' code; "kaiming" (He et al., 2015,
+            biases zero, Glorot before a tanh) keeps the ink's share in the vectors through all eight layers. With
+            "torch" a new character differs from another by a tenth of what all have in common, and small models on
+            little text hardly learn: for those take "kaiming".
+        glyph_dropout_prob: dropout on a token's glyph vector R, in [0, 1).
+        hidden_size: width H of the Transformer, a multiple of `num_attention_heads`.
+        num_hidden_layers: Transformer layers, >= 1.
+        num_attention_heads: attention heads, >= 1.
+        intermediate_size: width of the feed-forward layers, >= 1.
+        hidden_act: activation of the feed-forward layers, a name that transformers knows ("gelu" is the exact one).
+        hidden_dropout_prob: dropout after the embeddings and in every layer, in [0, 1).
+        attention_probs_dropout_prob: dropout on the attention weights, in [0, 1).
+        classifier_dropout: dropout before a task head, in [0, 1); the published runs have none.
+        max_position_embeddings: the longest sequence in tokens, >= 1.
+        type_vocab_size: token types, >= 1.
+        initializer_range: standard deviation of the Transformer's initial weights, > 0 (HanGlyph has its own).
+        layer_norm_eps: epsilon of the layer norms, > 0.
+
+    Example:
+        >>> from hanziformers import GlyphCrmConfig
+        >>> GlyphCrmConfig(num_hidden_layers=4).hidden_size
+        768
+        >>> GlyphCrmConfig.released().position_maps
+        'released'
+    """
+
+    model_type = "glyph_crm"
+
+    vocab_size: int = 18612
+    glyph_vocab_size: int | None = None
+    glyph_size: int = 48
+    first_block_channels: int = 64
+    second_block_channels: int = 128
+    position_maps: str = "paper"
+    glyph_initializer: str = "torch"
+    glyph_dropout_prob: float | int = 0.1
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    hidden_dropout_prob: float | int = 0.1
+    attention_probs_dropout_prob: float | int = 0.1
+    classifier_dropout: float | int = 0.0
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    initializer_range: float | int = 0.02
+    layer_norm_eps: float | int = 1e-12
+    pad_token_id: int | None = 0
+    bos_token_id: int | None = None
+    eos_token_id: int | list[int] | None = None
+    tie_word_embeddings: bool = False
+    is_decoder: bool = False
+    add_cross_attention: bool = False
+
+    @classmethod
+    def base(cls, **fields: Any) -> "GlyphCrmConfig":
+        """The model of the paper: 12 layers of 768, 12 heads, channels 64 and 128; `fields` replace single values."""
+        return cls(**fields)
+
+    @classmethod
+    def released(cls, **fields: Any) -> "GlyphCrmConfig":
+        """The model of the authors' code: as the paper's, with its other position maps."""
+        return cls(**{"position_maps": "released", **fields})
+
+    @property
+    def bank_size(self) -> int:
+        """Rows N of the bank of pictures."""
+        return self.vocab_size if self.glyph_vocab_size is None else self.glyph_vocab_size
+
+    def validate_architecture(self) -> None:
+        """Refuses values that no model can be built from.
+
+        Raises:
+            ValueError: names the field, its value and what is allowed. (Making a configuration wraps it, like a wrong
+                type, into huggingface_hub's StrictDataclassError.)
+        """
+        super().validate_architecture()
+        check_bert_fields(self, ("first_block_channels", "second_block_channels"), ("glyph_dropout_prob",))
+        size, rows, maps = self.glyph_size, self.bank_size, self.position_maps
+        require(self, size >= 24 and size % 24 == 0, "glyph_size", size, "a multiple of 24: 24, 48, 72, ...")
+        allowed = f"None or {self.vocab_size} (vocab_size) and more: the vocabulary has the first rows"
+        require(self, rows >= self.vocab_size, "glyph_vocab_size", rows, allowed)
+        require(self, maps in POSITION_MAPS, "position_maps", maps, " or ".join(map(repr, POSITION_MAPS)))
+        kind = self.glyph_initializer
+        require(self, kind in INITIALIZERS, "glyph_initializer", kind, " or ".join(map(repr, INITIALIZERS)))
+        tied = self.tie_word_embeddings
+        require(self, not tied, "tie_word_embeddings", tied, "False: there is no table of words to tie the decoder to")
+
+
+GlyphCrmConfig.register_for_auto_class()
+
+__all__ = ["GlyphCrmConfig"]

@@ -1,0 +1,439 @@
+"""The bank of characters: what is paid once a character must equal what is paid at every position."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from hanziformers.modeling.character_bank import CharacterBank
+
+ROWS, WIDTH, SHAPE = 12, 5, (2, 4, 3)
+
+
+class Encoder(nn.Module):
+    """A small network over 2 fonts of 4 x 3 pixels, with a buffer, that notes what it was called with."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 3, 2)
+        self.linear = nn.Linear(3 * 3 * 2, WIDTH)
+        self.register_buffer("shift", torch.randn(WIDTH))
+        self.calls = []
+
+    def forward(self, pictures):
+        self.calls.append(len(pictures))
+        return torch.tanh(self.linear(self.conv(pictures).flatten(1)) + self.shift)
+
+
+def build(chunk_size=128, pictures=True):
+    bank = CharacterBank(Encoder(), ROWS, SHAPE, WIDTH, chunk_size)
+    if pictures:
+        bank.set_glyphs(torch.randint(1, 256, (ROWS, *SHAPE), dtype=torch.uint8))
+    return bank.eval()
+
+
+def naive(bank, ids, extra_glyphs=None):
+    """Every position's picture through the encoder, one by one."""
+    pictures = []
+    for example, row in enumerate(ids.tolist()):
+        for i in row:
+            of_bank = i < ROWS
+            pictures.append(bank.pictures[i] if of_bank else extra_glyphs[example, i - ROWS].view(SHAPE))
+    vectors = [bank.encoder(picture[None].to(bank.encoder.conv.weight) / 255) for picture in pictures]
+    return torch.cat(vectors).unflatten(0, ids.shape)
+
+
+def make_batch(batch=3, length=7, extras=2):
+    ids = torch.randint(0, ROWS, (batch, length))
+    ids[:, 0] = 4
+    extra = torch.randint(1, 256, (batch, extras, 24), dtype=torch.uint8)
+    if extras:
+        ids[:, 2] = ROWS + torch.arange(batch) % extras
+        ids[1, 3:5] = ROWS
+    return ids, extra
+
+
+def calls(bank):
+    return sum(bank.encoder.calls)
+
+
+# ---------------------------------------------------------------------------------------------- distinct = naive
+
+
+@pytest.mark.parametrize("chunk_size", [1, 3, 128])
+@pytest.mark.parametrize("extras", [None, 0, 2])
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_outputs_and_gradients_equal_the_naive_ones(mode, extras, chunk_size):
+    bank = build(chunk_size).train(mode == "train")
+    ids, extra = make_batch(extras=extras or 0)
+    extra = None if extras is None else extra
+    factor, results = torch.randn(*ids.shape, WIDTH), []
+    for run in (bank, lambda *batch: naive(bank, *batch)):
+        bank.zero_grad()
+        vectors = run(ids, extra)
+        (vectors * factor).sum().backward()
+        results.append([vectors.detach(), *(p.grad.clone() for p in bank.parameters())])
+    for found, wanted in zip(*results, strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
+    assert results[0][1].any()
+
+
+def test_each_distinct_character_is_encoded_once():
+    bank, (ids, extra) = build(chunk_size=4).train(), make_batch(extras=2)
+    bank(ids, extra)
+    used = {(0 if i < ROWS else 1 + example, i) for example, row in enumerate(ids.tolist()) for i in row}
+    assert calls(bank) == len(used) < ids.numel()
+    assert max(bank.encoder.calls) <= 4
+
+
+def test_examples_have_their_own_further_characters():
+    bank = build()
+    ids = torch.tensor([[ROWS, 1], [ROWS, ROWS]])
+    extra = torch.randint(1, 256, (2, 1, 24), dtype=torch.uint8)
+    for grad in (True, False):
+        with torch.set_grad_enabled(grad):
+            found = bank(ids, extra)
+        torch.testing.assert_close(found, naive(bank, ids, extra))
+        assert not torch.allclose(found[0, 0], found[1, 0])
+        torch.testing.assert_close(found[1, 0], found[1, 1])
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (2, 0), (0,), (1, 1), (1,), (), (2, 3, 4)])
+@pytest.mark.parametrize("mode", ["train", "eval", "no_grad"])
+def test_shapes_from_nothing_to_many(shape, mode):
+    bank = build().train(mode == "train")
+    ids = torch.randint(0, ROWS, shape)
+    with torch.set_grad_enabled(mode != "no_grad"):
+        vectors = bank(ids)
+        if len(shape) == 2:
+            again = bank(ids, torch.zeros(shape[0], 3, 24, dtype=torch.uint8))
+            torch.testing.assert_close(again, vectors)
+    assert vectors.shape == (*shape, WIDTH)
+    wanted = naive(bank, ids.view(1, -1)).view(*shape, WIDTH) if ids.numel() else torch.zeros(*shape, WIDTH)
+    torch.testing.assert_close(vectors.detach(), wanted.detach())
+    if mode != "no_grad":
+        vectors.sum().backward()  # a batch without tokens gives no gradient, and no error
+
+
+def test_activation_checkpointing_gives_the_same_gradients():
+    ids, extra = make_batch()
+    bank, found = build(chunk_size=3).train(), []
+    for on in (False, True):
+        bank.gradient_checkpointing = on
+        bank.zero_grad()
+        bank.encoder.calls.clear()
+        bank(ids, extra).square().sum().backward()
+        found.append(([p.grad.clone() for p in bank.parameters()], calls(bank)))
+    for one, other in zip(found[0][0], found[1][0], strict=True):
+        torch.testing.assert_close(one, other)
+    assert found[1][1] == 2 * found[0][1]  # encoded again on the way back
+
+
+# ---------------------------------------------------------------------------------------------- the table
+
+
+def test_a_row_is_encoded_once_and_then_looked_up():
+    bank = build()
+    wanted = naive(bank, torch.arange(ROWS)[None])[0].detach()
+    bank.encoder.calls.clear()
+    with torch.no_grad():
+        for ids, new in (([[3, 4, 3]], 2), ([[4, 4]], 0), ([[4, 5], [6, 3]], 2), ([list(range(ROWS))], 8), ([[0]], 0)):
+            before = calls(bank)
+            torch.testing.assert_close(bank(torch.tensor(ids)), wanted[torch.tensor(ids)])
+            assert calls(bank) - before == new
+
+
+def test_the_whole_bank_at_once():
+    bank, ids = build(), torch.randint(0, ROWS, (2, 9))
+    bank.fill()
+    assert calls(bank) == ROWS
+    with torch.no_grad():
+        found = bank(ids)
+    assert calls(bank) == ROWS
+    torch.testing.assert_close(found, naive(bank, ids).detach())
+    with pytest.raises(ValueError, match=r"model\.eval\(\)"):
+        bank.train().fill()
+
+
+def test_further_characters_are_encoded_afresh():
+    bank, (ids, extra) = build(), make_batch()
+    bank.fill()
+    with torch.no_grad():
+        bank(ids, extra)
+        before = calls(bank)
+        other = extra.flip(1)
+        torch.testing.assert_close(bank(ids, other), naive(bank, ids, other))
+    assert calls(bank) > before
+
+
+def test_the_results_are_the_callers():
+    bank, ids = build(), torch.randint(0, ROWS, (2, 9))
+    with torch.no_grad():
+        first = bank(ids)
+        wanted = first.clone()
+        first.zero_()
+        assert torch.equal(bank(ids), wanted)
+
+
+def step(bank, fused=None):
+    optimizer = torch.optim.AdamW(bank.parameters(), lr=0.1, fused=fused)
+    bank(torch.tensor([[1, 2]])).sum().backward()
+    optimizer.step()
+
+
+def in_place(name):
+    def change(bank):
+        with torch.no_grad():
+            bank.get_parameter(name).add_(0.3)
+
+    return change
+
+
+def new_parameter(bank):
+    bank.encoder.linear.weight = nn.Parameter(torch.randn_like(bank.encoder.linear.weight))
+
+
+def adapter(bank):
+    class Wrapped(nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner, self.on = inner, True
+
+        def forward(self, x):
+            return self.inner(x) + (1 if self.on else 0)
+
+    bank.encoder.linear = Wrapped(bank.encoder.linear)
+
+
+CHANGES = {
+    "weight": in_place("encoder.linear.weight"),
+    "bias": in_place("encoder.conv.bias"),
+    "buffer": lambda bank: bank.encoder.shift.add_(1),
+    "new parameter": new_parameter,
+    "optimizer": step,
+    "fused optimizer": lambda bank: step(bank, fused=True),
+    "load": lambda bank: bank.load_state_dict(build().state_dict()),
+    "load by assignment": lambda bank: bank.load_state_dict(build().state_dict(), assign=True),
+    "all pictures": lambda bank: bank.set_glyphs(bank.pictures.flip(0)),
+    "one picture": lambda bank: bank.set_glyphs(255 - bank.pictures[4:5], torch.tensor([4])),
+    "pictures in place": lambda bank: bank.pictures.sub_(1),
+    "another encoder": lambda bank: setattr(bank, "encoder", Encoder()),
+    "adapter": adapter,
+    "double": lambda bank: bank.double(),
+    "data and train": lambda bank: (setattr(bank.encoder.shift, "data", torch.ones(WIDTH)), bank.train().eval()),
+}
+
+
+@pytest.mark.parametrize("change", list(CHANGES))
+@pytest.mark.parametrize("full", [True, False])
+def test_the_table_goes_with_every_change(change, full):
+    bank, ids = build(), torch.tensor([[4, 4, 1], [2, 1, 0]])
+    if full:
+        bank.fill()
+    with torch.no_grad():
+        before = bank(ids)
+    CHANGES[change](bank)
+    with torch.no_grad():
+        found = bank(ids)
+        assert torch.equal(bank(ids), found)
+    assert found.dtype == bank.encoder.conv.weight.dtype
+    assert not torch.equal(found, before.to(found.dtype))
+    torch.testing.assert_close(found, naive(bank, ids).detach())
+
+
+def test_an_adapter_may_be_switched():
+    bank, ids = build(), torch.tensor([[4, 1]])
+    adapter(bank)
+    with torch.no_grad():
+        bank(ids)
+        bank.encoder.linear.on = False
+        torch.testing.assert_close(bank(ids), naive(bank, ids))
+
+
+def test_train_drops_the_table():
+    bank = build()
+    bank.fill()
+    bank.train()
+    assert bank._cache._entry is None
+
+
+def test_the_table_stays_behind_when_the_bank_moves_to_another_device():
+    bank = build()
+    bank.fill()
+    kept = bank._cache.get(bank._weights(), lambda: "new")
+    assert kept != "new"
+    bank.to("meta")
+    assert bank._cache.get(bank._weights(), lambda: "new", "cpu") == "new"
+
+
+def test_gradients_are_not_lost_to_the_table():
+    bank = build()
+    bank.fill()
+    bank(torch.tensor([[1, 2]])).sum().backward()
+    assert bank.encoder.conv.weight.grad.any()
+
+
+def test_two_banks_have_two_tables():
+    bank = build()
+    bank.fill()
+    twin = copy.deepcopy(bank)
+    CHANGES["weight"](twin)
+    ids = torch.tensor([[1, 2]])
+    with torch.no_grad():
+        torch.testing.assert_close(twin(ids), naive(twin, ids))
+        torch.testing.assert_close(bank(ids), naive(bank, ids))
+    assert len(pickle.dumps(bank)) < len(pickle.dumps(build())) + 500
+
+
+def test_inference_mode_and_then_not():
+    bank, ids = build(), torch.tensor([[1, 2, 1]])
+    with torch.inference_mode():
+        bank(torch.tensor([[1]]))
+    with torch.no_grad():
+        found = bank(ids)
+    with torch.inference_mode():
+        torch.testing.assert_close(bank(ids), found)
+        bank(torch.arange(ROWS)[None])
+    torch.testing.assert_close(bank(ids), found)
+    assert calls(bank) == ROWS + 2  # the last call had gradients
+
+
+def test_weights_made_in_inference_mode_are_not_kept():
+    ids = torch.tensor([[1, 2]])
+    with torch.inference_mode():
+        bank = build()
+        bank(ids)
+        bank.encoder.shift.add_(1)  # unseen by torch
+        torch.testing.assert_close(bank(ids), naive(bank, ids))
+    assert bank._cache._entry is None
+
+
+def test_autocast_does_not_lower_what_is_kept():
+    bank, ids = build(), torch.tensor([[1, 2]])
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        kept = bank(ids)
+    assert kept.dtype == torch.float32
+    torch.testing.assert_close(kept, naive(bank, ids).detach())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(bank(ids).float(), kept, atol=0.05, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_other_dtypes(dtype):
+    bank, (ids, extra) = build(), make_batch()
+    wanted = naive(bank, ids, extra).detach()
+    bank.to(dtype)
+    assert bank.pictures.dtype == torch.uint8
+    for grad in (True, False):
+        with torch.set_grad_enabled(grad):
+            found = bank(ids, extra)
+        assert found.dtype == dtype
+        torch.testing.assert_close(found.detach().float(), wanted, atol=0.05, rtol=0)
+
+
+# ---------------------------------------------------------------------------------------------- compiled
+
+
+@pytest.mark.parametrize("extras", [None, 2])
+def test_compiled_without_breaks(extras):
+    torch._dynamo.reset()
+    bank = CharacterBank(nn.Sequential(nn.Flatten(), nn.Linear(24, WIDTH)), ROWS, SHAPE, WIDTH)
+    bank.set_glyphs(torch.randint(1, 256, (ROWS, *SHAPE), dtype=torch.uint8))
+    bank.eval()
+    compiled = torch.compile(bank, fullgraph=True, backend="aot_eager")
+    ids, extra = make_batch(extras=extras or 0)
+    batch = (ids,) if extras is None else (ids, extra)
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(*batch), bank(*batch))
+        bank.encoder[1].bias.add_(1)
+        torch.testing.assert_close(compiled(*batch), bank(*batch))  # no table is baked into the graph
+    grads = []
+    for run in (bank, compiled):
+        bank.zero_grad()
+        run(*batch).square().sum().backward()
+        grads.append(bank.encoder[1].weight.grad.clone())
+    torch.testing.assert_close(*grads)
+
+
+# ---------------------------------------------------------------------------------------------- pictures, bad input
+
+
+def test_pictures_are_written_as_rows_and_saved():
+    bank = build(pictures=False)
+    assert not bank.pictures.any()
+    pictures = torch.randint(0, 256, (ROWS, *SHAPE), dtype=torch.uint8)
+    bank.set_glyphs(pictures)
+    assert torch.equal(bank.pictures, pictures)
+    bank.set_glyphs(torch.full((2, 24), 7, dtype=torch.uint8), torch.tensor([3, 11]))
+    pictures[[3, 11]] = 7
+    bank.set_glyphs(pictures[:1].numpy(), [5])
+    pictures[5] = pictures[0]
+    assert torch.equal(bank.pictures, pictures)
+    assert torch.equal(bank.state_dict()["pictures"], pictures)
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows", "dtype"),
+    [
+        ((ROWS, 23), None, torch.uint8),
+        ((ROWS - 1, *SHAPE), None, torch.uint8),
+        ((2, *SHAPE), [1, 2, 3], torch.uint8),
+        ((2, *SHAPE), [1, ROWS], torch.uint8),
+        ((2, *SHAPE), [-1, 2], torch.uint8),
+        ((ROWS, *SHAPE), None, torch.float32),
+        ((ROWS, *SHAPE), None, torch.bool),
+    ],
+)
+def test_pictures_that_do_not_fit_are_refused(shape, rows, dtype):
+    bank = build()
+    before = bank.pictures.clone()
+    match = r"needed are \(2, 4, 3\) values|rows holds|needed is torch.uint8"
+    with pytest.raises(ValueError, match=match):
+        bank.set_glyphs(torch.zeros(shape, dtype=dtype), rows)
+    assert torch.equal(bank.pictures, before)
+
+
+def blank(extra, example, place):
+    extra = extra.clone()
+    extra[example, place] = 0
+    return extra
+
+
+IDS, EXTRA = torch.tensor([[0, 1], [2, ROWS + 1]]), torch.ones(2, 2, 24, dtype=torch.uint8)
+WRONG = {
+    "beyond the bank": ((IDS, None), f"glyph_ids holds {ROWS + 1}.*0 to {ROWS - 1}.*extra_glyphs.*processor"),
+    "below": ((IDS - 1, EXTRA), f"glyph_ids holds -1.*0 to {ROWS + 1}"),
+    "beyond the extras": ((IDS + 1, EXTRA), f"glyph_ids holds {ROWS + 2}.*0 to {ROWS + 1}.*2 extra_glyphs.*processor"),
+    "beyond no extras": ((IDS, EXTRA[:, :0]), f"glyph_ids holds {ROWS + 1}.*0 to {ROWS - 1}.*0 extra_glyphs"),
+    "padding": ((IDS, blank(EXTRA, 1, 1)), f"holds {ROWS + 1} in example 1.*blank.*0 to {ROWS - 1}.*processor"),
+    "of another batch": ((IDS, EXTRA[:1]), r"extra_glyphs are torch.uint8 \(1, 2, 24\).*\[B, E, 24\].*processor"),
+    "floats": ((IDS, EXTRA.float()), "extra_glyphs are torch.float32.*needed are torch.uint8"),
+    "pictures not laid flat": ((IDS, EXTRA.view(2, 2, *SHAPE)), r"\(2, 2, 2, 4, 3\).*laid flat"),
+    "another size": ((IDS, EXTRA[..., 1:]), r"\(2, 2, 23\).*\[B, E, 24\]"),
+    "one dimension": ((IDS, EXTRA[0, 0]), r"\(24,\).*\[B, E, 24\]"),
+    "flat ids": ((IDS[0], EXTRA), r"ids \(2,\).*ids \[B, L\]"),
+}
+
+
+@pytest.mark.parametrize("name", list(WRONG))
+@pytest.mark.parametrize("grad", [True, False])
+def test_wrong_inputs_are_explained(name, grad):
+    bank = build()
+    batch, message = WRONG[name]
+    with torch.set_grad_enabled(grad):
+        with pytest.raises(ValueError, match=f"(?s){message}"):
+            bank(*batch)
+        bank(IDS, blank(EXTRA, 0, 0))  # blank rows that nobody points to are padding
+
+
+def test_a_blank_bank_warns_once(warnings):
+    bank = build(pictures=False)
+    for _ in range(3):
+        bank(torch.tensor([[1]]))
+    assert len(warnings) == 1
+    assert "set_glyphs" in warnings[0]
+    other = build()
+    other(torch.tensor([[1]]))
+    assert len(warnings) == 1

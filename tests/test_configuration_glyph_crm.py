@@ -1,0 +1,62 @@
+"""The configuration of GlyphCRM: presets, files, and values that are refused."""
+
+import json
+
+import pytest
+from huggingface_hub.errors import StrictDataclassError
+
+from hanziformers import GlyphCrmConfig
+
+WRONG_CONFIGS = {
+    "type": ({"hidden_size": "768"}, "hidden_size.*int.*768"),
+    "heads": ({"hidden_size": 770}, "hidden_size=770.*GlyphCrmConfig.*multiple of 12"),
+    "dropout": ({"hidden_dropout_prob": 1.5}, r"hidden_dropout_prob=1\.5.*\[0, 1\)"),
+    "glyph dropout": ({"glyph_dropout_prob": -0.1}, r"glyph_dropout_prob=-0\.1.*\[0, 1\)"),
+    "classifier dropout": ({"classifier_dropout": 1.0}, r"classifier_dropout=1\.0.*\[0, 1\)"),
+    "size": ({"glyph_size": 50}, "glyph_size=50.*multiple of 24"),
+    "no size": ({"glyph_size": 0}, "glyph_size=0.*multiple of 24"),
+    "channels": ({"first_block_channels": 0}, "first_block_channels=0.*1 or more"),
+    "channels above": ({"second_block_channels": -1}, "second_block_channels=-1.*1 or more"),
+    "small bank": ({"glyph_vocab_size": 18611}, "glyph_vocab_size=18611.*None or 18612"),
+    "maps": ({"position_maps": "none"}, "position_maps='none'.*'paper' or 'released'"),
+    "tied": ({"tie_word_embeddings": True}, "tie_word_embeddings=True.*False"),
+    "decoder": ({"is_decoder": True}, "is_decoder.*True.*False.*encoder"),
+    "vocabulary": ({"vocab_size": 0}, "vocab_size=0.*1 or more"),
+    "padding": ({"pad_token_id": 99, "vocab_size": 50}, "pad_token_id=99.*0 to 49"),
+    "activation": ({"hidden_act": "gelo"}, "hidden_act.*gelo"),
+}
+
+
+@pytest.mark.parametrize("name", list(WRONG_CONFIGS))
+def test_wrong_configurations_are_explained(name):
+    fields, message = WRONG_CONFIGS[name]
+    with pytest.raises((ValueError, StrictDataclassError), match=f"(?s){message}"):
+        GlyphCrmConfig(**fields)
+
+
+def test_presets():
+    names = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size", "glyph_size")
+    base, released = GlyphCrmConfig.base(), GlyphCrmConfig.released(num_labels=7)
+    for config in (base, released):
+        assert [getattr(config, name) for name in names] == [768, 12, 12, 3072, 18612, 48]
+        assert (config.first_block_channels, config.second_block_channels) == (64, 128)
+        assert (config.max_position_embeddings, config.glyph_dropout_prob, config.layer_norm_eps) == (512, 0.1, 1e-12)
+        assert config.classifier_dropout == 0
+    assert (base.position_maps, released.position_maps, released.num_labels) == ("paper", "released", 7)
+    assert GlyphCrmConfig.base(num_hidden_layers=3).num_hidden_layers == 3
+    assert GlyphCrmConfig.released(position_maps="paper").position_maps == "paper"
+
+
+@pytest.mark.parametrize(("rows", "wanted"), [(None, 50), (50, 50), (77, 77)])
+def test_the_bank_has_the_vocabulary_and_more(rows, wanted):
+    assert GlyphCrmConfig(vocab_size=50, glyph_vocab_size=rows).bank_size == wanted
+
+
+def test_round_trip(tmp_path):
+    config = GlyphCrmConfig.released(hidden_size=48, glyph_size=72, glyph_vocab_size=20000, id2label={0: "O", 1: "B"})
+    config.save_pretrained(tmp_path)
+    loaded = GlyphCrmConfig.from_pretrained(tmp_path)
+    assert loaded.to_dict() == config.to_dict()
+    assert (loaded.hidden_size, loaded.glyph_size, loaded.bank_size) == (48, 72, 20000)
+    assert (loaded.position_maps, loaded.id2label) == ("released", {0: "O", 1: "B"})
+    assert json.loads((tmp_path / "config.json").read_text())["model_type"] == "glyph_crm"

@@ -1,0 +1,166 @@
+"""HanGlyph against a slow version written from the paper's equations."""
+
+import pytest
+import torch
+from glyph_crm_tools import SIZES, random_pictures
+from torch.nn import functional as F
+
+from hanziformers import GlyphCrmConfig
+from hanziformers.modeling.han_glyph import FFT_PICTURES, GlyphConv, HanGlyph, correlate, position_maps
+
+
+def build(**fields):
+    model = HanGlyph(GlyphCrmConfig(**{**SIZES, **fields}))
+    assert {type(part) for part in model.modules() if isinstance(part, torch.nn.Conv2d)} == {GlyphConv}
+    return model
+
+
+def block(z, lift, residual):
+    """Eq. 1 with every window written out by unfold: no convolution of torch's."""
+
+    def conv(x, weight, bias, padding=0):
+        columns = F.unfold(x, weight.shape[-1], padding=padding)  # [U, c_in * k * k, places]
+        side = x.shape[-1] + 2 * padding - weight.shape[-1] + 1
+        return (weight.flatten(1) @ columns + bias[:, None]).unflatten(2, (side, side))
+
+    def pool(x):
+        side = x.shape[-1] // 2 * 2
+        x = x[..., :side, :side]
+        return torch.stack([x[..., i::2, j::2] for i in (0, 1) for j in (0, 1)]).amax(0)
+
+    z_c = conv(z, *lift, padding=1).clamp(min=0)
+    f = conv(conv(conv(z_c, *residual[0]).clamp(min=0), *residual[1]).clamp(min=0), *residual[2])
+    return pool((pool(z_c) + f).clamp(min=0))
+
+
+def slow(model, ink, kind="paper"):
+    """[R, G1, G2] of one picture [n, n] in 0..1."""
+    size = len(ink)
+    maps = torch.empty(2, size, size)
+    for row in range(size):
+        for column in range(size):
+            if kind == "paper":
+                maps[0, row, column] = -0.2 + 0.4 * column / (size - 1)
+                maps[1, row, column] = 0.2 - 0.4 * row / (size - 1)
+            else:
+                maps[0, row, column] = (column - 24) * 0.02
+                maps[1, row, column] = -(row - 24) * 0.02
+    weights = dict(model.named_parameters())
+
+    def pair(name):
+        return weights[f"{name}.weight"], weights[f"{name}.bias"]
+
+    z = torch.cat([ink[None], maps])[None]
+    z1 = block(z, pair("block1.lift"), [pair(f"block1.residual.{i}") for i in range(3)])
+    z2 = block(z1, pair("block2.lift"), [pair(f"block2.residual.{i}") for i in range(3)])
+    heads = [("to_input", z2), ("to_glyph1", z1), ("to_glyph2", z2)]
+    return torch.cat([torch.tanh(F.linear(x.flatten(), *pair(name))) for name, x in heads])
+
+
+@pytest.mark.parametrize(("size", "kind"), [(24, "paper"), (48, "paper"), (48, "released"), (72, "paper")])
+def test_equal_to_the_equations(size, kind):
+    model = build(glyph_size=size, position_maps=kind)
+    pictures = random_pictures(FFT_PICTURES + 1, size).float() / 255
+    found = model(pictures)
+    assert found.shape == (FFT_PICTURES + 1, 3 * SIZES["hidden_size"])
+    few = model(pictures[:3])  # another way to the same numbers
+    torch.testing.assert_close(few, found[:3], atol=1e-6, rtol=0)
+    for picture, vector in zip(pictures[:5], found, strict=False):
+        torch.testing.assert_close(vector, slow(model, picture[0], kind), atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("size", [24, 48, 72, 96])
+def test_shapes_of_every_step(size):
+    sides = []
+    model = build(glyph_size=size)
+    for part in model.modules():
+        if isinstance(part, GlyphConv):
+            part.register_forward_hook(lambda _, inputs, output: sides.append((inputs[0].shape[-1], output.shape[-1])))
+    assert model(torch.rand(2, 1, size, size)).shape == (2, 72)
+    for start, steps in ((size, sides[:4]), (size // 4, sides[4:])):
+        shrink = start // 6
+        wanted = [(start, start), *((start - i * shrink, start - (i + 1) * shrink) for i in range(3))]
+        assert steps == wanted
+        assert steps[-1][1] == start // 2
+
+
+def test_size_of_the_paper():
+    with torch.device("meta"):
+        model = HanGlyph(GlyphCrmConfig.base())
+    assert sum(p.numel() for p in model.parameters()) == 10_363_584
+    assert [tuple(conv.weight.shape) for conv in model.modules() if isinstance(conv, GlyphConv)] == [
+        (64, 3, 3, 3),
+        *[(64, 64, 9, 9)] * 3,
+        (128, 64, 3, 3),
+        *[(128, 128, 3, 3)] * 3,
+    ]
+    assert (model.to_glyph1.in_features, model.to_glyph2.in_features, model.to_input.in_features) == (9216, 1152, 1152)
+
+
+@pytest.mark.parametrize(("size", "kernel"), [(48, 9), (40, 9), (24, 5), (13, 13), (15, 4)])
+def test_the_way_through_frequencies_is_exact(size, kernel):
+    pictures, weights = torch.randn(5, 3, size, size), torch.randn(4, 3, kernel, kernel)
+    results = []
+    for way in (F.conv2d, correlate):
+        x, w = pictures.clone().requires_grad_(), weights.clone().requires_grad_()
+        y = way(x, w)
+        torch.manual_seed(3)
+        (y * torch.randn(y.shape)).sum().backward()
+        results.append((y.detach(), x.grad, w.grad))
+    for found, wanted in zip(results[1], results[0], strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-5 * wanted.abs().max().item(), rtol=0)
+
+
+def test_gradients_are_the_same_both_ways(monkeypatch):
+    model = build(glyph_size=48)
+    pictures = random_pictures(FFT_PICTURES, 48).float() / 255
+    found = []
+    for limit in (FFT_PICTURES, 10**9):
+        monkeypatch.setattr("hanziformers.modeling.han_glyph.FFT_PICTURES", limit)
+        model.zero_grad()
+        model(pictures).square().sum().backward()
+        found.append({name: p.grad.clone() for name, p in model.named_parameters()})
+    for name, wanted in found[1].items():
+        assert wanted.any()
+        torch.testing.assert_close(found[0][name], wanted, atol=1e-5 * wanted.abs().max().item(), rtol=0)
+
+
+@pytest.mark.parametrize("count", [2, FFT_PICTURES])
+def test_bfloat16_is_near_float32(count):
+    model, pictures = build(glyph_size=48), random_pictures(count, 48).float() / 255
+    wanted = model(pictures)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(model(pictures).float(), wanted, atol=0.02, rtol=0)
+    half = model.to(torch.bfloat16)(pictures.bfloat16())
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.float(), wanted, atol=0.03, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "corner"),
+    [("paper", 48, (-0.2, 0.2)), ("paper", 24, (-0.2, 0.2)), ("released", 48, (-0.48, 0.48))],
+)
+def test_position_maps(kind, size, corner):
+    x, y = position_maps(size, kind)
+    assert (x[0, 0].item(), y[0, 0].item()) == pytest.approx(corner)
+    last = 0.2 if kind == "paper" else 0.46
+    assert (x[-1, -1].item(), y[-1, -1].item()) == pytest.approx((last, -last))
+    assert (x == x[:1]).all()  # every column has one value
+    assert (y == y[:, :1]).all()
+
+
+def test_initialised_as_torch_does():
+    torch.manual_seed(0)
+    model = build(first_block_channels=16, second_block_channels=16)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(7)
+        for part in model.modules():
+            known = HanGlyph.init_weights(part)
+            assert known == (type(part).__name__ in ("GlyphConv", "GlyphLinear", "HanGlyph"))
+    for part in model.modules():
+        if hasattr(part, "weight"):
+            bound = part.weight[0].numel() ** -0.5
+            assert 0.97 * bound < part.weight.abs().max().item() <= bound
+            assert part.bias.abs().max().item() <= bound
+            assert part.weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.1)

@@ -10,5 +10,5 @@ ROOMS = ("modeling", "tokenization", "processors")
 setup(
     packages=["hanziformers", *(f"hanziformers.{room}" for room in ROOMS)],
     package_dir={"hanziformers": "hanziformers", **{f"hanziformers.{room}": room for room in ROOMS}},
-    package_data={"hanziformers": ["py.typed"]},
+    package_data={"hanziformers": ["py.typed", "font_files/*", "font_files/licenses/*"]},
 )

@@ -1,0 +1,200 @@
+"""Passports say which font drew what, and what stood in; the report says what fonts a machine has."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from transformers.utils import logging
+
+from .fonts import NOWHERE, STYLES, SUBSTITUTES, Style
+
+logger = logging.get_logger(__name__)
+
+_NAMED = 20  # of the characters that are not drawn, so many are named
+
+
+def make_passport(tokens: Sequence[str], places: np.ndarray, styles: Sequence[Style]) -> dict[str, Any]:
+    """The passport of drawn tokens, as plain values for JSON.
+
+    Args:
+        tokens: n tokens.
+        places: [n, F] int16, where each comes from: a number of `Style.places`; below 0: not drawn (NOWHERE), blank by
+            right, or a word, which are not counted.
+        styles: the F styles.
+
+    Returns:
+        {"tokens": n, "styles": [for each style {"style", "sources": [for each source that drew something {"style" (it
+        may stand in), "family", "version", "licence", "sha256", "file", "where", "characters", "twins"}], "twins",
+        "stand_ins": {style: characters}, "not_drawn", "not_drawn_first"}]}. `twins` are characters drawn as their
+        simplified or traditional form.
+    """
+    entries = []
+    for column, style in enumerate(styles):
+        ways = style.places()
+        counts = Counter(places[:, column].tolist())
+        sources: dict[int, dict[str, Any]] = {}
+        for number, way in enumerate(ways):
+            if not counts[number]:
+                continue
+            entry = sources.setdefault(id(way.source), _source_entry(way.style, way.source))
+            entry["twins" if way.twin else "characters"] += counts[number]
+        stand_ins = Counter()
+        for entry in sources.values():
+            if entry["style"] != style.name:
+                stand_ins[entry["style"]] += entry["characters"] + entry["twins"]
+        lacking = [tokens[row] for row in np.flatnonzero(places[:, column] == NOWHERE)]
+        entries.append(
+            {
+                "style": style.name,
+                "sources": list(sources.values()),
+                "twins": sum(entry["twins"] for entry in sources.values()),
+                "stand_ins": dict(stand_ins),
+                "not_drawn": len(lacking),
+                "not_drawn_first": lacking[:_NAMED],
+                "unused": [
+                    source.name for _, source in style.sources() if source.where == "path" and id(source) not in sources
+                ],
+            }
+        )
+    return {"tokens": len(tokens), "styles": entries}
+
+
+def _source_entry(style: str, source: Any) -> dict[str, Any]:
+    info = source.info
+    return {
+        "style": style,
+        "family": info.family,
+        "version": info.version,
+        "licence": info.licence,
+        "sha256": source.sha256,
+        "file": source.path.name,
+        "where": source.where,
+        "characters": 0,
+        "twins": 0,
+    }
+
+
+def warn_of_substitutes(passport: dict[str, Any]) -> None:
+    """Logs, once, what was not drawn as asked."""
+    for entry in passport["styles"]:
+        notes = [f"{count} in the style {style!r}, which stands in" for style, count in entry["stand_ins"].items()]
+        if entry["twins"]:
+            notes.append(f"{entry['twins']} as their simplified or traditional twin")
+        if entry["not_drawn"]:
+            notes.append(f"{entry['not_drawn']} not at all, among them {' '.join(entry['not_drawn_first'])}")
+        notes += [f"none by {path}, which has none of them" for path in entry["unused"]]
+        if notes:
+            logger.warning_once(
+                f"style {entry['style']!r}: of {passport['tokens']} tokens, {'; '.join(notes)}. The font_passport says "
+                f"more; for a better font: fonts={{{entry['style']!r}: ['path of a font']}}"
+            )
+
+
+def passport_markdown(passport: dict[str, Any]) -> str:
+    """The passport as Markdown, for a model card."""
+    lines = [
+        "| style | drawn by | version | licence | where | characters | as twins | sha256 |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    notes = []
+    for entry in passport["styles"]:
+        for source in entry["sources"]:
+            family = source["family"] or source["file"]
+            if source["style"] != entry["style"]:
+                family += f" (stands in: {source['style']})"
+            cells = [entry["style"], family, source["version"], source["licence"] or "not stated", source["where"]]
+            cells += [str(source["characters"]), str(source["twins"]), f"`{source['sha256'][:16]}`"]
+            lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
+        if entry["not_drawn"]:
+            first = " ".join(entry["not_drawn_first"])
+            notes.append(f"Style {entry['style']}: {entry['not_drawn']} tokens are not drawn, among them {first}")
+    return "\n".join([f"Fonts of {passport['tokens']} tokens:", "", *lines, *(["", *notes] if notes else [])])
+
+
+@dataclass(frozen=True)
+class FontRow:
+    """One font of one style in the report.
+
+    Attributes:
+        style: the style that it is used for.
+        family, version, licence: as its own records name them.
+        where: "path", "checkpoint", "shipped" or "system".
+        path: where it lies.
+        gb2312, big5, uro: how many of the 6,763, 13,053 and 20,992 characters it draws (by ink).
+        stands_in: the style that draws what is missing.
+    """
+
+    style: str
+    family: str
+    version: str
+    licence: str
+    where: str
+    path: str
+    gb2312: int
+    big5: int
+    uro: int
+    stands_in: str
+
+
+class FontReport(list):
+    """A list of `FontRow` that prints as a table."""
+
+    def __str__(self) -> str:
+        names = ("style", "family", "version", "licence", "where", "gb2312", "big5", "uro", "stands_in")
+        table = [[name.replace("_", " ") for name in names]]
+        table += [[str(getattr(row, name)) for name in names] for row in self]
+        widths = [max(len(line[column]) for line in table) for column in range(len(names))]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table
+        )
+
+    __repr__ = __str__
+
+
+def fonts(paths: dict[str, Sequence[str]] | None = None) -> FontReport:
+    """What fonts this machine has for every style, in the order in which they are tried.
+
+    A style without a font of its own has one row, without a family. `stands_in` names the style that draws what a
+    style lacks.
+
+    Args:
+        paths: your own fonts, as for HanziGlyphImageProcessor.
+
+    Example:
+        >>> print(fonts())
+    """
+    report = FontReport()
+    for name in dict.fromkeys([*STYLES, *(paths or {})]):
+        style, sources = Style(name, paths).levels[0]
+        other = SUBSTITUTES.get(name, "song")
+        for source in sources:
+            info = source.info
+            counts = [int(source.covered[codes].sum()) for codes in _character_sets()]
+            report.append(
+                FontRow(style, info.family, info.version, info.licence, source.where, source.name, *counts, other)
+            )
+        if not sources:
+            report.append(FontRow(style, "", "", "", "none", "", 0, 0, 0, other))
+    return report
+
+
+@lru_cache(maxsize=1)
+def _character_sets() -> tuple[np.ndarray, ...]:
+    """Code points of GB2312's, Big5's and the URO block's characters."""
+    return _han_of("gb2312", 0xB0, 0xF7), _han_of("big5", 0xA4, 0xF9), np.arange(0x4E00, 0xA000)
+
+
+def _han_of(encoding: str, first: int, last: int) -> np.ndarray:
+    found = set()
+    for high in range(first, last + 1):
+        for low in range(0x40, 0xFF):
+            character = bytes((high, low)).decode(encoding, errors="ignore")
+            if len(character) == 1 and ("\u4e00" <= character <= "\u9fff" or "\uf900" <= character <= "\ufaff"):
+                found.add(ord(character))
+    return np.array(sorted(found))
+
+
+__all__ = ["FontReport", "FontRow", "fonts", "make_passport", "passport_markdown", "warn_of_substitutes"]

@@ -1,0 +1,400 @@
+"""Draws characters: tokens -> uint8 pictures [n, F, size, size], one for each of F styles.
+
+Pictures are ink: 0 is paper, 255 full ink; binary ones hold nothing else. Axes: n tokens, F styles.
+
+How a token is drawn, in every style:
+
+- One character: with one font size and one baseline for all characters of a font, as type is set, so that marks keep
+  their place; Latin is centred by its advance width. `##` before a single character changes nothing.
+- What has no ink by right (white space, controls, joiners, variation selectors) and [PAD]: blank.
+- Several characters (word pieces, numbers, [UNK], [CLS], [MASK], [unused1], ...): the word, without `##` or the
+  brackets, on one line in the middle, at 2/3 of the size for up to three characters and 1/2 for more, squeezed in width
+  until it is whole. `draw_words=False` leaves them blank.
+- What no font has: blank, and `can_draw` says so.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, features
+from transformers.feature_extraction_utils import BatchFeature
+from transformers.image_processing_backends import PilBackend
+from transformers.processing_utils import ImagesKwargs
+from transformers.utils import cached_file, logging
+
+from .font_passport import make_passport, warn_of_substitutes
+from .font_source import split_part
+from .fonts import NOWHERE, Style, blank_by_right, shipped_paths
+from .glyph_cache import cache_folder, read_arrays, write_arrays
+
+logger = logging.get_logger(__name__)
+
+_RULES = 1  # goes into the key of kept pictures: to be raised whenever the same font would be drawn differently
+_KEPT = 512  # so many tokens at once are kept on disk; fewer in memory
+_MEMORY = 1 << 26  # bytes of pictures kept in memory
+_BRACKETS = re.compile(r"\[([^\[\]]+)\]")
+_BLANK, _WORD = -2, -3  # where a picture comes from, besides NOWHERE and the numbers of `Style.places`
+_SETTINGS = ("styles", "size", "binary", "fonts", "draw_words", "substitute", "cache", "save_fonts")
+
+
+class HanziGlyphKwargs(ImagesKwargs, total=False):
+    """The settings that `from_pretrained` may change."""
+
+    styles: list[str]
+    binary: bool
+    fonts: dict[str, list[str]] | None
+    draw_words: bool
+    substitute: bool
+    cache: bool
+    save_fonts: bool
+
+
+class HanziGlyphImageProcessor(PilBackend):
+    """Draws characters in one or more styles.
+
+    The same sources give the same pictures everywhere (with the same FreeType, which Pillow brings along). Pictures of
+    512 or more tokens at once are kept on disk, by the hash of all that they depend on, in $HANZIFORMERS_CACHE, else
+    $XDG_CACHE_HOME/hanziformers, else ~/.cache/hanziformers.
+
+    Args:
+        styles: names of `fonts.STYLES` (song, hei, kai, fangsong, xingkai, cao, brush, lishu, wei, seal, bronze,
+            oracle, bigseal), or names of your own with `fonts`. One picture each, in this order.
+        size: height and width in dots, 8..512.
+        binary: 0 and 255 only; else grey.
+        fonts: style -> paths of your fonts for it, tried first: font files (`x.ttc#2` for a font of a collection),
+            folders or zips of pictures named by character or code point (`x.zip#seal` for a folder inside).
+        draw_words: draw tokens of several characters and special tokens; False: they are blank by right.
+        substitute: draw what a style lacks in the style that stands in for it (counted in the passport).
+        cache: keep pictures on disk.
+        save_fonts: `save_pretrained` copies your fonts into <folder>/fonts, where `from_pretrained` finds them. You
+            vouch that their licences allow it. (The shipped fonts of the styles, whose licences do, always go there, so
+            that a checkpoint draws new characters also where hanziformers is not installed.)
+        saved_fonts: set by `save_pretrained`: style -> files in the checkpoint.
+        font_passport: set when 512 or more tokens are drawn at once: what drew them (the largest such set counts).
+
+    Raises:
+        ValueError, TypeError: a setting out of range; an unknown style without fonts; a file that is no font.
+        FileNotFoundError: nothing lies at a path.
+
+    Example:
+        >>> processor = HanziGlyphImageProcessor(styles=["song", "kai"], size=24, binary=False)
+        >>> processor(["银", "行", "[MASK]"])["glyphs"].shape
+        (3, 2, 24, 24)
+    """
+
+    model_input_names = ["glyphs"]
+    valid_kwargs = HanziGlyphKwargs
+
+    def __init__(
+        self,
+        styles: Sequence[str] = ("song",),
+        size: int = 48,
+        binary: bool = True,
+        fonts: dict[str, Sequence[str]] | None = None,
+        draw_words: bool = True,
+        substitute: bool = True,
+        cache: bool = True,
+        save_fonts: bool = False,
+        saved_fonts: dict[str, list[str]] | None = None,
+        font_passport: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.styles = _styles(styles)
+        self.size = _size(size)
+        self.binary, self.draw_words, self.substitute = bool(binary), bool(draw_words), bool(substitute)
+        self.cache, self.save_fonts = bool(cache), bool(save_fonts)
+        self.fonts = _paths(fonts)
+        self.saved_fonts = saved_fonts or {}
+        self.font_passport = font_passport
+        self._chains = [Style(name, self.fonts, self.saved_fonts, self.substitute) for name in self.styles]
+        self._memory: dict[str, np.ndarray] = {}
+
+    def draw(self, tokens: Sequence[str]) -> np.ndarray:
+        """Draws tokens (see the top of this file for how).
+
+        Args:
+            tokens: n strings.
+
+        Returns:
+            Ink, uint8 [n, F, size, size]; blank where no font has the token.
+
+        Raises:
+            TypeError: tokens is a string, or holds something else than strings.
+        """
+        tokens = _tokens(tokens)
+        if len(tokens) >= _KEPT:
+            return self._kept(tokens)
+        new = [token for token in dict.fromkeys(tokens) if token not in self._memory]
+        if (len(self._memory) + len(new)) * len(self.styles) * self.size**2 > _MEMORY:
+            self._memory.clear()
+            new = list(dict.fromkeys(tokens))
+        if new:
+            self._memory.update(zip(new, self._drawn(new, *self._find(new)), strict=True))
+        pictures = np.zeros((len(tokens), len(self.styles), self.size, self.size), dtype=np.uint8)
+        for row, token in enumerate(tokens):
+            pictures[row] = self._memory[token]
+        return pictures
+
+    def can_draw(self, tokens: Sequence[str]) -> np.ndarray:
+        """Which tokens every style draws, bool [n]; what is blank by right counts as drawn. Errors: see `draw`."""
+        places, _ = self._find(_tokens(tokens))
+        return (places != NOWHERE).all(axis=1)
+
+    def passport(self, tokens: Sequence[str]) -> dict[str, Any]:
+        """Which fonts draw these tokens, and what stands in: see `font_passport.make_passport`. Errors: see `draw`."""
+        tokens = _tokens(tokens)
+        return make_passport(tokens, self._find(tokens)[0], self._chains)
+
+    def preprocess(
+        self, images: str | Sequence[str], *args: Any, return_tensors: Any = None, **kwargs: Any
+    ) -> BatchFeature:
+        """`draw` as transformers calls it.
+
+        Args:
+            images: a token, or n of them.
+            *args: not used.
+            return_tensors: "pt" or "np"; None gives an array as well.
+            **kwargs: not used.
+
+        Returns:
+            {"glyphs": uint8 [n, F, size, size]}.
+        """
+        tokens = [images] if isinstance(images, str) else images
+        return BatchFeature({"glyphs": self.draw(tokens)}, tensor_type=return_tensors)
+
+    def _find(self, tokens: list[str]) -> tuple[np.ndarray, list[dict[str, tuple[int, str]]]]:
+        """Where the pictures come from.
+
+        Returns:
+            [n, F] int16: number in the style's `places` (of a word: _WORD), NOWHERE, or _BLANK; and for every style the
+            place of each character, with the character that is drawn there.
+        """
+        words = [self._letters(token) for token in tokens]
+        letters = list(dict.fromkeys(letter for word in words for letter in word))
+        result = np.full((len(tokens), len(self._chains)), _BLANK, dtype=np.int16)
+        known = []
+        for column, chain in enumerate(self._chains):
+            numbers, drawn = chain.find(letters)
+            known.append({letter: (int(n), d) for letter, n, d in zip(letters, numbers, drawn, strict=True)})
+            for row, word in enumerate(words):
+                if len(word) == 1:
+                    result[row, column] = known[-1][word][0]
+                elif word:
+                    lacking = any(known[-1][letter][0] == NOWHERE for letter in word)
+                    result[row, column] = NOWHERE if lacking else _WORD
+        return result, known
+
+    def _letters(self, token: str) -> str:
+        """What is drawn of a token; nothing, if it is blank by right."""
+        special = _BRACKETS.fullmatch(token)
+        word = special[1] if special else token[2:] if token.startswith("##") and len(token) > 2 else token
+        if token == "[PAD]" or (len(word) > 1 or special) and not self.draw_words:
+            return ""
+        return "".join(letter for letter in word if not blank_by_right(letter))
+
+    def _drawn(self, tokens: list[str], result: np.ndarray, known: list[dict[str, tuple[int, str]]]) -> np.ndarray:
+        """Pictures of tokens that `_find` has found: uint8 [n, F, size, size]."""
+        pictures = np.zeros((*result.shape, self.size, self.size), dtype=np.uint8)
+        for column, chain in enumerate(self._chains):
+            places = chain.places()
+            for row in np.flatnonzero((result[:, column] >= 0) | (result[:, column] == _WORD)):
+                letters = self._letters(tokens[row])
+                found = [known[column][letter] for letter in letters]
+                if len(found) == 1:
+                    pictures[row, column] = places[found[0][0]].source.draw(found[0][1], self.size, self.binary)
+                else:
+                    height = self.size * (2 / 3 if len(found) <= 3 else 1 / 2)
+                    strips = [places[number].source.strip(letter, height) for number, letter in found]
+                    pictures[row, column] = _line(strips, self.size, self.binary)
+        return pictures
+
+    def _kept(self, tokens: list[str]) -> np.ndarray:
+        """Pictures of many tokens, kept on disk."""
+        path = cache_folder() / f"glyphs-{self._key(tokens)}.npz"
+        shapes = {
+            "pictures": ((len(tokens), len(self.styles), self.size, self.size), np.uint8),
+            "places": ((len(tokens), len(self.styles)), np.int16),
+        }
+        kept = read_arrays(path, shapes) if self.cache else None
+        if kept is None:
+            places, known = self._find(tokens)
+            kept = {"pictures": self._drawn(tokens, places, known), "places": places}
+            if self.cache:
+                write_arrays(path, kept)
+        if self.font_passport is None or self.font_passport["tokens"] < len(tokens):
+            self.font_passport = make_passport(tokens, kept["places"], self._chains)
+            warn_of_substitutes(self.font_passport)
+        return kept["pictures"]
+
+    def _key(self, tokens: list[str]) -> str:
+        """The hash of everything that the pictures depend on."""
+        sources = [[(style, source.sha256) for style, source in chain.sources()] for chain in self._chains]
+        what = [_RULES, features.version("freetype2"), sources, self.size, self.binary, self.draw_words, tokens]
+        return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:32]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings, as plain values for JSON, with the passport. Caches and transformers' own defaults stay out."""
+        output = {name: getattr(self, name) for name in _SETTINGS}
+        output["image_processor_type"] = type(self).__name__
+        if getattr(self, "auto_map", None):
+            output["auto_map"] = self.auto_map
+        if self.font_passport is not None:
+            output["font_passport"] = self.font_passport
+        if self.save_fonts:
+            output["fonts"] = None
+        output["saved_fonts"] = {style: list(names) for style, names in self._names_to_save().items()}
+        return output
+
+    def _names_to_save(self) -> dict[str, dict[str, str]]:
+        """Style -> {name in the checkpoint: path now}: the user's fonts, those of the checkpoint, the shipped ones."""
+        names: dict[str, dict[str, str]] = {}
+        own = self.fonts if self.save_fonts and self.fonts else {}
+        for style in dict.fromkeys([*self.styles, *own, *self.saved_fonts]):
+            found = names.setdefault(style, {})
+            saved = [path for path in self.saved_fonts.get(style, ()) if split_part(path)[0].exists()]
+            for number, path in enumerate(own.get(style, ())):
+                file, part = split_part(path)
+                found[f"fonts/{style}-{number}{file.suffix or '.zip'}" + (f"#{part}" if part else "")] = path
+            for path in [*saved, *(shipped_paths(style) if style in self.styles else ())]:
+                found.setdefault(f"fonts/{Path(path).name}", path)
+        return {style: found for style, found in names.items() if found}
+
+    def copy_fonts(self, folder: str | Path) -> list[str]:
+        """Copies what `save_fonts` says into <folder>/fonts (folders of pictures as a zip), with the licences.
+
+        Returns:
+            The files written.
+        """
+        written = []
+        for names in self._names_to_save().values():
+            for name, path in names.items():
+                source, target = split_part(path)[0], Path(folder) / name.partition("#")[0]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if source.is_dir():
+                    shutil.make_archive(str(target.with_suffix("")), "zip", source)
+                    written.append(str(target))
+                    continue
+                licences = [*source.parent.glob(f"licenses/{source.stem}-*.txt")]
+                licences += source.parent.glob(f"{source.stem}-*.txt")
+                for file, copy in ((source, target), *((text, target.parent / text.name) for text in licences)):
+                    if file.resolve() != copy.resolve():
+                        shutil.copyfile(file, copy)
+                    written.append(str(copy))
+        return written
+
+    def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
+        """As in transformers, with the fonts where `save_fonts` says so."""
+        fonts = self.copy_fonts(save_directory)
+        return [*super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs), *fonts]
+
+    @classmethod
+    def get_image_processor_dict(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> tuple[dict, dict]:
+        """As in transformers; finds the fonts that were saved with the checkpoint."""
+        where = {name: kwargs.get(name) for name in ("cache_dir", "token", "revision") if kwargs.get(name)}
+        where |= {"local_files_only": kwargs.get("local_files_only", False), "subfolder": kwargs.get("subfolder", "")}
+        settings, kwargs = super().get_image_processor_dict(pretrained_model_name_or_path, **kwargs)
+        saved = {}
+        for style, names in (settings.get("saved_fonts") or {}).items():
+            for name in names:
+                file, _, part = name.partition("#")
+                path = cached_file(str(pretrained_model_name_or_path), file, **where)
+                saved.setdefault(style, []).append(f"{path}#{part}" if part else str(path))
+        return {**settings, "saved_fonts": saved}, kwargs
+
+    @classmethod
+    def from_dict(cls, image_processor_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """As in transformers; a font that was a file of another machine is left out, with a warning."""
+        settings = dict(image_processor_dict)
+        given = kwargs.get("fonts")
+        if given is None and settings.get("fonts"):
+            settings["fonts"] = {
+                style: [path for path in paths if _still_there(style, path)]
+                for style, paths in settings["fonts"].items()
+            }
+        saved = settings.get("saved_fonts") or {}  # names in a folder, where the settings come from no folder
+        settings["saved_fonts"] = {
+            style: [path for path in paths if split_part(path)[0].exists()] for style, paths in saved.items()
+        }
+        return super().from_dict(settings, **kwargs)
+
+
+def _still_there(style: str, path: str) -> bool:
+    if split_part(path)[0].exists():
+        return True
+    logger.warning(
+        f"the font {path!r} that drew the style {style!r} is not on this machine; characters outside of the "
+        "model's own pictures may look different. Give it: from_pretrained(..., fonts="
+        f"{{{style!r}: ['its path here']}}), or save the processor with save_fonts=True where the font is"
+    )
+    return False
+
+
+def _tokens(tokens: Any) -> list[str]:
+    if isinstance(tokens, (str, bytes)) or not hasattr(tokens, "__iter__"):
+        raise TypeError(f"tokens is {tokens!r}; give a list of strings: [{tokens!r}] or list({tokens!r})")
+    tokens = list(tokens)
+    wrong = next((index for index, token in enumerate(tokens) if not isinstance(token, str)), None)
+    if wrong is not None:
+        raise TypeError(
+            f"tokens[{wrong}] is {tokens[wrong]!r}, a {type(tokens[wrong]).__name__}; every token must be a string "
+            "(convert ids with tokenizer.convert_ids_to_tokens)"
+        )
+    return tokens
+
+
+def _styles(styles: Any) -> list[str]:
+    names = [styles] if isinstance(styles, str) else list(styles)
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise ValueError(f"styles is {styles!r}; give one name or more, such as ['song', 'hei', 'kai']")
+    return names
+
+
+def _size(size: Any) -> int:
+    if isinstance(size, bool) or not isinstance(size, int) or not 8 <= size <= 512:
+        raise ValueError(f"size is {size!r}; pictures are square, give a whole number from 8 to 512, such as 24 or 48")
+    return size
+
+
+def _paths(fonts: Any) -> dict[str, list[str]] | None:
+    if fonts is None:
+        return None
+    if not isinstance(fonts, dict):
+        raise TypeError(f"fonts is {fonts!r}; give style -> paths, such as {{'kai': ['/usr/share/fonts/kai.ttf']}}")
+    paths = {}
+    for style, given in fonts.items():
+        given = [given] if isinstance(given, (str, Path)) else given
+        if not isinstance(given, (list, tuple)) or not all(isinstance(path, (str, Path)) for path in given):
+            raise TypeError(f"fonts[{style!r}] is {given!r}; give a list of paths of fonts, zips or folders")
+        paths[style] = [str(path) for path in given]
+    return paths
+
+
+def _line(strips: list[tuple[np.ndarray, int]], size: int, binary: bool) -> np.ndarray:
+    """Sets letters side by side on one baseline, squeezed until they fit: uint8 [size, size]."""
+    up = max(base for _, base in strips)
+    down = max(ink.shape[0] - base for ink, base in strips)
+    gap = max(1, size // 48)
+    line = np.zeros((up + down, sum(ink.shape[1] + gap for ink, _ in strips) - gap), dtype=np.uint8)
+    x = 0
+    for ink, base in strips:
+        line[up - base : up - base + ink.shape[0], x : x + ink.shape[1]] = ink
+        x += ink.shape[1] + gap
+    rows, columns = min(line.shape[0], size), min(line.shape[1], size)
+    if (rows, columns) != line.shape:
+        line = np.asarray(Image.fromarray(line).resize((columns, rows), Image.Resampling.BOX))
+    picture = np.zeros((size, size), dtype=np.uint8)
+    y, x = (size - rows) // 2, (size - columns) // 2
+    picture[y : y + rows, x : x + columns] = line
+    return np.where(picture >= 96, 255, 0).astype(np.uint8) if binary else picture
+
+
+HanziGlyphImageProcessor.register_for_auto_class("AutoImageProcessor")
+
+__all__ = ["HanziGlyphImageProcessor", "HanziGlyphKwargs"]

@@ -1,0 +1,55 @@
+"""Small fonts and pictures for the tests of fonts."""
+
+from pathlib import Path
+
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from PIL import Image
+
+NOTDEF = (100, 0, 900, 800)
+
+
+def box_font(path: Path, boxes: dict[int, tuple[int, int, int, int] | None], family: str = "Test Boxes") -> Path:
+    """A TrueType font whose characters are filled boxes (x0, y0, x1, y1) in an em of 1000; None: no ink."""
+
+    def glyph(box):
+        pen = TTGlyphPen(None)
+        if box is not None:
+            x0, y0, x1, y1 = box
+            pen.moveTo((x0, y0))
+            for point in ((x0, y1), (x1, y1), (x1, y0)):
+                pen.lineTo(point)
+            pen.closePath()
+        return pen.glyph()
+
+    names = [".notdef", *(f"u{code:x}" for code in boxes)]
+    builder = FontBuilder(1000, isTTF=True)
+    builder.setupGlyphOrder(names)
+    builder.setupCharacterMap({code: f"u{code:x}" for code in boxes})
+    drawn = dict(zip(names, [NOTDEF, *boxes.values()], strict=True))
+    builder.setupGlyf({name: glyph(box) for name, box in drawn.items()})
+    builder.setupHorizontalMetrics({name: (1000, box[0] if box else 0) for name, box in drawn.items()})
+    builder.setupHorizontalHeader(ascent=880, descent=-120)
+    licence = "This Font Software is licensed under the SIL Open Font License, Version 1.1"
+    builder.setupNameTable(
+        {"familyName": family, "styleName": "Regular", "version": "Version 1.5; test", "licenseDescription": licence}
+    )
+    builder.setupOS2()
+    builder.setupPost()
+    builder.save(path)
+    return path
+
+
+def picture_folder(path: Path, files: dict[str, str | bytes]) -> Path:
+    """A folder of 64 x 64 pictures: name -> "black" (a bar on white), "white" (the reverse), "blank", or bytes."""
+    path.mkdir(parents=True, exist_ok=True)
+    for number, (name, kind) in enumerate(files.items()):
+        if isinstance(kind, bytes):
+            (path / name).write_bytes(kind)
+            continue
+        paper, ink = (0, 255) if kind == "white" else (255, 0)
+        picture = Image.new("L", (64, 64), paper)
+        if kind != "blank":
+            picture.paste(ink, (8, 12 + number, 56, 24 + number))
+        picture.save(path / name)
+    return path

@@ -1,0 +1,323 @@
+import json
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+from font_tools import NOTDEF, box_font, picture_folder
+from PIL import ImageFont
+
+from hanziformers.processors import font_source
+from hanziformers.processors import fonts as fonts_module
+from hanziformers.processors.font_passport import fonts, make_passport, passport_markdown
+from hanziformers.processors.font_source import open_source, pack_codes, shipped_folder, shipped_infos, unpack_codes
+from hanziformers.processors.fonts import SHIPPED, SHIPPED_TOO, STYLES, SUBSTITUTES, Style, blank_by_right, twins
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path, monkeypatch):
+    """A cache of its own and no installed fonts: what the tests see does not depend on the machine."""
+    monkeypatch.setenv("HANZIFORMERS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(fonts_module, "_installed_files", dict)
+    fonts_module._installed.cache_clear()
+    yield
+    fonts_module._installed.cache_clear()
+
+
+def covered(source):
+    return {chr(code) for code in np.flatnonzero(source.covered)}
+
+
+# --- what is shipped ---
+
+
+def test_shipped_files_are_small_enough_whole_and_described():
+    folder, infos = shipped_folder(), shipped_infos()
+    assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) <= 25_000_000
+    assert set(infos) == {*SHIPPED.values(), *SHIPPED_TOO.values()}
+    for name, entry in infos.items():
+        source = open_source(folder / name)  # as a path, so that the file itself is read
+        assert source.sha256 == entry["sha256"], f"{name}: run run_scripts/build_fonts.py"
+        assert (folder / "licenses").is_dir()
+        assert entry["info"]["licence"] in ("OFL-1.1", "public domain")
+
+
+def test_shipped_fonts_cover_what_the_readme_says():
+    for style in ("song", "kai"):
+        known = open_source(shipped_folder() / SHIPPED[style], "shipped").covered
+        assert known[0x4E00:0xA000].all()
+        assert known[0x3400:0x4DC0].all()
+    hei = open_source(shipped_folder() / SHIPPED["hei"], "shipped").covered
+    assert (~hei[0x4E00:0xA000]).sum() == 16
+    assert (~hei[0x3400:0x4DC0]).sum() == 10
+
+
+@pytest.mark.parametrize("style", ["song", "hei", "kai", "xingkai", "cao", "brush"])
+def test_renamed_fonts_carry_no_reserved_name_and_keep_the_notice(style):
+    from fontTools.ttLib import TTFont
+
+    with TTFont(shipped_folder() / SHIPPED[style], lazy=True) as font:
+        names = font["name"]
+        for number in (1, 3, 4, 6):
+            assert "Hanziformers" in names.getDebugName(number)
+            assert not any(word in names.getDebugName(number) for word in ("LXGW", "霞", "Noto", "Source", "Klee"))
+        assert "opyright" in names.getDebugName(0) or "©" in names.getDebugName(0)
+        assert "Open Font License" in names.getDebugName(13)
+
+
+@pytest.mark.parametrize("style", sorted(SHIPPED))
+def test_what_fonts_json_says_is_drawn_has_ink(style):
+    source = open_source(shipped_folder() / SHIPPED[style], "shipped")
+    codes = np.flatnonzero(source.covered)
+    for code in codes[:: max(1, len(codes) // 40)]:
+        assert source.draw(chr(code), 32, False).max() > 100, hex(code)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["song.woff2", "hei.woff2", "kai.woff2", "xingkai.woff2", "seal.ttf"])
+def test_fonts_json_agrees_with_a_new_look(name):
+    info = open_source(shipped_folder() / name).examine()
+    assert info.covered == shipped_infos()[name]["info"]["covered"]
+
+
+# --- ink, not character maps ---
+
+
+def test_only_ink_counts(tmp_path):
+    same = {code: (200, 100, 800, 700) for code in range(0x4E00, 0x4E06)}  # six Han characters, one picture
+    boxes = {0x41: (0, 0, 500, 700), 0x20: None, 0x4E2D: None, 0x4E2E: NOTDEF, 0x56FD: (50, -100, 950, 850), **same}
+    source = open_source(box_font(tmp_path / "x.ttf", boxes))
+    assert covered(source) == {"A", "国"}
+    assert not source.covered[ord("永")]
+
+
+def test_a_few_characters_may_look_the_same(tmp_path):
+    boxes = {code: (0, 0, 900, 900) for code in (0x2F00, 0x4E00, 0xF967, 0x3400)} | {0x4E8C: (0, 0, 400, 400)}
+    assert len(covered(open_source(box_font(tmp_path / "x.ttf", boxes)))) == 5
+
+
+def test_records_are_read(tmp_path):
+    source = open_source(box_font(tmp_path / "x.ttf", {0x4E00: (0, 0, 900, 100)}))
+    info = source.info
+    assert (info.family, info.version, info.licence) == ("Test Boxes", "1.5", "OFL-1.1")
+    assert len(source.sha256) == 64
+
+
+def test_findings_are_kept_by_the_hash_of_the_file(tmp_path, monkeypatch):
+    path = box_font(tmp_path / "x.ttf", {0x4E00: (0, 0, 900, 100)})
+    first = open_source(path).info
+    monkeypatch.setattr(font_source.FontFile, "examine", lambda self: pytest.fail("looked through again"))
+    assert open_source(path).info == first
+
+
+def test_a_changed_file_is_looked_through_again(tmp_path):
+    path = box_font(tmp_path / "x.ttf", {0x4E00: (0, 0, 900, 100)})
+    assert covered(open_source(path)) == {"一"}
+    box_font(path, {0x4E00: (0, 0, 900, 100), 0x4E8C: (0, 0, 800, 800)})
+    assert covered(open_source(path)) == {"一", "二"}
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"family": 3}', b"[]", b'{"family": "", "box": 3}'])
+def test_damaged_findings_are_found_out_anew(tmp_path, damage):
+    path = box_font(tmp_path / "x.ttf", {0x4E00: (0, 0, 900, 100)})
+    info = open_source(path).info
+    kept = next((tmp_path / "cache").glob("font-*.json"))
+    kept.write_bytes(damage)
+    assert open_source(path).info == info
+    assert json.loads(kept.read_text())["family"] == "Test Boxes"
+
+
+def test_ranges():
+    codes = [0x20, 0x4E00, 0x4E01, 0x4E02, 0x20000]
+    assert pack_codes(codes) == "20,4e00-4e02,20000"
+    assert np.flatnonzero(unpack_codes("20,4e00-4e02,20000")).tolist() == codes
+    assert not unpack_codes("").any()
+
+
+# --- pictures ---
+
+
+def test_names_of_pictures(tmp_path):
+    names = ["人.png", "u4eba.png", "U+4E8C.png", "uni4E09.bmp", "u20000.png", "人人.png", "notes.png"]
+    source = open_source(picture_folder(tmp_path / "p", dict.fromkeys(names, "black")))
+    assert covered(source) == {"人", "二", "三", "\U00020000"}
+
+
+def test_folder_and_zip_draw_the_same(tmp_path):
+    folder = picture_folder(tmp_path / "all" / "seal", {"人.png": "black", "大.png": "black"}).parent
+    archive = shutil.make_archive(str(tmp_path / "all"), "zip", folder)
+    one, two = open_source(f"{folder}#seal"), open_source(f"{archive}#seal")
+    assert covered(one) == covered(two) == {"人", "大"}
+    assert (one.draw("人", 48, False) == two.draw("人", 48, False)).all()
+    assert (pickle.loads(pickle.dumps(two)).draw("大", 24, True) == one.draw("大", 24, True)).all()
+
+
+def test_black_on_white_and_white_on_black(tmp_path):
+    source = open_source(picture_folder(tmp_path / "p", {"人.png": "black", "大.png": "white", "空.png": "blank"}))
+    assert covered(source) == {"人", "大"}
+    for character in "人大":
+        ink = source.draw(character, 64, False)
+        assert ink[0].max() == 0
+        assert 0.1 < (ink > 127).mean() < 0.2
+
+
+def test_pictures_keep_their_shape(tmp_path):
+    from PIL import Image
+
+    wide = Image.new("LA", (90, 30), (0, 0))  # transparent paper
+    wide.paste((0, 255), (0, 10, 90, 20))
+    (tmp_path / "p").mkdir()
+    wide.save(tmp_path / "p" / "一.png")
+    ink = open_source(tmp_path / "p").draw("一", 30, True)
+    assert np.flatnonzero(ink.any(1)).tolist() == [13, 14, 15, 16] or ink.any(1).sum() in (3, 4)
+    assert ink.any(0).all()
+
+
+# --- chains ---
+
+
+def test_the_users_path_comes_first(tmp_path):
+    path = box_font(tmp_path / "mine.ttf", {0x4E00: (0, 0, 900, 900)})
+    style = Style("song", {"song": [str(path)]})
+    numbers, drawn = style.find(list("一二"))
+    assert [style.places()[n].source.where for n in numbers] == ["path", "shipped"]
+    assert drawn == ["一", "二"]
+
+
+def test_order_path_checkpoint_shipped_installed(tmp_path, monkeypatch):
+    paths = [box_font(tmp_path / f"{n}.ttf", {0x4E00 + n: (0, 0, 900, 900)}) for n in range(3)]
+    monkeypatch.setattr(fonts_module, "_installed_files", lambda: {"simsun.ttc": paths[2]})
+    fonts_module._installed.cache_clear()
+    style = Style("song", {"song": [str(paths[0])]}, {"song": [str(paths[1])]})
+    assert [s.where for s in style.levels[0][1]] == ["path", "checkpoint", "shipped", "system"]
+
+
+def test_a_damaged_installed_font_is_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "simsun.ttc").write_bytes(b"damaged")
+    monkeypatch.setattr(fonts_module, "_installed_files", lambda: {"simsun.ttc": tmp_path / "simsun.ttc"})
+    fonts_module._installed.cache_clear()
+    assert [s.where for s in Style("song").levels[0][1]] == ["shipped"]
+
+
+def test_twins_come_before_another_style():
+    style = Style("xingkai")
+    numbers, drawn = style.find(["马", "馬", "龘", "か"])
+    ways = [style.places()[n] for n in numbers]
+    assert [(w.style, w.twin) for w in ways] == [
+        ("xingkai", False),
+        ("xingkai", True),
+        ("kai", False),
+        ("kai", False),
+    ]
+    assert drawn == ["马", "马", "龘", "か"]
+
+
+def test_twins_of_a_character():
+    assert twins("马") == ("馬",)
+    assert twins("馬") == ("马",)
+    assert twins("人") == ()
+
+
+def test_without_substitutes_what_is_missing_is_not_drawn():
+    numbers, _ = Style("seal", substitute=False).find(["一", "龘"])
+    assert (numbers >= 0).tolist() == [True, False]
+
+
+def test_every_style_ends_in_song_hei_kai():
+    assert set(SUBSTITUTES.values()) <= set(STYLES)
+    for name in STYLES:
+        names = [style for style, _ in Style(name).levels]
+        assert names[0] == name
+        assert len(names) == len(set(names))
+        assert {"song", "hei", "kai"} <= set(names)
+
+
+def test_a_substitute_is_stated(warnings):
+    fonts_module.logger.warning_once.__func__.cache_clear()
+    style = Style("wei")
+    assert style.levels[0] == ("wei", [])
+    assert any("no font of the style 'wei' is here; the style 'kai' stands in" in text for text in warnings)
+    numbers, _ = style.find(["中"])
+    passport = make_passport(["中"], numbers[:, None], [style])
+    assert passport["styles"][0]["stand_ins"] == {"kai": 1}
+    assert "(stands in: kai)" in passport_markdown(passport)
+
+
+def test_blank_by_right():
+    assert all(map(blank_by_right, " \u3000\t\n\u200b\u200d\ufe0f\u00ad\u2800\x7f"))
+    assert not any(map(blank_by_right, "a中。\u0300\ue000\U00020000"))
+
+
+# --- bad input ---
+
+
+def test_errors_of_paths(tmp_path):
+    (tmp_path / "text.ttf").write_text("no font")
+    (tmp_path / "x.zip").write_bytes(b"no zip")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"no font at '.*nothing\.ttf'; give a font file"):
+        open_source(tmp_path / "nothing.ttf")
+    with pytest.raises(ValueError, match=r"text\.ttf' cannot be opened as a font .*; give a \.ttf"):
+        open_source(tmp_path / "text.ttf")
+    with pytest.raises(ValueError, match=r"x\.zip' cannot be opened as a zip"):
+        open_source(tmp_path / "x.zip")
+    with pytest.raises(ValueError, match=r"empty' holds no pictures named .*; rename them"):
+        open_source(tmp_path / "empty")
+    with pytest.raises(ValueError, match=r"after # comes the number of a font"):
+        open_source(f"{box_font(tmp_path / 'x.ttf', {0x4E00: (0, 0, 9, 9)})}#seal")
+
+
+def test_a_damaged_font_is_refused(tmp_path):
+    whole = box_font(tmp_path / "x.ttf", {0x4E00: (0, 0, 900, 900)}).read_bytes()
+    (tmp_path / "cut.ttf").write_bytes(whole[: len(whole) // 3])
+    with pytest.raises(ValueError, match="cannot be opened as a font"):
+        open_source(tmp_path / "cut.ttf")
+
+
+def test_a_damaged_picture_is_named(tmp_path):
+    folder = picture_folder(tmp_path / "p", {"人.png": "black", "大.png": b"no picture"})
+    with pytest.raises(ValueError, match=r"'大\.png' in .* cannot be read as a picture .*; replace or remove it"):
+        _ = open_source(folder).info
+
+
+def test_a_font_that_draws_nothing_is_refused(tmp_path):
+    path = box_font(tmp_path / "x.ttf", {0x4E00: None, 0x4E8C: NOTDEF})
+    with pytest.raises(ValueError, match=r"draws no character: .*; give another font"):
+        _ = open_source(path).covered
+
+
+def test_unknown_style():
+    with pytest.raises(ValueError, match=r"the style 'comic' is not known; use one of song, hei, kai"):
+        Style("comic")
+
+
+def test_no_font_at_all(monkeypatch):
+    monkeypatch.setattr(fonts_module, "shipped_folder", lambda: None)
+    fonts_module._shipped.cache_clear()
+    try:
+        with pytest.raises(ValueError, match=r"no font for the style 'kai': .*pip install hanziformers"):
+            Style("kai")
+    finally:
+        fonts_module._shipped.cache_clear()
+
+
+# --- report ---
+
+
+def test_report_of_the_machine(tmp_path):
+    path = box_font(tmp_path / "mine.ttf", {0x4E00: (0, 0, 900, 900)})
+    report = fonts({"wei": [str(path)]})
+    rows = {(row.style, row.where): row for row in report}
+    assert rows["wei", "path"].gb2312 == 1
+    assert rows["song", "shipped"].gb2312 == 6763
+    assert rows["song", "shipped"].big5 == 13053
+    assert rows["song", "shipped"].uro == 20992
+    assert rows["hei", "shipped"].uro == 20976
+    assert rows["lishu", "none"].stands_in == "kai"
+    lines = str(report).splitlines()
+    assert lines[0].split()[:4] == ["style", "family", "version", "licence"]
+    assert len(lines) == len(report) + 1
+
+
+def test_pillow_opens_woff2_here():
+    assert ImageFont.truetype(str(shipped_folder() / "xingkai.woff2"), 24).getname()[0] == "Hanziformers XingKai"

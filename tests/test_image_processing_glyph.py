@@ -1,0 +1,407 @@
+import json
+import pickle
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from font_tools import box_font, picture_folder
+from PIL import Image
+
+from hanziformers.processors import fonts as fonts_module
+from hanziformers.processors import image_processing_glyph as module
+from hanziformers.processors.contact_sheet import contact_sheet
+from hanziformers.processors.font_passport import passport_markdown
+from hanziformers.processors.image_processing_glyph import HanziGlyphImageProcessor
+
+SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+MANY = [chr(code) for code in range(0x4E00, 0x4E00 + 600)]
+WHOLE = (0, -100, 1000, 850)
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path, monkeypatch):
+    """A cache of its own and no installed fonts: what the tests see does not depend on the machine."""
+    monkeypatch.setenv("HANZIFORMERS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(fonts_module, "_installed_files", dict)
+    fonts_module._installed.cache_clear()
+    yield
+    fonts_module._installed.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def song():
+    return HanziGlyphImageProcessor()
+
+
+# --- pictures ---
+
+
+@pytest.mark.parametrize("size", [16, 24, 48, 96])
+@pytest.mark.parametrize("binary", [True, False])
+def test_shapes_and_values(size, binary):
+    pictures = HanziGlyphImageProcessor(styles=["xingkai", "seal"], size=size, binary=binary).draw(["人", "a", "[UNK]"])
+    assert pictures.shape == (3, 2, size, size)
+    assert pictures.dtype == np.uint8
+    assert pictures.reshape(3, -1).any(1).all()
+    assert (set(np.unique(pictures)) <= {0, 255}) is binary
+
+
+def test_specials_have_about_the_papers_ink(song):
+    ink = (song.draw(SPECIALS) > 0).mean((1, 2, 3))
+    assert ink == pytest.approx([0, 0.192, 0.144, 0.159, 0.149], abs=0.07)
+    hei = HanziGlyphImageProcessor(styles=["hei"]).draw(SPECIALS)
+    assert (hei > 0).mean((1, 2, 3)) == pytest.approx([0, 0.192, 0.144, 0.159, 0.149], abs=0.03)
+
+
+def test_words_are_whole_and_scale(song):
+    small = song.draw(["[MASK]", "international"])[:, 0]
+    large = HanziGlyphImageProcessor(size=96).draw(["[MASK]", "international"])[:, 0]
+    for one, two in zip(small, large, strict=True):
+        rows_one, rows_two = np.flatnonzero(one.any(1)), np.flatnonzero(two.any(1))
+        assert rows_one[0] > 4
+        assert rows_one[-1] < 43
+        assert abs(2 * len(rows_one) - len(rows_two)) <= 4
+
+
+def test_word_pieces(song):
+    pictures = song.draw(["中", "##中", "ing", "##ing", "##", "[ing]", "2019", "2018"])
+    assert (pictures[0] == pictures[1]).all()
+    assert (pictures[2] == pictures[3]).all()
+    assert (pictures[2] == pictures[5]).all()
+    assert pictures[4].any()
+    assert (pictures[6] != pictures[7]).any()
+
+
+def test_words_may_be_left_blank():
+    processor = HanziGlyphImageProcessor(draw_words=False)
+    tokens = ["中", "##中", "##ing", "[UNK]", "[x]"]
+    assert processor.draw(tokens).reshape(5, -1).any(1).tolist() == [True, True, False, False, False]
+    assert processor.can_draw(tokens).all()
+
+
+def test_blank_by_right_counts_as_drawn(song):
+    tokens = ["[PAD]", " ", "\u3000", "\n", "\u200d", "\U000e0100"]
+    assert not song.draw(tokens).any()
+    assert song.can_draw(tokens).all()
+
+
+def test_what_no_font_has(song):
+    tokens = ["\U0010fffd", "中\U0010fffd", "\ud800", "中"]
+    assert song.can_draw(tokens).tolist() == [False, False, False, True]
+    assert song.draw(tokens).reshape(4, -1).any(1).tolist() == [False, False, False, True]
+
+
+def test_marks_keep_their_place(song):
+    comma, quote, bracket = (picture[0] for picture in song.draw(["，", "“", "「"]))
+    rows = lambda picture: np.flatnonzero(picture.any(1)).mean()  # noqa: E731
+    assert rows(comma) > 30
+    assert rows(quote) < 20
+    assert np.flatnonzero(bracket.any(0)).mean() > 24
+
+
+def test_han_is_centred_and_not_cut():
+    for style in ("song", "hei", "kai"):
+        pictures = HanziGlyphImageProcessor(styles=[style]).draw(list("国田目四日口回曲龘鬱麤"))[:, 0] > 0
+        box = pictures.any(0)
+        for axis in (0, 1):
+            places = np.flatnonzero(box.any(axis))
+            assert abs(places[0] + places[-1] - 47) <= 4, style
+        assert pictures[:, [0, -1]].mean() < 0.1
+
+
+def test_distinct_characters_have_distinct_pictures(song):
+    pictures = song.draw(MANY)
+    assert len({picture.tobytes() for picture in pictures}) == len(MANY)
+
+
+def test_any_script_that_a_font_has(tmp_path):
+    rare = {0x20000: (0, 0, 900, 800), 0xE000: (100, 0, 800, 500), 0xAC00: (0, 300, 900, 800), 0x1F600: WHOLE}
+    path = box_font(tmp_path / "rare.ttf", rare)
+    processor = HanziGlyphImageProcessor(fonts={"song": [str(path)]})
+    tokens = [chr(code) for code in rare]
+    assert processor.can_draw(tokens).all()
+    assert len({picture.tobytes() for picture in processor.draw(tokens)}) == 4
+    assert not HanziGlyphImageProcessor().can_draw(["\U00020000"])[0]
+
+
+def test_a_glyph_larger_than_the_picture_is_made_smaller(tmp_path):
+    boxes = {0x4E00: WHOLE, 0x4E01: WHOLE, 0x2E3A: (-500, 200, 1500, 400)}
+    picture = HanziGlyphImageProcessor(fonts={"song": [str(box_font(tmp_path / "x.ttf", boxes))]}).draw(["\u2e3a"])[
+        0, 0
+    ]
+    assert np.flatnonzero(picture.any(0)).tolist() == list(range(48))
+    assert picture.any(1).sum() in range(3, 7)
+
+
+def test_own_style_with_pictures(tmp_path):
+    folder = picture_folder(tmp_path / "mine", {"人.png": "black", "大.png": "white"})
+    processor = HanziGlyphImageProcessor(styles=["mine", "song"], fonts={"mine": [str(folder)]})
+    entry = processor.passport(["人", "中"])["styles"][0]
+    assert entry["stand_ins"] == {"song": 1}
+    assert [source["where"] for source in entry["sources"]] == ["path", "shipped"]
+
+
+# --- the same everywhere ---
+
+SHEET = """
+import hashlib
+from hanziformers.processors.image_processing_glyph import HanziGlyphImageProcessor
+processor = HanziGlyphImageProcessor(styles=["song", "xingkai", "bronze"], size=24, binary=False, cache=False)
+digest = hashlib.sha256(processor.draw(list("永和九年歲在癸丑") + ["[MASK]", "a"]).tobytes()).hexdigest()
+"""
+
+
+def test_two_processes_draw_the_same():
+    here = {}
+    exec(SHEET, here)
+    code = SHEET + "print(digest)"
+    there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert there.split() == [here["digest"]]
+
+
+def test_pickled_and_reloaded_draw_the_same(tmp_path, song):
+    tokens = ["永", "[MASK]", "龘"]
+    expected = song.draw(tokens)
+    assert (pickle.loads(pickle.dumps(song)).draw(tokens) == expected).all()
+    song.save_pretrained(tmp_path)
+    assert (HanziGlyphImageProcessor.from_pretrained(tmp_path).draw(tokens) == expected).all()
+
+
+def test_settings_are_saved_as_json_and_may_be_changed_when_loaded(tmp_path):
+    HanziGlyphImageProcessor(styles=["hei", "seal"], size=24, binary=False, draw_words=False).save_pretrained(tmp_path)
+    loaded = HanziGlyphImageProcessor.from_pretrained(tmp_path)
+    assert (loaded.styles, loaded.size, loaded.binary, loaded.draw_words) == (["hei", "seal"], 24, False, False)
+    changed = HanziGlyphImageProcessor.from_pretrained(tmp_path, styles=["kai"], size=32, binary=True)
+    assert changed.draw(["中"]).shape == (1, 1, 32, 32)
+    assert json.loads(loaded.to_json_string())["image_processor_type"] == "HanziGlyphImageProcessor"
+
+
+def test_called_as_transformers_calls_it(song):
+    assert song(["中", "国"], return_tensors="pt")["glyphs"].shape == (2, 1, 48, 48)
+    assert song("中")["glyphs"].shape == (1, 1, 48, 48)
+    assert song.model_input_names == ["glyphs"]
+
+
+def test_saved_code_loads_without_the_package(tmp_path):
+    path = box_font(tmp_path / "x.ttf", {0x4E00: WHOLE})
+    saved = HanziGlyphImageProcessor(fonts={"song": [str(path)]}, save_fonts=True)
+    saved.save_pretrained(tmp_path / "checkpoint")
+    script = f"""
+import sys
+sys.modules["hanziformers"] = None
+from transformers.models.auto.image_processing_auto import AutoImageProcessor
+processor = AutoImageProcessor.from_pretrained({str(tmp_path / "checkpoint")!r}, trust_remote_code=True)
+assert type(processor).__module__.startswith("transformers_modules")
+print(processor.draw(["一"]).any(), *processor.can_draw(["中", "𰻝"]))
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == ["True", "True", "False"]  # 中 by the copy of the shipped Song
+
+
+# --- fonts of the checkpoint ---
+
+
+def test_saved_fonts_are_found_where_the_originals_are_not(tmp_path):
+    path = box_font(tmp_path / "mine.ttf", {0x4E00: WHOLE, 0x20000: (0, 0, 500, 500)})
+    folder = picture_folder(tmp_path / "pictures", {"人.png": "black"})
+    first = HanziGlyphImageProcessor(
+        styles=["song", "oracle"], fonts={"song": [path], "oracle": [folder]}, save_fonts=True
+    )
+    tokens = ["一", "人", "\U00020000"]
+    expected = first.draw(tokens)
+    first.save_pretrained(tmp_path / "one")
+    path.unlink()
+    second = HanziGlyphImageProcessor.from_pretrained(tmp_path / "one")
+    assert (second.draw(tokens) == expected).all()
+    assert second.passport(["一"])["styles"][0]["sources"][0]["where"] == "checkpoint"
+    second.save_pretrained(tmp_path / "two")
+    assert (HanziGlyphImageProcessor.from_pretrained(tmp_path / "two").draw(tokens) == expected).all()
+    assert sorted(file.name for file in (tmp_path / "two/fonts").iterdir()) == ["oracle-0.zip", "song-0.ttf"]
+
+
+def test_a_path_of_another_machine_is_left_out_with_a_warning(tmp_path, warnings):
+    path = box_font(tmp_path / "mine.ttf", {0x4E00: WHOLE})
+    HanziGlyphImageProcessor(fonts={"song": [path]}).save_pretrained(tmp_path / "one")
+    path.unlink()
+    assert HanziGlyphImageProcessor.from_pretrained(tmp_path / "one").can_draw(["一"])[0]
+    assert any("mine.ttf' that drew the style 'song' is not on this machine" in text for text in warnings)
+
+
+# --- passport ---
+
+
+def test_passport_counts_and_is_saved(tmp_path, warnings):
+    module.logger.warning_once.__func__.cache_clear()
+    processor = HanziGlyphImageProcessor(styles=["xingkai"])
+    processor.draw([*MANY, "[UNK]", " ", "\U0010fffd"])
+    entry = processor.font_passport["styles"][0]
+    counted = sum(source["characters"] + source["twins"] for source in entry["sources"])
+    assert counted == len(MANY)
+    assert entry["twins"] > 10
+    assert entry["stand_ins"]["kai"] > 100
+    assert (entry["not_drawn"], entry["not_drawn_first"]) == (1, ["\U0010fffd"])
+    assert any("which stands in" in text and "twin" in text for text in warnings)
+    processor.save_pretrained(tmp_path)
+    assert HanziGlyphImageProcessor.from_pretrained(tmp_path).font_passport == processor.font_passport
+    assert "| xingkai | Hanziformers XingKai | 2.001 | OFL-1.1 |" in passport_markdown(processor.font_passport)
+
+
+def test_a_given_font_that_draws_nothing_of_it_is_reported(tmp_path, warnings):
+    path = box_font(tmp_path / "x.ttf", {0x20000: WHOLE})
+    HanziGlyphImageProcessor(styles=["kai"], fonts={"kai": [path]}).draw(MANY)
+    assert any("none by" in text and "x.ttf" in text for text in warnings)
+
+
+# --- cache ---
+
+
+def kept(tmp_path):
+    return sorted((tmp_path / "cache").glob("glyphs-*.npz"))
+
+
+def test_many_tokens_are_kept_and_read_back(tmp_path, monkeypatch):
+    expected = HanziGlyphImageProcessor(styles=["xingkai"], size=24).draw(MANY)
+    assert len(kept(tmp_path)) == 1
+    monkeypatch.setattr(module.HanziGlyphImageProcessor, "_drawn", lambda *_: pytest.fail("drawn again"))
+    again = HanziGlyphImageProcessor(styles=["xingkai"], size=24)
+    assert (again.draw(MANY) == expected).all()
+    assert again.font_passport["tokens"] == len(MANY)
+
+
+def test_everything_that_matters_is_in_the_key(tmp_path):
+    path = box_font(tmp_path / "x.ttf", {0x4E00: WHOLE})
+    keys = {
+        HanziGlyphImageProcessor(**settings)._key(tokens)
+        for tokens in (MANY, MANY[1:])
+        for settings in ({}, {"size": 24}, {"binary": False}, {"draw_words": False}, {"styles": ["kai"]})
+    }
+    keys.add(HanziGlyphImageProcessor(fonts={"song": [path]})._key(MANY))
+    box_font(path, {0x4E00: (0, 0, 800, 800)})
+    keys.add(HanziGlyphImageProcessor(fonts={"song": [path]})._key(MANY))
+    assert len(keys) == 12
+
+
+def test_no_cache(tmp_path):
+    HanziGlyphImageProcessor(styles=["xingkai"], size=16, cache=False).draw(MANY)
+    assert not kept(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "other shape"])
+def test_a_damaged_file_is_reported_and_drawn_anew(tmp_path, warnings, damage):
+    expected = HanziGlyphImageProcessor(styles=["xingkai"], size=16).draw(MANY)
+    (path,) = kept(tmp_path)
+    data = bytearray(path.read_bytes())
+    if damage == "flipped":
+        data[len(data) // 2] ^= 0xFF
+    if damage == "other shape":
+        np.savez(path, pictures=np.zeros((1, 2), np.uint8), places=np.zeros((1, 2), np.int16))
+    else:
+        path.write_bytes({"cut": data[: len(data) // 2], "empty": b"", "flipped": data}[damage])
+    assert (HanziGlyphImageProcessor(styles=["xingkai"], size=16).draw(MANY) == expected).all()
+    assert any("drawing anew" in text for text in warnings)
+    warnings.clear()
+    assert (HanziGlyphImageProcessor(styles=["xingkai"], size=16).draw(MANY) == expected).all()
+    assert not any("drawing anew" in text for text in warnings)
+
+
+def test_writers_at_once(tmp_path):
+    results = []
+
+    def draw():
+        results.append(HanziGlyphImageProcessor(styles=["xingkai"], size=16).draw(MANY))
+
+    threads = [threading.Thread(target=draw) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 4
+    assert all((result == results[0]).all() for result in results)
+    assert not list((tmp_path / "cache").glob("*.part"))
+
+
+def test_a_cache_that_cannot_be_written_costs_no_result(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HANZIFORMERS_CACHE", str(tmp_path / "file"))
+    assert HanziGlyphImageProcessor(styles=["xingkai"], size=16).draw(MANY).any()
+
+
+def test_memory_is_bounded(monkeypatch):
+    monkeypatch.setattr(module, "_MEMORY", 20 * 16 * 16)
+    processor = HanziGlyphImageProcessor(styles=["xingkai"], size=16)
+    first = processor.draw(MANY[:15])
+    processor.draw(MANY[10:30])
+    assert len(processor._memory) <= 20
+    assert (processor.draw(MANY[:15]) == first).all()
+
+
+# --- bad input ---
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "words"),
+    [
+        ({"size": 0}, ValueError, "size is 0; .* from 8 to 512"),
+        ({"size": 24.5}, ValueError, "size is 24.5"),
+        ({"size": {"height": 24}}, ValueError, "size is .*whole number"),
+        ({"styles": []}, ValueError, r"styles is \[\]; give one name or more"),
+        ({"styles": ["songg"]}, ValueError, "the style 'songg' is not known; use one of song"),
+        ({"fonts": ["x.ttf"]}, TypeError, "give style -> paths"),
+        ({"fonts": {"kai": [3]}}, TypeError, r"fonts\['kai'\] is \[3\]; give a list of paths"),
+        ({"fonts": {"song": ["/nowhere/x.ttf"]}}, FileNotFoundError, "no font at '/nowhere/x.ttf'"),
+    ],
+)
+def test_settings_out_of_range(settings, kind, words):
+    with pytest.raises(kind, match=words):
+        HanziGlyphImageProcessor(**settings)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "words"),
+    [
+        ("中国", r"tokens is '中国'; give a list"),
+        (["中", 3], r"tokens\[1\] is 3, a int"),
+        (5, "tokens is 5"),
+        (["a", None], "None"),
+    ],
+)
+def test_tokens_must_be_strings(song, tokens, words):
+    for method in (song.draw, song.can_draw, song.passport):
+        with pytest.raises(TypeError, match=words):
+            method(tokens)
+
+
+def test_no_tokens(song):
+    assert song.draw([]).shape == (0, 1, 48, 48)
+    assert song.can_draw([]).shape == (0,)
+
+
+# --- contact sheet ---
+
+
+def test_contact_sheet(tmp_path, song):
+    pictures = song.draw(["中", "国", "[MASK]"])
+    path = contact_sheet(pictures, ["中", "国", "[MASK]"], tmp_path / "new" / "sheet.png", columns=2, zoom=2)
+    with Image.open(path) as sheet:
+        assert sheet.size == (2 * (48 * 2 + 8), 2 * (48 * 2 + 22))
+        assert sheet.getextrema() == (0, 255)
+    assert contact_sheet(pictures[:, 0], list("abc"), tmp_path / "one.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("pictures", "labels", "words"),
+    [
+        (np.zeros((1, 1, 8, 8)), ["a"], "dtype float64; needed is uint8"),
+        (np.zeros((8, 8), np.uint8), ["a"], r"shape \(8, 8\)"),
+        (np.zeros((0, 1, 8, 8), np.uint8), [], "one picture or more"),
+        (np.zeros((2, 1, 8, 8), np.uint8), ["a"], "1 labels for 2 pictures"),
+    ],
+)
+def test_contact_sheet_refuses(tmp_path, pictures, labels, words):
+    with pytest.raises(ValueError, match=words):
+        contact_sheet(pictures, labels, tmp_path / "x.png")
+    with pytest.raises(ValueError, match="columns is 0"):
+        contact_sheet(np.zeros((1, 1, 8, 8), np.uint8), ["a"], tmp_path / "x.png", columns=0)

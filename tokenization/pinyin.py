@@ -27,11 +27,12 @@ from pypinyin.constants import PHRASES_DICT, PINYIN_DICT, RE_HANS
 from pypinyin.seg import mmseg, simpleseg
 from pypinyin.style import convert
 
+from .texts import CODE_POINTS, code_points
+
 SYMBOLS = "_12345abcdefghijklmnopqrstuvwxyz"
 PINYIN_LENGTH = 8
 
 _SYMBOL_IDS = {symbol: index for index, symbol in enumerate(SYMBOLS) if index}
-_CODE_POINTS = 0x110000
 _MULTIPLIER = np.uint32(40503)  # odd; spreads the first character of a pair over the hash table
 _MASK = np.uint32(2**20 - 1)
 _LINKED, _CHANGING = 1, 2
@@ -118,16 +119,16 @@ class PinyinTable:
                 self._changes[phrase] = [(offset, new) for offset, (new, old) in pairs if new != old]
 
         words = "\n".join([*phrases, *mmseg.p_set._set])  # the segmenter has no public view of the words it knows
-        codes = _codes(words)
+        codes = code_points(words)
         within = (codes[:-1] != ord("\n")) & (codes[1:] != ord("\n"))
         self._links = np.zeros(int(_MASK) + 1, np.uint8)
         self._links[_hash(codes)[within]] = _LINKED
-        self._links[_hash(_codes("".join(phrase[-2:] for phrase in self._changes)))[::2]] = _CHANGING
+        self._links[_hash(code_points("".join(phrase[-2:] for phrase in self._changes)))[::2]] = _CHANGING
 
-        self._alone = np.zeros(_CODE_POINTS, np.int32)
-        self._alone[_codes(chinese)] = list(alone.values())
-        is_chinese = np.zeros(_CODE_POINTS, np.uint8)
-        is_chinese[_codes(chinese)] = 1
+        self._alone = np.zeros(CODE_POINTS, np.int32)
+        self._alone[code_points(chinese)] = list(alone.values())
+        is_chinese = np.zeros(CODE_POINTS, np.uint8)
+        is_chinese[code_points(chinese)] = 1
         self._is_chinese = is_chinese.tobytes()
         used = set(words)
         self._stop = next(character for character in chinese if character not in used)
@@ -152,7 +153,7 @@ class PinyinTable:
         """
         if not isinstance(text, str):
             raise TypeError(f"text must be one str, got {type(text).__name__}: join a list of texts by '\\n'")
-        codes = _codes(text)
+        codes = code_points(text)
         rows = self._alone.take(codes)
         links = self._links.take(_hash(codes)).tobytes()  # links[i] tells of characters i and i + 1
         for match in _CHANGING_TAIL.finditer(links):
@@ -208,11 +209,6 @@ def pinyin_table() -> PinyinTable:
     return PinyinTable()
 
 
-def _codes(text: str) -> np.ndarray:
-    """Gives the code points of a text, lone surrogates included: uint32 [len(text)]."""
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.dtype("<u4"))
-
-
 def _hash(codes: np.ndarray) -> np.ndarray:
     """Gives the place of every adjacent pair in the table of links: uint32 [len(codes) - 1], empty for no codes."""
     return (codes[:-1] * _MULTIPLIER + codes[1:]) & _MASK
@@ -220,8 +216,8 @@ def _hash(codes: np.ndarray) -> np.ndarray:
 
 def _chinese_characters() -> str:
     """Gives every character that pypinyin takes as Chinese, in order of code point."""
-    lines = np.full((_CODE_POINTS, 2), ord("\n"), np.dtype("<u4"))
-    lines[:, 0] = np.arange(_CODE_POINTS)
+    lines = np.full((CODE_POINTS, 2), ord("\n"), np.dtype("<u4"))
+    lines[:, 0] = np.arange(CODE_POINTS)
     return "".join(re.findall(RE_HANS.pattern, lines.tobytes().decode("utf-32-le", "surrogatepass"), re.MULTILINE))
 
 

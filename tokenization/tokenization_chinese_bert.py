@@ -4,9 +4,7 @@ Axes: B batch, L tokens, V vocabulary, P = 8 pinyin slots.
 """
 
 import gc
-from collections.abc import Sequence
 from importlib.metadata import version
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ from transformers import BatchEncoding, BertTokenizer
 from transformers.utils import logging
 
 from .pinyin import PINYIN_LENGTH, pinyin_table
+from .texts import JoinedTexts, check_batch, explain, is_batch, samples_of
 from .vocabulary import read_vocabulary
 
 logger = logging.get_logger(__name__)
@@ -118,23 +117,18 @@ class ChineseBertTokenizer(BertTokenizer):
         **kwargs: Any,
     ) -> BatchEncoding:
         """Every way of encoding text (calls, processors, pipelines) ends here: adds `pinyin_ids` to BERT's keys."""
-        if isinstance(text, (list, tuple)) and not text and not is_split_into_words:
-            raise ValueError("text is an empty list; a batch needs one text or more ('' is a text)")
+        check_batch(text, is_split_into_words)
         try:
             output = super()._encode_plus(
                 text, text_pair, *args, is_split_into_words=is_split_into_words, return_tensors=None, **kwargs
             )
         except (TypeError, ValueError) as error:  # UnicodeEncodeError is a ValueError
-            _explain(text, text_pair, error)
+            explain(text, text_pair, error)
             raise
-        batched = isinstance(text, (list, tuple))
-        if is_split_into_words:
-            batched = batched and bool(text) and isinstance(text[0], (list, tuple))
-        several = batched or kwargs.get("return_overflowing_tokens", False)
+        several = is_batch(text, is_split_into_words) or kwargs.get("return_overflowing_tokens", False)
         if "pinyin_ids" in self.model_input_names and output.encodings is not None:
-            samples = list(zip(text, text_pair, strict=True)) if batched and text_pair is not None else text
-            samples = [_sequences(s, is_split_into_words) for s in (samples if batched else [(text, text_pair)])]
-            rows = _pinyin_rows(output.encodings, output.get("overflow_to_sample_mapping"), samples)
+            texts = JoinedTexts(samples_of(text, text_pair, is_split_into_words))
+            rows = _pinyin_rows(output.encodings, output.get("overflow_to_sample_mapping"), texts)
             if return_tensors is None:
                 rows = _lists(rows)
             output["pinyin_ids"] = rows if several else rows[0]
@@ -154,34 +148,19 @@ class ChineseBertTokenizer(BertTokenizer):
         return output
 
 
-def _sequences(sample: Any, is_split_into_words: bool) -> list[str | Sequence[str]]:
-    """The one or two sequences of a sample: strings, or lists of words."""
-    if isinstance(sample, str):
-        return [sample]
-    if is_split_into_words and all(isinstance(word, str) for word in sample):
-        return [sample]
-    return [sequence for sequence in sample if sequence is not None]
-
-
-def _pinyin_rows(
-    encodings: list[Encoding], owners: list[int] | None, samples: list[list[str | Sequence[str]]]
-) -> list[np.ndarray]:
-    """One int64 array [L, 8] for each encoding. All texts are read in one go, joined by line breaks.
+def _pinyin_rows(encodings: list[Encoding], owners: list[int] | None, texts: JoinedTexts) -> list[np.ndarray]:
+    """One int64 array [L, 8] for each encoding. All texts are read in one go.
 
     Args:
         encodings: what the Rust tokenizer made: one a sample, or several windows of it.
         owners: the sample that each encoding belongs to; None: encoding i belongs to sample i.
-        samples: the sequences of each sample.
+        texts: the sequences of all samples.
     """
-    texts = [sequence if isinstance(sequence, str) else "".join(sequence) for sample in samples for sequence in sample]
-    starts = list(accumulate((len(text) + 1 for text in texts), initial=0))  # of each text in the joined one
-    firsts = list(accumulate((len(sample) for sample in samples), initial=0))  # each sample's first text
     table = pinyin_table()
-    readings = table.rows("\n".join(texts))  # [characters]
+    readings = table.rows(texts.text)  # [characters]
     rows = []
     for index, encoding in enumerate(encodings):
-        owner = index if owners is None else owners[index]
-        place, width = _places(encoding, samples[owner], starts[firsts[owner] :])
+        place, width = texts.places(encoding, index if owners is None else owners[index])
         found = np.zeros(len(place), dtype=readings.dtype)
         found[width == 1] = readings[place[width == 1]]
         rows.append(table.ids[found].astype(np.int64))  # [L, 8]
@@ -197,41 +176,6 @@ def _lists(rows: list[np.ndarray]) -> list[list[list[int]]]:
     finally:
         if enabled:
             gc.enable()
-
-
-def _places(encoding: Encoding, sample: list, starts: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Start in the joined text and width in characters of every token, [L] each; special tokens have the width 0."""
-    spans = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
-    place = spans[:, 0] + starts[0]
-    if len(sample) > 1:
-        place += np.array([starts[s or 0] - starts[0] for s in encoding.sequence_ids])
-    if not isinstance(sample[0], str):  # offsets count from the start of the word
-        words = [list(accumulate(map(len, sequence), initial=0)) for sequence in sample]
-        pairs = zip(encoding.sequence_ids, encoding.word_ids, strict=True)
-        place += np.array([0 if s is None else words[s][w] for s, w in pairs])
-    return place, spans[:, 1] - spans[:, 0]
-
-
-def _explain(text: Any, text_pair: Any, error: Exception) -> None:
-    """Raises an error that names the piece of text which cannot be encoded, if one is found."""
-
-    def leaves(value: Any, path: str) -> Any:
-        if isinstance(value, (list, tuple)):
-            for index, part in enumerate(value):
-                yield from leaves(part, f"{path}[{index}]")
-        else:
-            yield path, value
-
-    both = [*leaves(text, "text"), *(leaves(text_pair, "text_pair") if text_pair is not None else ())]
-    for path, value in both:
-        if not isinstance(value, str):
-            raise ValueError(f"{path} is {value!r}; a text must be a string (replace missing values by '')") from error
-        surrogate = next((c for c in value if "\ud800" <= c <= "\udfff"), None)
-        if surrogate is not None:
-            raise ValueError(
-                f"{path} holds the lone surrogate {surrogate!r} at {value.index(surrogate)}, which is no character; "
-                "read the file with the right encoding, or text.encode('utf-16', 'surrogatepass').decode('utf-16')"
-            ) from error
 
 
 ChineseBertTokenizer.register_for_auto_class("AutoTokenizer")

@@ -1,0 +1,159 @@
+"""The processor of GlyphCRM: its tokenizer, and the image processor that draws the characters."""
+
+from typing import Any
+
+import numpy as np
+from transformers import BatchEncoding
+from transformers.processing_utils import ProcessingKwargs, ProcessorMixin, Unpack
+from transformers.tokenization_utils_base import PreTokenizedInput, TextInput
+from transformers.utils import logging
+
+logger = logging.get_logger(__name__)
+
+# First and last characters of the blocks that a bank holds by default, where the fonts draw them.
+_USUAL = (
+    (0x0021, 0x007E),  # Latin, without control characters and the soft hyphen
+    (0x00A1, 0x00AC),
+    (0x00AE, 0x024F),
+    (0x2010, 0x2027),  # general punctuation, without spaces and marks of direction
+    (0x2030, 0x205E),
+    (0x3001, 0x30FF),  # CJK punctuation, kana
+    (0x3105, 0x312F),  # bopomofo
+    (0x31A0, 0x31BF),  # bopomofo, extended
+    (0x31F0, 0x31FF),  # kana, phonetic extensions
+    (0x3400, 0x4DBF),  # Extension A
+    (0x4E00, 0x9FFF),  # the unified characters (URO)
+    (0xAC00, 0xD7A3),  # hangul
+    (0xFE30, 0xFE4F),  # CJK compatibility forms: vertical punctuation
+    (0xFF01, 0xFF9F),  # full-width and half-width forms, without the Hangul filler
+    (0xFFA1, 0xFFEE),
+)
+
+
+class GlyphCrmProcessorKwargs(ProcessingKwargs, total=False):
+    """What a call may be given: the tokenizer's arguments."""
+
+    _defaults = {}  # transformers 5.17 reads it
+
+
+class GlyphCrmProcessor(ProcessorMixin):
+    """Turns texts into GlyphCRM's inputs, with a picture for every character that a font has.
+
+    Joins the two: the tokenizer then draws the characters outside of the model's bank through the image processor.
+    A call gives what the tokenizer gives; so do `pad`, `decode` and `batch_decode`. `save_pretrained` writes the image
+    processor, with the passport of its fonts, into processor_config.json beside the tokenizer's files.
+
+    Args:
+        image_processor: a HanziGlyphImageProcessor.
+        tokenizer: a GlyphCrmTokenizer.
+
+    Raises:
+        TypeError: one of them is of another kind.
+
+    Example:
+        >>> processor = GlyphCrmProcessor(HanziGlyphImageProcessor(styles=["song"]), GlyphCrmTokenizer("vocab.txt"))
+        >>> processor.extend_bank()
+        >>> config = GlyphCrmConfig.base(
+        ...     vocab_size=len(processor.tokenizer), glyph_vocab_size=processor.tokenizer.glyph_vocab_size
+        ... )
+        >>> model = GlyphCrmForPreTraining(config)
+        >>> model.base_model.set_glyphs(processor.draw_bank())
+    """
+
+    valid_processor_kwargs = GlyphCrmProcessorKwargs
+
+    def __init__(self, image_processor: Any, tokenizer: Any, **kwargs: Any) -> None:
+        super().__init__(image_processor, tokenizer, **kwargs)
+        missing = [name for name in ("bank_tokens", "set_extra_characters") if not hasattr(tokenizer, name)]
+        if missing:
+            raise TypeError(f"a {type(tokenizer).__name__} makes no glyph_ids; give a GlyphCrmTokenizer")
+        tokenizer.image_processor = image_processor
+
+    def __call__(
+        self,
+        text: TextInput | PreTokenizedInput | list[TextInput] | list[PreTokenizedInput] | None = None,
+        **kwargs: Unpack[GlyphCrmProcessorKwargs],
+    ) -> BatchEncoding:
+        """Encodes texts; see GlyphCrmTokenizer for the keys, shapes and ranges.
+
+        Args:
+            text: a text, or a list of them (or of words, with `is_split_into_words`).
+            kwargs: arguments of the tokenizer (text_pair, padding, truncation, return_tensors, ...).
+
+        Raises:
+            ValueError: there is no text, or it cannot be encoded.
+        """
+        if text is None:
+            raise ValueError("GlyphCrmProcessor needs `text`: a string, or a list of strings")
+        merged = self._merge_kwargs(
+            self.valid_processor_kwargs, tokenizer_init_kwargs=self.tokenizer.init_kwargs, **kwargs
+        )
+        return self.tokenizer(text, **merged["text_kwargs"])
+
+    @property
+    def model_input_names(self) -> list[str]:
+        """The tokenizer's: pictures come with them."""
+        return self.tokenizer.model_input_names
+
+    def pad(self, *args: Any, **kwargs: Any) -> BatchEncoding:
+        """Pads encoded examples: `GlyphCrmTokenizer.pad`. Lets a processor stand where a collator wants a tokenizer."""
+        return self.tokenizer.pad(*args, **kwargs)
+
+    def draw_bank(self) -> np.ndarray:
+        """Draws the model's bank: uint8 [N, F, h, w], for `set_glyphs`.
+
+        Tokens that no font has get the picture of [UNK]; their number is logged as a warning.
+        """
+        tokens = self.tokenizer.bank_tokens()
+        pictures, drawn = np.array(self.image_processor.draw(tokens)), self.image_processor.can_draw(tokens)
+        lacking = np.flatnonzero(~np.asarray(drawn))
+        if len(lacking):
+            pictures[lacking] = pictures[self.tokenizer.unk_token_id]
+            names = " ".join(tokens[index] for index in lacking[:20])
+            logger.warning(
+                f"{len(lacking)} of {len(tokens)} tokens of the bank have no picture in these fonts and get that of "
+                f"[UNK], among them: {names}. Name a font that has them (HanziGlyphImageProcessor(fonts=...))"
+            )
+        return pictures
+
+    def extend_bank(self, characters: str | None = None) -> int:
+        """Gives more characters a row of the bank, so that they need no extra_glyphs. Do it before the model is made.
+
+        Args:
+            characters: the new ones, in the order of their rows; None: all that the fonts draw of the usual blocks
+                (Latin, punctuation, kana, bopomofo, Extension A, the unified characters, hangul, full-width forms), in
+                order of code point. Those that have a row already are left out.
+
+        Returns:
+            How many rows were added.
+
+        Raises:
+            ValueError: a character can have no picture (white space, invisible ones).
+        """
+        have = set(self.tokenizer.bank_tokens())
+        usual = [chr(code) for first, last in _USUAL for code in range(first, last + 1)]
+        new = [
+            character
+            for character in dict.fromkeys(usual if characters is None else characters)
+            if character not in have
+        ]
+        if characters is None and new:
+            drawn = np.asarray(self.image_processor.can_draw(new))
+            new = [new[index] for index in np.flatnonzero(drawn)]
+        self.tokenizer.set_extra_characters(self.tokenizer.extra_characters + "".join(new))
+        return len(new)
+
+    def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> list[str]:
+        """Saves both parts; the image processor once, in processor_config.json, and its fonts in fonts/."""
+        self.tokenizer.saves_image_processor = False
+        try:
+            fonts = self.image_processor.copy_fonts(save_directory)
+            return [*super().save_pretrained(save_directory, *args, **kwargs), *fonts]
+        finally:
+            self.tokenizer.saves_image_processor = True
+            self.__dict__.pop("auto_map", None)  # it belongs to the folder
+
+
+GlyphCrmProcessor.register_for_auto_class("AutoProcessor")
+
+__all__ = ["GlyphCrmProcessor", "GlyphCrmProcessorKwargs"]

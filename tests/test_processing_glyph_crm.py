@@ -1,0 +1,311 @@
+"""No character is out of vocabulary: what a font has reaches the encoder as its own picture, on every path."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from glyph_tools import SPECIAL, TOKENS, VOCABULARY, NumberPictures
+from transformers import (
+    AutoProcessor,
+    AutoTokenizer,
+    BertTokenizer,
+    DataCollatorWithPadding,
+    Trainer,
+    TrainingArguments,
+    pipeline,
+)
+
+from hanziformers import (
+    ChineseBertTokenizer,
+    GlyphCrmConfig,
+    GlyphCrmForSequenceClassification,
+    GlyphCrmForTokenClassification,
+    GlyphCrmModel,
+    GlyphCrmProcessor,
+    GlyphCrmTokenizer,
+    HanziGlyphImageProcessor,
+)
+from hanziformers.processors.processing_glyph_crm import _USUAL
+from hanziformers.tokenization.vocabulary import has_picture
+
+OWN = "\ue000\U00020000"  # characters that only the user's font has
+UNSEEN = "㐀あ々" + OWN  # outside of the bank
+NOWHERE = "\U000e0fff\U0010fffd"[1]  # no font has it
+
+
+@pytest.fixture(scope="module")
+def font(tmp_path_factory):
+    """A font with a private-use character and one of Extension B: a bar that lies and one that stands."""
+    pens = {".notdef": TTGlyphPen(None)}
+    for name, (right, top) in {"lies": (800, 200), "stands": (200, 800)}.items():
+        pens[name] = TTGlyphPen(None)
+        for number, corner in enumerate([(0, 0), (0, top), (right, top), (right, 0)]):
+            (pens[name].lineTo if number else pens[name].moveTo)(corner)
+        pens[name].closePath()
+    builder = FontBuilder(1000)
+    builder.setupGlyphOrder(list(pens))
+    builder.setupCharacterMap({ord(OWN[0]): "lies", ord(OWN[1]): "stands"})
+    builder.setupGlyf({name: pen.glyph() for name, pen in pens.items()})
+    builder.setupHorizontalMetrics({name: (1000, 0) for name in pens})
+    builder.setupHorizontalHeader(ascent=880, descent=-120)
+    builder.setupNameTable({"familyName": "Bars", "styleName": "Regular"})
+    builder.setupOS2()
+    builder.setupPost()
+    path = tmp_path_factory.mktemp("font") / "bars.ttf"
+    builder.save(path)
+    return str(path)
+
+
+@pytest.fixture
+def processor(font):
+    return GlyphCrmProcessor(
+        HanziGlyphImageProcessor(styles=["song"], size=24, fonts={"song": [font]}), GlyphCrmTokenizer(VOCABULARY)
+    )
+
+
+def make_model(processor, head=GlyphCrmModel, **fields):
+    torch.manual_seed(0)
+    config = GlyphCrmConfig(
+        vocab_size=len(processor.tokenizer),
+        glyph_vocab_size=processor.tokenizer.glyph_vocab_size,
+        glyph_size=24,
+        first_block_channels=4,
+        second_block_channels=8,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=32,
+        initializer_range=0.2,
+        **fields,
+    )
+    model = head(config).eval()
+    model.base_model.set_glyphs(processor.draw_bank())
+    return model
+
+
+@torch.no_grad()
+def first_vectors(model, inputs):
+    return model.base_model(**inputs).last_hidden_state[:, 1]
+
+
+def assert_all_differ(vectors):
+    distances = torch.cdist(vectors, vectors) + torch.eye(len(vectors))
+    assert distances.min() > 1e-4
+
+
+def test_unseen_characters_have_vectors_of_their_own(processor):
+    inputs = processor(list(UNSEEN), padding=True, return_tensors="pt")
+    assert set(inputs["input_ids"][:, 1].tolist()) == {VOCABULARY["[UNK]"]}  # as labels they are unknown
+    assert_all_differ(first_vectors(make_model(processor), inputs))
+    for tokenizer in (BertTokenizer(VOCABULARY), ChineseBertTokenizer(VOCABULARY)):
+        assert tokenizer("㐀")["input_ids"] == tokenizer("あ")["input_ids"] == [2, 1, 3]  # BERT: two [UNK]
+        assert tokenizer(OWN[0])["input_ids"] == [2, 3]  # or nothing at all
+    expected = processor.image_processor.draw(list(UNSEEN)).reshape(len(UNSEEN), -1)
+    assert np.array_equal(inputs["extra_glyphs"][:, 0], expected)
+    assert not processor.tokenizer.undrawn
+
+
+def test_a_character_in_the_bank_equals_one_drawn_on_the_fly(processor):
+    drawn = first_vectors(make_model(processor), processor(list(UNSEEN), padding=True, return_tensors="pt"))
+    assert processor.extend_bank(UNSEEN) == len(UNSEEN)
+    inputs = processor(list(UNSEEN), padding=True, return_tensors="pt")
+    assert inputs["extra_glyphs"].shape == (len(UNSEEN), 0, 576)
+    assert inputs["glyph_ids"][:, 1].tolist() == list(range(len(TOKENS), len(TOKENS) + len(UNSEEN)))
+    torch.testing.assert_close(first_vectors(make_model(processor), inputs), drawn)
+
+
+def test_bank(processor, warnings):
+    bank = processor.draw_bank()
+    assert (bank.shape, bank.dtype) == ((len(TOKENS), 1, 24, 24), np.uint8)
+    assert np.array_equal(bank, processor.image_processor.draw(TOKENS))
+    assert not bank[VOCABULARY["[PAD]"]].any()
+    assert all(bank[VOCABULARY[token]].any() for token in SPECIAL[1:])
+    assert not warnings
+    processor.extend_bank(UNSEEN + NOWHERE)
+    bank = processor.draw_bank()
+    assert np.array_equal(bank[-1], bank[VOCABULARY["[UNK]"]])
+    assert len(np.unique(bank.reshape(len(bank), -1), axis=0)) == len(bank) - 1
+    assert any(f"1 of {len(bank)} tokens" in message and NOWHERE in message for message in warnings)
+
+
+def test_extending_the_bank(processor):
+    assert processor.extend_bank("犇" + TOKENS[6] + "犇") == 1
+    assert processor.extend_bank("龘犇") == 1
+    assert processor.tokenizer.bank_tokens() == [*TOKENS, "犇", "龘"]
+    with pytest.raises(ValueError, match="can have no picture"):
+        processor.extend_bank("\u3000")
+    assert processor.tokenizer.extra_characters == "犇龘"
+
+
+def test_bank_of_all_usual_characters():
+    pictured = has_picture()
+    assert all(pictured[first : last + 1].all() for first, last in _USUAL)
+    assert all(one[1] < other[0] for one, other in zip(_USUAL, _USUAL[1:], strict=False))
+    processor = GlyphCrmProcessor(NumbersOfHan(), GlyphCrmTokenizer(VOCABULARY))
+    han = [chr(code) for code in range(0x4E00, 0xA000) if chr(code) not in VOCABULARY]
+    assert processor.extend_bank() == len(han)
+    assert processor.tokenizer.extra_characters == "".join(han)
+    assert processor.extend_bank() == 0
+
+
+class NumbersOfHan(HanziGlyphImageProcessor):
+    """Draws the unified characters only, and as numbers: quick."""
+
+    def can_draw(self, tokens):
+        return np.array(["\u4e00" <= token[0] <= "\u9fff" or token in SPECIAL for token in tokens], bool)
+
+    def draw(self, tokens):
+        return NumberPictures().draw(tokens) * self.can_draw(tokens)[:, None, None, None]
+
+
+def test_calls_are_the_tokenizers(processor):
+    texts, pairs = ["银行㐀", "好"], ["忙", "あ"]
+    for kwargs in ({}, {"padding": True, "return_tensors": "pt"}, {"truncation": True, "max_length": 4}):
+        first = processor(texts, text_pair=pairs, **kwargs)
+        second = processor.tokenizer(texts, pairs, **kwargs)
+        assert type(first) is type(second)
+        assert set(first) == set(second)
+        for key, value in second.items():
+            assert np.array_equal(first[key], value) if "return_tensors" in kwargs else first[key] == value
+    assert set(processor.model_input_names) == set(processor("好", return_tensors="pt"))
+    padded = processor.pad([processor(text) for text in texts], return_tensors="pt")
+    assert torch.equal(padded["glyph_ids"], processor(texts, padding=True, return_tensors="pt")["glyph_ids"])
+    ids = processor("银 行")["input_ids"]
+    assert processor.decode(ids, skip_special_tokens=True) == "银行"
+    assert processor.batch_decode([ids], skip_special_tokens=True) == ["银行"]
+
+
+def test_save_and_load(processor, tmp_path):
+    processor.extend_bank("犇")
+    processor.save_pretrained(tmp_path)
+    assert processor.tokenizer.saves_image_processor
+    names = {path.name for path in tmp_path.iterdir() if path.suffix == ".json"}
+    assert names == {"processor_config.json", "tokenizer_config.json", "tokenizer.json"}
+    again = AutoProcessor.from_pretrained(tmp_path)
+    assert type(again) is GlyphCrmProcessor
+    assert again.tokenizer.image_processor is again.image_processor
+    assert np.array_equal(again.draw_bank(), processor.draw_bank())
+    first, second = (one(UNSEEN + "犇银", return_tensors="np") for one in (processor, again))
+    assert all(np.array_equal(first[key], second[key]) for key in first)
+    saved = json.loads((tmp_path / "tokenizer_config.json").read_text(encoding="utf-8"))
+    assert (saved["glyph_values"], saved["extra_characters"]) == (576, "犇")
+
+
+def test_a_tokenizer_saved_alone_still_draws(processor, tmp_path):
+    """As a Trainer saves it; also what was loaded without a processor and has drawn nothing yet."""
+    processor.tokenizer.save_pretrained(tmp_path / "first")
+    AutoTokenizer.from_pretrained(tmp_path / "first").save_pretrained(tmp_path / "second")
+    again = AutoTokenizer.from_pretrained(tmp_path / "second")
+    assert again.image_processor is None  # comes with the first character that needs it
+    first, second = (one(UNSEEN, return_tensors="np") for one in (processor, again))
+    assert all(np.array_equal(first[key], second[key]) for key in first)
+    assert type(again.image_processor) is HanziGlyphImageProcessor
+
+
+def test_training_and_evaluation_see_the_pictures(processor, tmp_path):
+    model, seen = make_model(processor, GlyphCrmForSequenceClassification), []
+    model.register_forward_pre_hook(lambda _, args, kwargs: seen.append(kwargs), with_kwargs=True)
+    data = [{**processor(text), "labels": number % 2} for number, text in enumerate(["银㐀", "あ好好", "行", OWN])]
+    arguments = TrainingArguments(
+        str(tmp_path), max_steps=2, per_device_train_batch_size=2, report_to=[], use_cpu=True, save_strategy="steps",
+        save_steps=2,
+    )  # fmt: skip
+    trainer = Trainer(
+        model,
+        arguments,
+        train_dataset=data,
+        eval_dataset=data,
+        processing_class=processor.tokenizer,
+        data_collator=DataCollatorWithPadding(processor.tokenizer),
+    )
+    trainer.train()
+    metrics = trainer.evaluate()
+    assert np.isfinite(metrics["eval_loss"])
+    pictures = {row.numpy().tobytes() for batch in seen for rows in batch["extra_glyphs"] for row in rows if row.any()}
+    unseen = processor.image_processor.draw(list("㐀あ" + OWN)).reshape(4, -1)
+    assert pictures == {row.tobytes() for row in unseen}
+    again = AutoTokenizer.from_pretrained(tmp_path / "checkpoint-2")
+    assert np.array_equal(again(UNSEEN, return_tensors="np")["extra_glyphs"][0].any(1), [True] * len(UNSEEN))
+
+
+def test_pipelines_over_a_folder(processor, tmp_path):
+    for head in (GlyphCrmModel, GlyphCrmForTokenClassification, GlyphCrmForSequenceClassification):
+        labels = {0: "entailment", 1: "contradiction"}
+        model = make_model(processor, head, id2label=labels, label2id={name: key for key, name in labels.items()})
+        model.save_pretrained(tmp_path / head.__name__)
+        processor.save_pretrained(tmp_path / head.__name__)
+    texts = [f"{character}好 {character}" for character in UNSEEN] + ["银行"]
+    features = pipeline("feature-extraction", str(tmp_path / "GlyphCrmModel"))
+    one_by_one = torch.tensor([features(text)[0][1] for text in texts])
+    assert_all_differ(one_by_one)
+    together = [torch.tensor(out)[0, 1] for out in features(texts, batch_size=4)]
+    torch.testing.assert_close(torch.stack(together), one_by_one, rtol=1e-4, atol=1e-5)
+    expected = first_vectors(make_model(processor), processor(texts, padding=True, return_tensors="pt"))
+    torch.testing.assert_close(one_by_one, expected, rtol=1e-4, atol=1e-5)
+
+    tags = pipeline("token-classification", str(tmp_path / "GlyphCrmForTokenClassification"), ignore_labels=[])
+    for strategy in ("none", "simple", "first"):
+        found = tags("𠀀 好\n㐀", aggregation_strategy=strategy)
+        assert "".join(entity["word"] for entity in found).replace("[UNK]", "?") in ("?好?", "𠀀好㐀")
+        assert (found[0]["start"], found[-1]["end"]) == (0, 5)
+
+    zero_shot = pipeline("zero-shot-classification", str(tmp_path / "GlyphCrmForSequenceClassification"))
+    scores = [zero_shot(text, ["银", "々"], hypothesis_template="{}")["scores"] for text in ("㐀", "あ")]
+    assert not np.allclose(*scores, atol=1e-6)
+
+
+REMOTE = """
+import json, os, sys
+source, target, repository = sys.argv[1:]
+sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in getattr(f, "__module__", type(f).__module__).lower()]
+sys.path[:] = [p for p in sys.path if os.path.abspath(p) != repository and os.path.exists(p)]
+sys.modules["hanziformers"] = None
+import torch, transformers
+texts = json.load(open(f"{source}/texts.json"))
+processor = transformers.AutoProcessor.from_pretrained(source, trust_remote_code=True)
+tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=True)
+model = transformers.AutoModel.from_pretrained(source, trust_remote_code=True).eval()
+for thing in (processor, processor.tokenizer, processor.image_processor, tokenizer, model):
+    assert type(thing).__module__.startswith("transformers_modules."), type(thing)
+found = []
+for one in (processor, tokenizer):
+    with torch.no_grad():
+        found.append(model(**one(texts, padding=True, return_tensors="pt")).last_hidden_state)
+assert type(tokenizer.image_processor).__module__.startswith("transformers_modules."), tokenizer.image_processor
+torch.save(found, f"{target}/found.pt")
+"""
+
+
+def test_without_the_package(processor, tmp_path):
+    source, target = tmp_path / "source", tmp_path / "target"
+    target.mkdir()
+    model, texts = make_model(processor), [f"{character}好" for character in OWN]
+    model.save_pretrained(source)
+    processor.save_pretrained(source)
+    (source / "texts.json").write_text(json.dumps(texts))
+    environment = {**os.environ, "HF_MODULES_CACHE": str(tmp_path / "modules"), "HF_HUB_OFFLINE": "1"}
+    repository = str(Path(__file__).parents[1])
+    command = [sys.executable, "-c", REMOTE, str(source), str(target), repository]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    with torch.no_grad():
+        expected = model(**processor(texts, padding=True, return_tensors="pt")).last_hidden_state
+    for found in torch.load(target / "found.pt"):
+        torch.testing.assert_close(found, expected)
+
+
+def test_wrong_parts_are_explained(processor):
+    with pytest.raises(ValueError, match="needs `text`"):
+        processor()
+    with pytest.raises(TypeError, match="a BertTokenizer makes no glyph_ids; give a GlyphCrmTokenizer"):
+        GlyphCrmProcessor(processor.image_processor, BertTokenizer(VOCABULARY))
+    with pytest.raises((TypeError, ValueError)):
+        GlyphCrmProcessor(processor.tokenizer, processor.image_processor)

@@ -1,0 +1,119 @@
+"""Pictures of the characters that a model's bank lacks: each drawn once, those that nothing can draw counted."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from transformers.utils import logging
+
+logger = logging.get_logger(__name__)
+
+_MEMO_ENTRIES = 2**14
+_NAMED = 20  # characters that a warning names
+
+
+class GlyphPictures:
+    """Draws characters through an image processor and remembers them.
+
+    Attributes:
+        image_processor: has `draw(tokens)` (uint8 [n, F, h, w], blank where it cannot) and `can_draw(tokens)` (bool
+            [n]); None: nothing can be drawn.
+        reason: why there is no image processor; goes into the warning.
+        undrawn: how often a character without a picture was asked for, by character.
+    """
+
+    def __init__(self, image_processor: Any = None) -> None:
+        """Starts with no drawn character.
+
+        Raises:
+            TypeError: `image_processor` cannot draw characters.
+        """
+        missing = [name for name in ("draw", "can_draw") if not callable(getattr(image_processor, name, None))]
+        if image_processor is not None and missing:
+            raise TypeError(
+                f"a {type(image_processor).__name__} is no image processor of characters: it has no {missing}; give a "
+                "HanziGlyphImageProcessor, or None"
+            )
+        self.image_processor = image_processor
+        self.reason = ""
+        self.undrawn: Counter[str] = Counter()
+        self._memo: dict[str, np.ndarray | None] = {}
+        self._warn_at = 1
+
+    def draw(self, characters: list[str], numbers: list[int], values: int) -> tuple[np.ndarray, np.ndarray]:
+        """Gives the pictures of characters.
+
+        Args:
+            characters: distinct characters.
+            numbers: how often each is needed, for the count of those that cannot be drawn.
+            values: F * h * w of one picture.
+
+        Returns:
+            Which of them have a picture, bool [n]; those pictures, laid flat, uint8 [number of True, values].
+
+        Raises:
+            ValueError: the image processor draws pictures of another size.
+        """
+        new = [character for character in characters if character not in self._memo]
+        if new and self.image_processor is not None:
+            pictures = flat_pictures(self.image_processor, new, values)
+            can = np.asarray(self.image_processor.can_draw(new)) & pictures.any(1)  # blank rows are padding
+            if len(self._memo) + len(new) > _MEMO_ENTRIES:
+                self._memo = {character: self._memo[character] for character in characters if character in self._memo}
+            pairs = zip(new, pictures, can.tolist(), strict=True)
+            self._memo.update({character: picture if drawn else None for character, picture, drawn in pairs})
+        found = [self._memo.get(character) for character in characters]
+        drawn = np.array([picture is not None for picture in found], bool)
+        if not drawn.all():
+            self._count({characters[i]: numbers[i] for i in np.flatnonzero(~drawn)})
+        return drawn, np.array([picture for picture in found if picture is not None] or np.zeros((0, values)), np.uint8)
+
+    def _count(self, undrawn: dict[str, int]) -> None:
+        """Counts, and warns each time the number of different characters has doubled."""
+        self.undrawn.update(undrawn)
+        if len(self.undrawn) < self._warn_at:
+            return
+        self._warn_at = 2 * len(self.undrawn)
+        names = ", ".join(f"{c!r} U+{ord(c):04X}" for c in list(undrawn)[:_NAMED])
+        cause = "No font of its image processor has them: name one that has (HanziGlyphImageProcessor(fonts=...))."
+        if self.image_processor is None:
+            cause = (
+                f"The tokenizer has no image processor to draw them{self.reason}: use the processor, set "
+                "tokenizer.image_processor, or load the tokenizer from a folder that the processor was saved to."
+            )
+        logger.warning(
+            f"{len(self.undrawn)} different characters in {self.undrawn.total()} places have no picture and get that "
+            f"of [UNK], among them {names}. {cause} (tokenizer.undrawn has the counts.)"
+        )
+
+
+def flat_pictures(image_processor: Any, tokens: list[str], values: int | None = None) -> np.ndarray:
+    """Draws tokens and lays each picture flat.
+
+    Args:
+        image_processor: see `GlyphPictures`.
+        tokens: what to draw.
+        values: F * h * w of one picture, if it is known.
+
+    Returns:
+        uint8 [n, F*h*w].
+
+    Raises:
+        ValueError: the pictures are not uint8, not one a token, or do not have `values` values.
+    """
+    pictures = np.asarray(image_processor.draw(tokens))
+    if pictures.ndim != 4 or len(pictures) != len(tokens) or pictures.dtype != np.uint8:
+        raise ValueError(
+            f"the image processor drew {len(tokens)} tokens as {pictures.dtype} {list(pictures.shape)}, but must give "
+            f"uint8 [{len(tokens)}, fonts, height, width]"
+        )
+    if values is not None and pictures[0].size != values:
+        raise ValueError(
+            f"the image processor draws pictures {list(pictures.shape[1:])} of {pictures[0].size} values, but the "
+            f"tokenizer (glyph_values) and its model know pictures of {values}; load it from the model's folder, or "
+            "make it with the same styles and size"
+        )
+    return pictures.reshape(len(pictures), -1)
+
+
+__all__ = ["GlyphPictures", "flat_pictures"]

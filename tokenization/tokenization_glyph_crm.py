@@ -1,0 +1,400 @@
+"""The tokenizer of GlyphCRM: one token a character, and for every character a picture, also outside the vocabulary.
+
+Axes: B batch, L tokens, V label vocabulary, N >= V rows of the model's glyph bank, E pictures outside of the bank,
+F fonts, h and w of a picture.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers, processors
+from tokenizers.models import WordPiece
+from transformers import BatchEncoding
+from transformers.tokenization_utils_tokenizers import TokenizersBackend
+from transformers.utils import logging
+
+from .glyph_pictures import GlyphPictures, flat_pictures
+from .texts import CODE_POINTS, JoinedTexts, Sample, check_batch, code_points, explain, is_batch, samples_of
+from .vocabulary import NO_PICTURE, has_picture, read_vocabulary
+
+logger = logging.get_logger(__name__)
+
+
+class GlyphCrmTokenizer(TokenizersBackend):
+    """Turns texts into `input_ids`, `attention_mask`, `token_type_ids`, `glyph_ids` and, in tensors, `extra_glyphs`.
+
+    Every character (code point) is a token; case is kept. White space, control characters and characters that Unicode
+    wants ignored (zero-width ones, variation selectors and so on: `vocabulary.NO_PICTURE`) have no picture by right and
+    are no tokens; offsets count them. Pairs get the token types 0 and 1. Decoding writes no spaces.
+
+    A character has two ids. `input_ids` are the closed vocabulary of labels, [UNK] outside of it. `glyph_ids` are open:
+
+    - In lists (no `return_tensors`; data sets): the row of the model's bank of pictures if the character has one, else
+      N + its code point. The bank holds the V tokens of the vocabulary in order of their ids, then `extra_characters`.
+    - In tensors (`return_tensors`, also of `pad` and of the collators that call it): 0..N-1 as before, and N + i for
+      row i of the example's own `extra_glyphs` [B, E, F*h*w] uint8, the pictures of its characters outside the bank.
+      Shorter examples are filled up with zero rows; E may be 0. There are extra_glyphs as soon as `glyph_values` is
+      known. Equal characters of an example share a row.
+
+    Those pictures are drawn by `image_processor`: set by GlyphCrmProcessor, or loaded when first needed from the folder
+    that the tokenizer was loaded from; it is saved beside the tokenizer. What cannot be drawn gets the picture of
+    [UNK], is counted in `undrawn` and warned about. Open ids depend on N: encode a data set again after the bank has
+    grown.
+
+    Args:
+        vocab: path of vocab.txt, or token -> id; ids must be 0..V-1.
+        extra_characters: characters of the bank's rows V..N-1.
+        glyph_values: F*h*w of one picture; setting `image_processor` sets it.
+        kwargs: as for transformers' tokenizers.
+
+    Raises:
+        FileNotFoundError, ValueError: a vocabulary that cannot be used (see `read_vocabulary`), or extra characters
+            that cannot be rows (see `set_extra_characters`); on a call, text that is None, no string, not valid
+            Unicode, or an empty list.
+
+    Example:
+        >>> tokenizer = GlyphCrmTokenizer("vocab.txt")
+        >>> tokenizer("人𰻝")["glyph_ids"]  # with 18,612 tokens; U+30EDD is not among them
+        [2, 17, 219025, 3]
+    """
+
+    model_input_names = ["input_ids", "token_type_ids", "attention_mask", "glyph_ids"]
+    padding_side = "right"
+    model = WordPiece  # each word is one character; with it transformers knows that no token goes on the one before
+    marks_word_pieces = True  # read by WordPieceTokenClassificationPipeline
+    saves_image_processor = True  # beside the tokenizer's own files; GlyphCrmProcessor saves it itself
+
+    def __init__(
+        self,
+        vocab: str | dict[str, int] | None = None,
+        extra_characters: str = "",
+        glyph_values: int | None = None,
+        unk_token: str = "[UNK]",
+        sep_token: str = "[SEP]",
+        pad_token: str = "[PAD]",
+        cls_token: str = "[CLS]",
+        mask_token: str = "[MASK]",
+        **kwargs: Any,
+    ) -> None:
+        specials = [str(token) for token in (pad_token, unk_token, cls_token, sep_token, mask_token)]
+        vocab = dict(zip(specials, range(5), strict=True)) if vocab is None else read_vocabulary(vocab, specials)
+        if max(vocab.values()) >= len(vocab):
+            raise ValueError(
+                f"the vocabulary has {len(vocab)} tokens, but ids up to {max(vocab.values())}; the ids are rows of the "
+                "model's bank of pictures and must be 0, 1, 2, ... without a gap (a file must not repeat a token)"
+            )
+        self._pictures = GlyphPictures()
+        self._sought = False  # whether the image processor was looked for in the folder
+        self.extra_characters, self.glyph_values = extra_characters, None
+        self._tokenizer = Tokenizer(WordPiece(vocab, unk_token=str(unk_token)))
+        super().__init__(
+            extra_characters=extra_characters,
+            glyph_values=glyph_values,
+            unk_token=unk_token,
+            sep_token=sep_token,
+            pad_token=pad_token,
+            cls_token=cls_token,
+            mask_token=mask_token,
+            **kwargs,
+        )
+        dropped = "".join(f"\\x{{{first:x}}}-\\x{{{last:x}}}" for first, last in NO_PICTURE)
+        self._tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Split(Regex(f"[{dropped}]+"), "removed"), pre_tokenizers.FixedLength(length=1)]
+        )
+        self._tokenizer.decoder = decoders.Fuse()
+        cls, sep = str(self.cls_token), str(self.sep_token)
+        self._tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{cls}:0 $A:0 {sep}:0",
+            pair=f"{cls}:0 $A:0 {sep}:0 $B:1 {sep}:1",
+            special_tokens=[(cls, self.cls_token_id), (sep, self.sep_token_id)],
+        )
+        self.set_extra_characters(extra_characters)
+        self._set_glyph_values(glyph_values)
+
+    @property
+    def image_processor(self) -> Any:
+        """Draws the characters outside of the bank; None if there is none (yet)."""
+        return self._pictures.image_processor
+
+    @image_processor.setter
+    def image_processor(self, image_processor: Any) -> None:
+        pictures = GlyphPictures(image_processor)
+        if image_processor is not None:
+            self._set_glyph_values(flat_pictures(image_processor, [self.unk_token]).shape[1])
+        self._pictures, self._sought = pictures, False
+
+    @property
+    def undrawn(self) -> Counter[str]:
+        """How many places of tensors got the picture of [UNK], by character; a data loader's workers count alone."""
+        return self._pictures.undrawn
+
+    @property
+    def glyph_vocab_size(self) -> int:
+        """N, the number of rows of the model's bank."""
+        return len(self) + len(self.extra_characters)
+
+    def bank_tokens(self) -> list[str]:
+        """The N tokens whose pictures the bank holds, in the order of its rows."""
+        return self.convert_ids_to_tokens(list(range(len(self)))) + list(self.extra_characters)
+
+    def set_extra_characters(self, characters: str) -> None:
+        """Sets the characters of the bank's rows V..N-1. Open ids made before are then no longer right.
+
+        Raises:
+            TypeError: `characters` is not a string.
+            ValueError: a character stands twice, is in the vocabulary, or has no picture by right.
+        """
+        if not isinstance(characters, str):
+            raise TypeError(f"extra_characters must be one str, got {type(characters).__name__}: ''.join(...) a list")
+        codes, vocab = code_points(characters), self.get_vocab()
+        for wrong, what in (
+            (next((c for c, n in Counter(characters).items() if n > 1), None), "twice"),
+            (next((c for c in characters if c in vocab), None), "though the vocabulary has it"),
+            (next(map(chr, codes[~has_picture()[codes]].tolist()), None), "though it can have no picture"),
+        ):
+            if wrong is not None:
+                raise ValueError(
+                    f"extra_characters holds {wrong!r} (U+{ord(wrong):04X}) {what}; every character must stand once, "
+                    "be outside of the vocabulary and be neither white space nor invisible"
+                )
+        self.extra_characters = characters
+        places = np.arange(len(characters), len(characters) + CODE_POINTS, dtype=np.int32)
+        places[codes] = np.arange(len(characters))
+        self._open_places = places  # code point -> open glyph id - V
+
+    def _set_glyph_values(self, values: int | None) -> None:
+        if values is not None and (not isinstance(values, int) or values < 1):
+            raise ValueError(
+                f"glyph_values={values!r} must be None or the number of values of one picture, fonts * h * w"
+            )
+        self.glyph_values = values
+        names = [name for name in self.model_input_names if name != "extra_glyphs"]
+        if values is not None and "glyph_ids" in names:  # pipelines that pick their inputs by name have to take both
+            names.append("extra_glyphs")
+        self.model_input_names = names
+
+    def _encode_plus(
+        self,
+        text: Any,
+        text_pair: Any = None,
+        *args: Any,
+        is_split_into_words: bool = False,
+        return_tensors: str | None = None,
+        **kwargs: Any,
+    ) -> BatchEncoding:
+        """Every way of encoding text (calls, processors, pipelines) ends here: adds the ids of the pictures."""
+        check_batch(text, is_split_into_words)
+        try:
+            output = super()._encode_plus(
+                text, text_pair, *args, is_split_into_words=is_split_into_words, return_tensors=None, **kwargs
+            )
+        except (TypeError, ValueError) as error:  # UnicodeEncodeError is a ValueError
+            explain(text, text_pair, error)
+            raise
+        several = is_batch(text, is_split_into_words) or kwargs.get("return_overflowing_tokens", False)
+        extra = None
+        if "glyph_ids" in self.model_input_names and output.encodings is not None:
+            samples = samples_of(text, text_pair, is_split_into_words)
+            rows = self._open_ids(output.encodings, output.get("overflow_to_sample_mapping"), samples)
+            if return_tensors is not None:
+                rows, extra = self._resolve([np.array(row, np.int64) for row in rows], [None] * len(rows))
+            output["glyph_ids"] = rows if several else rows[0]
+        if return_tensors is not None:
+            output.convert_to_tensors(return_tensors, prepend_batch_axis=not several)
+        if extra is not None:
+            output["extra_glyphs"] = _tensor(extra, return_tensors)
+        return output
+
+    def _open_ids(self, encodings: list, owners: list[int] | None, samples: list[Sample]) -> list[list[int]]:
+        """One list of open glyph ids for each encoding: its ids, but for the characters that are [UNK] there.
+
+        Args:
+            encodings: what the Rust tokenizer made: one a sample, or several windows of it.
+            owners: the sample that each encoding belongs to; None: encoding i belongs to sample i.
+            samples: the sequences of each sample.
+        """
+        unknown, rows = self.unk_token_id, [encoding.ids for encoding in encodings]
+        with_unknown = [index for index, row in enumerate(rows) if unknown in row]
+        if with_unknown:
+            texts = JoinedTexts(samples)
+            codes = code_points(texts.text)
+        for index in with_unknown:
+            place, width = texts.places(encodings[index], index if owners is None else owners[index])
+            ids = np.array(rows[index], np.int64)
+            here = (ids == unknown) & (width == 1)  # not a special token, nor "[UNK]" itself
+            ids[here] = len(self) + self._open_places[codes[place[here]]]
+            rows[index] = ids.tolist()
+        return rows
+
+    def _resolve(
+        self, rows: list[np.ndarray], given: list[np.ndarray | None]
+    ) -> tuple[list[np.ndarray], np.ndarray | None]:
+        """Turns open ids into rows of extra_glyphs.
+
+        Args:
+            rows: int64 [L] each, the glyph ids of the examples.
+            given: the pictures [E, F*h*w] of an example whose ids are rows already; None: its ids are open.
+
+        Returns:
+            The ids, and the extra_glyphs uint8 [B, E, F*h*w]; None if nobody knows how large a picture is.
+        """
+        bank, values = self.glyph_vocab_size, self.glyph_values
+        owner = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+        ids = np.concatenate(rows)
+        is_open = (ids >= bank) & np.array([pictures is None for pictures in given])[owner]
+        codes = ids[is_open] - bank
+        wrong = codes[~has_picture()[codes.clip(max=CODE_POINTS - 1)] | (codes >= CODE_POINTS)]
+        if len(wrong):
+            raise ValueError(
+                f"the glyph id {wrong[0] + bank} stands for no character: in lists, glyph_ids are 0..{bank - 1} or "
+                f"{bank} + code point; encode the text again with this tokenizer (its bank may have grown since)"
+            )
+        pairs, index, numbers = np.unique(owner[is_open] * CODE_POINTS + codes, return_inverse=True, return_counts=True)
+        of, codes = np.divmod(pairs, CODE_POINTS)  # distinct characters by example: [P] each
+        different, character = np.unique(codes, return_inverse=True)
+        numbers = np.bincount(character, numbers, len(different)).astype(int).tolist()
+        drawn, pictures = self._draw([chr(code) for code in different.tolist()], numbers)
+        row = np.cumsum(drawn) - 1  # of each different character in `pictures`
+        drawn, row = drawn[character], row[character]
+        place = np.cumsum(drawn) - 1
+        place -= np.searchsorted(of[drawn], of)  # among the drawn ones of its own example
+        ids[is_open] = np.where(drawn, bank + place, self.unk_token_id)[index]
+        rows = np.split(ids, np.cumsum([len(row) for row in rows])[:-1])
+        extras = [_checked(pictures, values) for pictures in given]
+        values = values or next((extra.shape[1] for extra in extras if extra is not None), None)
+        if values is None:
+            return rows, None
+        most = max([len(extra) for extra in extras if extra is not None] + [int(place[drawn].max(initial=-1)) + 1])
+        filled = np.zeros((len(rows), most, values), np.uint8)
+        filled[of[drawn], place[drawn]] = pictures[row[drawn]]
+        for target, extra in zip(filled, extras, strict=True):
+            if extra is not None:
+                target[: len(extra)] = extra
+        return rows, filled
+
+    def _draw(self, characters: list[str], numbers: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        """See `GlyphPictures.draw`; finds the image processor when the first character needs it."""
+        if characters:
+            self._find_image_processor()
+        return self._pictures.draw(characters, numbers, self.glyph_values or 0)
+
+    def _find_image_processor(self) -> None:
+        """Loads the image processor from the folder of the tokenizer, once, or notes why it cannot."""
+        if self.image_processor is not None or self.glyph_values is None or self._sought or not self.name_or_path:
+            return
+        from transformers.models.auto.image_processing_auto import AutoImageProcessor
+
+        self._sought = True
+        remote = __name__.startswith("transformers_modules")  # the code was trusted when this file was loaded
+        try:
+            found = AutoImageProcessor.from_pretrained(self.name_or_path, trust_remote_code=remote or None)
+            self._pictures = GlyphPictures(found)
+        except (OSError, ValueError, ImportError, TypeError) as error:
+            self._pictures.reason = f" ({error})"
+
+    def _save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> tuple[str, ...]:
+        """Saves the image processor too: what a Trainer saves with its tokenizer alone still draws every character."""
+        files = super()._save_pretrained(save_directory, *args, **kwargs)
+        if self.saves_image_processor:
+            self._find_image_processor()
+            if self.image_processor is not None:
+                files += tuple(self.image_processor.save_pretrained(save_directory))
+        return files
+
+    def pad(
+        self,
+        encoded_inputs: Any,
+        padding: Any = True,
+        max_length: int | None = None,
+        pad_to_multiple_of: int | None = None,
+        padding_side: str | None = None,
+        return_attention_mask: bool | None = None,
+        return_tensors: str | None = None,
+        verbose: bool = True,
+    ) -> BatchEncoding:
+        """Pads as transformers does; in tensors, open glyph ids become rows of extra_glyphs.
+
+        Examples that have extra_glyphs (because they come from tensors) keep their ids; the pictures are padded along
+        E. Both kinds may stand in one batch.
+
+        Raises:
+            ValueError: a glyph id that stands for no character, or pictures of another size.
+        """
+        given = None
+        if isinstance(encoded_inputs, (list, tuple)) and encoded_inputs and isinstance(encoded_inputs[0], Mapping):
+            given = [example.get("extra_glyphs") for example in encoded_inputs]
+            names = [name for name in encoded_inputs[0] if name != "extra_glyphs"]
+            encoded_inputs = {name: [example[name] for example in encoded_inputs] for name in names}
+        elif isinstance(encoded_inputs, Mapping):
+            given = encoded_inputs.get("extra_glyphs")
+            encoded_inputs = {name: value for name, value in encoded_inputs.items() if name != "extra_glyphs"}
+        output = super().pad(
+            encoded_inputs,
+            padding=padding,
+            max_length=max_length,
+            pad_to_multiple_of=pad_to_multiple_of,
+            padding_side=padding_side,
+            return_attention_mask=return_attention_mask,
+            return_tensors=return_tensors,
+            verbose=verbose,
+        )
+        glyph_ids = output.get("glyph_ids")
+        in_lists = isinstance(glyph_ids, list)
+        if glyph_ids is None or len(glyph_ids) == 0:
+            return output
+        batched = np.ndim(glyph_ids[0]) > 0
+        given = [given] if not batched else given if given is not None else [None] * len(glyph_ids)
+        if in_lists and all(pictures is None for pictures in given):
+            return output
+        rows = [np.array(row, np.int64) for row in (glyph_ids if batched else [glyph_ids])]
+        rows, extra = self._resolve(rows, list(given))
+        if not batched:
+            rows, extra = rows[0], None if extra is None else extra[0]
+        if in_lists:
+            output["glyph_ids"] = [row.tolist() for row in rows] if batched else rows.tolist()
+        else:
+            return_tensors = return_tensors or ("np" if isinstance(glyph_ids, np.ndarray) else "pt")
+            output["glyph_ids"] = _tensor(np.array(rows), return_tensors)
+        if extra is not None:
+            output["extra_glyphs"] = _tensor(extra, return_tensors)
+        return output
+
+    def _pad(self, encoded_inputs: Any, *args: Any, padding_side: str | None = None, **kwargs: Any) -> dict:
+        """Pads one example: `glyph_ids` with the row of [PAD], on the side where the other keys are padded."""
+        name = self.model_input_names[0]
+        before = len(encoded_inputs[name])
+        output = super()._pad(encoded_inputs, *args, padding_side=padding_side, **kwargs)
+        missing = len(output[name]) - before
+        if missing and "glyph_ids" in output:
+            ids, empty = list(output["glyph_ids"]), [self.pad_token_id] * missing
+            output["glyph_ids"] = empty + ids if (padding_side or self.padding_side) == "left" else ids + empty
+        return output
+
+
+def _checked(pictures: Any, values: int | None) -> np.ndarray | None:
+    """The pictures that an example came with, uint8 [E, F*h*w]."""
+    if pictures is None:
+        return None
+    array = np.asarray(pictures)
+    if array.size == 0:
+        return np.zeros((0, values or array.shape[-1]), np.uint8)
+    if array.ndim != 2 or array.dtype.kind not in "iu" or (values is not None and array.shape[1] != values):
+        raise ValueError(
+            f"extra_glyphs of an example is {array.dtype} {list(array.shape)}, but must be uint8 [E, "
+            f"{values or 'F*h*w'}]; leave it out and give glyph_ids as they are in lists, or encode the text again"
+        )
+    return array.astype(np.uint8)
+
+
+def _tensor(array: np.ndarray, kind: Any) -> Any:
+    """The array as the kind of tensor that transformers was asked for; kept as it is for "np" and None."""
+    if kind is None or kind == "np":
+        return array
+    return BatchEncoding({"values": list(array) if array.ndim > 1 else array.tolist()}, tensor_type=kind)["values"]
+
+
+GlyphCrmTokenizer.register_for_auto_class("AutoTokenizer")
+
+__all__ = ["GlyphCrmTokenizer"]

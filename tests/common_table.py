@@ -27,6 +27,63 @@ CHINESE_BERT_SIZES = {
     "pinyin_embedding_size": 12,
 }
 
+GLYPH_CRM_SIZES = {
+    "vocab_size": 99,
+    "glyph_size": 24,
+    "first_block_channels": 4,
+    "second_block_channels": 8,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 37,
+    "max_position_embeddings": 64,
+}
+
+GLYPH_CRM_SIZES = {
+    "vocab_size": 99,
+    "glyph_size": 24,
+    "first_block_channels": 4,
+    "second_block_channels": 6,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 37,
+    "max_position_embeddings": 64,
+}
+
+
+def glyph_crm_inputs(config, batch, length):
+    lengths = torch.arange(length, length - batch, -1).clamp(min=2)
+    ids, extras = torch.randint(1, config.vocab_size, (batch, length)), 4
+    further = config.bank_size + torch.randint(0, extras, (batch, length))
+    return {
+        "input_ids": ids,
+        "token_type_ids": torch.randint(0, config.type_vocab_size, (batch, length)),
+        "attention_mask": (torch.arange(length)[None] < lengths[:, None]).long(),
+        "glyph_ids": torch.where(torch.rand(batch, length) < 0.7, further, ids),  # the bank of a new model is blank
+        "extra_glyphs": torch.randint(1, 256, (batch, extras, config.glyph_size**2), dtype=torch.uint8),
+    }
+
+
+def glyph_crm_pair_labels(config, batch, length):
+    return {"labels": torch.ones(batch, length, dtype=torch.long), "next_sentence_label": torch.arange(batch) % 2}
+
+
+def without_glyph_ids(test):
+    """The test on input_ids alone: it takes their vectors for inputs_embeds, which stand for glyph_ids too."""
+
+    def run(self):
+        def inputs(*sizes):
+            return {k: v for k, v in glyph_crm_inputs(*sizes).items() if k not in ("glyph_ids", "extra_glyphs")}
+
+        self.model_tester.family = {**self.family, "inputs": inputs}
+        getattr(super(type(self), self), test)()
+
+    return run
+
+
+NOT_A_TABLE = "wants the weight of an nn.Embedding; the input embeddings are pictures and the network that reads them"
+
 FAMILIES = [
     {
         "name": "chinese_bert",
@@ -43,7 +100,33 @@ FAMILIES = [
         },
         "inputs": chinese_bert_inputs,
         "extra_inputs": ["pinyin_ids", "glyph_ids"],
-    }
+    },
+    {
+        "name": "glyph_crm",
+        "setup": "hanziformers",
+        "config": "hanziformers:GlyphCrmConfig",
+        "config_kwargs": GLYPH_CRM_SIZES,
+        "heads": {
+            "base": "hanziformers:GlyphCrmModel",
+            "pretraining": "hanziformers:GlyphCrmForPreTraining",
+            "masked_lm": "hanziformers:GlyphCrmForMaskedLM",
+            "token_classification": "hanziformers:GlyphCrmForTokenClassification",
+            "sequence_classification": "hanziformers:GlyphCrmForSequenceClassification",
+            "question_answering": "hanziformers:GlyphCrmForQuestionAnswering",
+        },
+        "inputs": glyph_crm_inputs,
+        "extra_inputs": ["glyph_ids", "extra_glyphs"],
+        "labels": {"pretraining": glyph_crm_pair_labels},
+        "flags": {"test_resize_embeddings": False},  # characters are an open set: a new one needs no row
+        "overrides": {
+            test: without_glyph_ids(test) for test in ("test_inputs_embeds", "test_inputs_embeds_matches_input_ids")
+        },
+        "skip": {
+            "test_model_get_set_embeddings": NOT_A_TABLE,
+            "test_enable_input_require_grads_with_gradient_checkpointing": NOT_A_TABLE,
+        },
+        "may_skip": {"test_*resize*": "test_resize_embeddings"},
+    },
 ]
 
 
@@ -68,6 +151,27 @@ def chinese_bert_model(name):
     return make
 
 
+RARE_TEXTS = ["银行很忙，龘天𠀀好。", "行长𰻝"]
+
+
+def glyph_crm_tokenizer():
+    from common_tokenizer_tests import english_vocab
+
+    from hanziformers import GlyphCrmTokenizer
+
+    return GlyphCrmTokenizer(vocab=english_vocab(*TEXTS), extra_characters="龘")
+
+
+def glyph_crm_model(name):
+    def make(tokenizer):
+        import hanziformers
+
+        sizes = {**GLYPH_CRM_SIZES, "vocab_size": len(tokenizer), "glyph_vocab_size": tokenizer.glyph_vocab_size}
+        return getattr(hanziformers, name)(hanziformers.GlyphCrmConfig(**sizes))
+
+    return make
+
+
 TOKENIZERS = [
     {
         "name": "chinese_bert",
@@ -81,6 +185,51 @@ TOKENIZERS = [
             "token-classification": chinese_bert_model("ChineseBertForTokenClassification"),
             "text-classification": chinese_bert_model("ChineseBertForSequenceClassification"),
             "feature-extraction": chinese_bert_model("ChineseBertModel"),
+        },
+    },
+    {
+        "name": "glyph_crm",
+        "setup": "hanziformers",
+        "tokenizer": "hanziformers:GlyphCrmTokenizer",
+        "make": glyph_crm_tokenizer,
+        "texts": RARE_TEXTS,
+        "extra": {"glyph_ids": ()},
+        "pipelines": {
+            "fill-mask": glyph_crm_model("GlyphCrmForMaskedLM"),
+            "token-classification": glyph_crm_model("GlyphCrmForTokenClassification"),
+            "text-classification": glyph_crm_model("GlyphCrmForSequenceClassification"),
+            "feature-extraction": glyph_crm_model("GlyphCrmModel"),
+        },
+        # characters are the words, and no spaces are written between them
+        "overrides": {"get_input_output_texts": lambda self, tokenizer: ("hello world", "helloworld")},
+        "skip": {
+            "test_alignment_methods": "counts the words between spaces; here every character is a word",
+            "test_training_new_tokenizer*": "wants spaces in decoded English; Chinese is decoded without",
+        },
+    },
+]
+
+
+def glyph_image_processor():
+    from hanziformers import HanziGlyphImageProcessor
+
+    return HanziGlyphImageProcessor(styles=["song"], size=24)
+
+
+PROCESSORS = [
+    {
+        "name": "glyph_crm",
+        "setup": "hanziformers",
+        "processor": "hanziformers:GlyphCrmProcessor",
+        "components": {"tokenizer": glyph_crm_tokenizer, "image_processor": glyph_image_processor},
+        "flags": {"images_input_name": "extra_glyphs"},
+        "skip": {
+            # its input is text; the pictures are drawn from that, never given
+            "test_kwargs_overrides_default_subprocessor_kwargs_0_images": "takes no images",
+            "test_structured_kwargs_nested_from_dict_0_images": "takes no images",
+            "test_subprocessor_defaults*_images": "takes no images",
+            "test_unstructured_kwargs*_images": "takes no images",
+            "test_save_load_pretrained_additional_features": "new special tokens have no picture and are refused",
         },
     }
 ]

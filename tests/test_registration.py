@@ -12,19 +12,18 @@ CHECK = """
 import hanziformers
 from transformers import AutoConfig, AutoTokenizer
 from transformers.models.auto import configuration_auto, modeling_auto, tokenization_auto
-config = AutoConfig.for_model("chinese_bert", num_labels=3)
-assert type(config) is hanziformers.ChineseBertConfig, type(config)
-heads = {
-    "AutoModel": "ChineseBertModel",
-    "AutoModelForPreTraining": "ChineseBertForMaskedLM",
-    "AutoModelForMaskedLM": "ChineseBertForMaskedLM",
-    "AutoModelForSequenceClassification": "ChineseBertForSequenceClassification",
-    "AutoModelForTokenClassification": "ChineseBertForTokenClassification",
-    "AutoModelForQuestionAnswering": "ChineseBertForQuestionAnswering",
-    "AutoModelForMultipleChoice": "ChineseBertForMultipleChoice",
+tasks = ["", "ForMaskedLM", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering"]
+families = {
+    "chinese_bert": ("ChineseBert", {"ForPreTraining": "ForMaskedLM", "ForMultipleChoice": "ForMultipleChoice"}),
+    "glyph_crm": ("GlyphCrm", {"ForPreTraining": "ForPreTraining"}),
 }
-for auto, name in heads.items():
-    assert getattr(modeling_auto, auto)._model_mapping[type(config)] is getattr(hanziformers, name), auto
+for family, (prefix, more) in families.items():
+    config = AutoConfig.for_model(family, num_labels=3)
+    assert type(config) is getattr(hanziformers, prefix + "Config"), type(config)
+    for task, ours in {**dict(zip(tasks, tasks)), **more}.items():
+        found = getattr(modeling_auto, "AutoModel" + task)._model_mapping[type(config)]
+        assert found is getattr(hanziformers, prefix + (ours or "Model")), (family, task)
+config = AutoConfig.for_model("chinese_bert")
 found = tokenization_auto.TOKENIZER_MAPPING[type(config)]
 assert hanziformers.ChineseBertTokenizer in (found if isinstance(found, tuple) else (found,)), found
 """
@@ -35,6 +34,9 @@ ORDERS = {
     "auto modules first": "from transformers import AutoModel, AutoTokenizer, AutoConfig; import hanziformers",
     "auto config first": "from transformers import AutoConfig; import hanziformers",
     "a model first": "from hanziformers import ChineseBertModel",
+    "another model first": "from hanziformers import GlyphCrmModel",
+    "BERT's file later": "import hanziformers; from transformers.models.bert.modeling_bert import BertModel",
+    "BERT's file before": "from transformers.models.bert.modeling_bert import BertModel; import hanziformers",
     "a tokenizer first": "from hanziformers import ChineseBertTokenizer",
     "every name": "from hanziformers import *",
 }

@@ -184,3 +184,89 @@ def test_padding_keeps_pinyin_beside_its_token(tokenizer, examples, multiple):
         right = tokenizer.padding_side == "right"
         expected = one["pinyin_ids"] + empty if right else empty + one["pinyin_ids"]
         assert batch["pinyin_ids"][index].tolist() == expected
+
+
+def with_words(tokenizer, text: str, words: list[int]) -> dict:
+    example = dict(tokenizer(text))
+    assert len(example["input_ids"]) == len(words) + 2
+    return {**example, "word_ids": [-1, *words, -1]}
+
+
+def test_whole_words_are_asked_for_together(tokenizer):
+    words = [0, 0, 1, 1, 2, 2, 3, 4, 4, 5, 6, 6, 6, 7, 8, 9, 9, 9, 9, 10]
+    example = with_words(tokenizer, TEXT[: len(words)], words)
+    collator = DataCollatorForMaskedCharacters(tokenizer, whole_word_share=1, seed=0)
+    seen = set()
+    for _ in range(200):
+        asked = (collator([example])["labels"][0, 1:-1] != -100).numpy()
+        assert 1 <= asked.sum() <= 3  # 15 % of 20
+        chosen = set(np.array(words)[asked])
+        assert all(asked[np.array(words) == word].all() for word in chosen)
+        seen |= chosen
+    assert seen == set(words) - {9}  # a word of four never fits into three
+    collator = DataCollatorForMaskedCharacters(tokenizer, whole_word_share=1, seed=0)
+    assert (collator([with_words(tokenizer, "银行行长", [0] * 4)])["labels"] != -100).sum() == 4
+
+
+def test_the_share_of_whole_words(tokenizer):
+    example = with_words(tokenizer, "的" * 20, [0] * 20)
+    collator = DataCollatorForMaskedCharacters(tokenizer, whole_word_share=0.9, seed=0)
+    whole = [int((collator([example])["labels"] != -100).sum()) == 20 for _ in range(400)]
+    assert np.mean(whole) == pytest.approx(0.9, abs=0.05)
+
+
+def test_an_epoch_makes_masks_that_depend_on_the_example_alone(tokenizer, examples):
+    def masks(epoch, seed, chosen):
+        collator = DataCollatorForMaskedCharacters(tokenizer, seed=seed)
+        return [
+            collator.mask({**example, "epoch": epoch}, collator._own_rng({**example, "epoch": epoch}))
+            for example in chosen
+        ]
+
+    def ids(masked):
+        return [example["input_ids"] for example in masked]
+
+    assert ids(masks(0, 1, examples)) == ids(masks(0, 1, examples[::-1]))[::-1]
+    assert ids(masks(0, 1, examples)) != ids(masks(1, 1, examples))
+    assert ids(masks(0, 1, examples)) != ids(masks(0, 2, examples))
+    collator = DataCollatorForMaskedCharacters(tokenizer, seed=1)
+    batch = collator([{**example, "epoch": 0} for example in examples])
+    assert "epoch" not in batch
+    for row, example, mask in zip(batch["input_ids"], examples, masks(0, 1, examples), strict=True):
+        place = batch["attention_mask"][examples.index(example)].bool()
+        assert row[place].tolist() == mask["input_ids"]
+
+
+def test_unknown_characters_are_asked_for_on_demand(tokenizer):
+    batch = DataCollatorForMaskedCharacters(tokenizer, mlm_probability=1, ask_unknown=True)([tokenizer("龘龘龘")])
+    assert (batch["labels"] == tokenizer.unk_token_id).sum() == 3
+
+
+def test_two_texts_that_differ_in_a_masked_character_look_the_same(tokenizer):
+    """The probe: nothing that a model sees tells what a [MASK] hides."""
+    texts = ["我在银行北京", "我在长行上海"]
+    seen = []
+    for text in texts:
+        example = {**tokenizer(text), "epoch": 0}
+        collator = DataCollatorForMaskedCharacters(
+            tokenizer, mlm_probability=1, mask_replace_prob=1, random_replace_prob=0
+        )
+        seen.append({key: value.tolist() for key, value in collator([example]).items() if key != "labels"})
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("name", ["mlm_probability", "mask_replace_prob", "random_replace_prob", "whole_word_share"])
+@pytest.mark.parametrize("value", [-0.1, 1.5])
+def test_a_share_is_from_0_to_1(tokenizer, name, value):
+    with pytest.raises(ValueError, match=f"{name}.*share, from 0 to 1"):
+        DataCollatorForMaskedCharacters(tokenizer, **{name: value})
+
+
+def test_shares_that_are_more_than_all(tokenizer):
+    with pytest.raises(ValueError, match="mask_replace_prob \\+ random_replace_prob=1.2"):
+        DataCollatorForMaskedCharacters(tokenizer, mask_replace_prob=0.8, random_replace_prob=0.4)
+
+
+def test_an_empty_batch(tokenizer):
+    with pytest.raises(ValueError, match="no example"):
+        DataCollatorForMaskedCharacters(tokenizer)([])

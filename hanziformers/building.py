@@ -1,0 +1,177 @@
+"""Models with what turns text into their inputs, from a checkpoint or from scratch: where the three rooms are joined.
+
+For run_scripts/ and for whoever trains a model of their own:
+
+    model, processing, labels = load_model(ModelArguments(model_type="glyph_crm", vocab_file="vocab.txt"), AutoModel)
+
+`processing` is the checkpoint's processor (GlyphCRM: tokenizer and image processor) or, where there is none, its
+tokenizer; called on texts it gives what the model takes.
+"""
+
+from dataclasses import dataclass, field
+from inspect import signature
+from math import isqrt
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoProcessor, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING
+from transformers.processing_utils import ProcessorMixin
+
+import hanziformers
+
+PAPER_STYLES = {"glyph_crm": ("song",), "chinese_bert": ("fangsong", "xingkai", "lishu")}
+
+
+@dataclass
+class ModelArguments:
+    """Which model: a checkpoint, or one from scratch."""
+
+    model_name_or_path: str | None = field(default=None, metadata={"help": "checkpoint: a folder or a name of the Hub"})
+    from_scratch: bool = field(
+        default=False, metadata={"help": "take sizes, tokenizer and pictures of the checkpoint, but new random weights"}
+    )
+    model_type: str | None = field(default=None, metadata={"help": "from scratch: glyph_crm, chinese_bert, bert, ..."})
+    tokenizer_type: str | None = field(
+        default=None, metadata={"help": "from scratch: the tokenizer of another model type, for baselines"}
+    )
+    vocab_file: str | None = field(default=None, metadata={"help": "from scratch: vocabulary, one token a line"})
+    config_overrides: str = field(default="", metadata={"help": "e.g. hidden_size=128,num_hidden_layers=2"})
+    glyph_styles: str | None = field(
+        default=None,
+        metadata={"help": "from scratch: fonts, e.g. song or fangsong,xingkai,lishu (see hanziformers.fonts())"},
+    )
+    vocabulary_bank: bool = field(
+        default=False,
+        metadata={"help": "GlyphCRM from scratch: bank of the vocabulary's pictures only, not of all that fonts draw"},
+    )
+    trust_remote_code: bool = field(default=False, metadata={"help": "run the code that a checkpoint carries"})
+
+
+def tokenizer_of(processing: ProcessorMixin | PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """The tokenizer of a processor; a tokenizer is its own."""
+    return getattr(processing, "tokenizer", processing)
+
+
+def font_passport(
+    model: PreTrainedModel, processing: ProcessorMixin | PreTrainedTokenizerBase
+) -> dict[str, Any] | None:
+    """Which fonts drew the characters of a model; None for one that has no pictures, or does not know."""
+    if hasattr(processing, "image_processor"):
+        return processing.image_processor.font_passport or processing.image_processor.passport(
+            processing.tokenizer.bank_tokens()
+        )
+    return getattr(model.config, "font_passport", None)
+
+
+def load_model(
+    args: ModelArguments,
+    auto_class: Any,
+    labels: list[str] | None = None,
+    training: bool = True,
+    problem_type: str | None = None,
+) -> tuple[PreTrainedModel, ProcessorMixin | PreTrainedTokenizerBase, list[str]]:
+    """A checkpoint or a model from scratch, its processor or tokenizer, and the labels in the order of its logits.
+
+    A checkpoint that knows all the labels keeps its head; another gets a new one, or is refused where nothing is
+    trained. New GlyphCRM and ChineseBERT models get their characters' pictures drawn.
+
+    Args:
+        args: which model.
+        auto_class: e.g. `AutoModelForTokenClassification`.
+        labels: the labels of a task's head; None for heads without.
+        training: whether a head may be new.
+        problem_type: as in transformers' configurations.
+
+    Raises:
+        ValueError: neither a checkpoint nor type and vocabulary; a checkpoint without the labels.
+    """
+    if args.model_name_or_path:
+        remote = {"trust_remote_code": args.trust_remote_code}
+        config = AutoConfig.from_pretrained(args.model_name_or_path, **remote)
+        processing = AutoProcessor.from_pretrained(args.model_name_or_path, **remote)
+        labels = _labels(args.model_name_or_path, config, labels, training)
+    elif args.model_type and args.vocab_file:
+        remote, config = {}, AutoConfig.for_model(args.model_type)
+        processing = None
+    else:
+        raise ValueError("which model? give --model_name_or_path, or both --model_type and --vocab_file")
+    if labels is not None:
+        config.id2label, config.label2id = dict(enumerate(labels)), {name: index for index, name in enumerate(labels)}
+    if problem_type is not None:
+        config.problem_type = problem_type
+    if args.config_overrides:
+        config.update_from_string(args.config_overrides)
+    if processing is None:
+        processing = _new_processing(args, config)
+    config.validate()
+    if args.model_name_or_path and not args.from_scratch:
+        model = auto_class.from_pretrained(
+            args.model_name_or_path, config=config, ignore_mismatched_sizes=True, **remote
+        )
+    else:
+        model = auto_class.from_config(config, **remote)
+        _draw(args, model, processing)
+    tokenizer = tokenizer_of(processing)
+    inputs = signature(model.forward).parameters
+    tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name in inputs]  # BERT has no glyphs
+    positions = getattr(config, "max_position_embeddings", tokenizer.model_max_length)
+    tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
+    return model, processing, labels or []
+
+
+def _labels(name: str, config: PreTrainedConfig, labels: list[str] | None, training: bool) -> list[str] | None:
+    """The checkpoint's own labels where it knows all of the data's, else the data's."""
+    if labels is None:
+        return None
+    own = [config.id2label[index] for index in range(config.num_labels)]
+    if set(labels) <= set(own):
+        return own
+    if not training:
+        raise ValueError(f"{name} has the labels {own}, the data {labels}: train it on such data first")
+    return labels
+
+
+def _new_processing(args: ModelArguments, config: PreTrainedConfig) -> ProcessorMixin | PreTrainedTokenizerBase:
+    """Tokenizer or processor on a vocabulary; writes the sizes that follow from it into the configuration."""
+    wanted = args.tokenizer_type or args.model_type
+    tokenizer = TOKENIZER_MAPPING[type(AutoConfig.for_model(wanted))](args.vocab_file)
+    config.vocab_size = len(tokenizer)
+    if args.model_type != "glyph_crm":
+        return tokenizer
+    drawing = hanziformers.HanziGlyphImageProcessor(styles=_styles(args), size=config.glyph_size, binary=True)
+    processor = hanziformers.GlyphCrmProcessor(drawing, tokenizer)
+    if not args.vocabulary_bank:
+        processor.extend_bank()
+    config.glyph_vocab_size = processor.tokenizer.glyph_vocab_size
+    return processor
+
+
+def _styles(args: ModelArguments) -> list[str]:
+    return args.glyph_styles.split(",") if args.glyph_styles else list(PAPER_STYLES[args.model_type])
+
+
+def _draw(args: ModelArguments, model: PreTrainedModel, processing: ProcessorMixin | PreTrainedTokenizerBase) -> None:
+    """Gives a new model its pictures, after its weights were initialised.
+
+    ChineseBERT's values are ink from 0 to 1, not the published 0 to 255: with those the gradient of `glyph_map` is
+    some thousand times that of any other weight and rules the clipping of the global norm.
+    """
+    kind, base = model.config.model_type, model.base_model
+    if kind == "glyph_crm":
+        base.set_glyphs(torch.from_numpy(processing.draw_bank()))
+    elif kind == "chinese_bert":
+        styles = _styles(args)
+        size = isqrt(model.config.glyph_embedding_dim // len(styles))
+        if len(styles) * size**2 != model.config.glyph_embedding_dim:
+            raise ValueError(
+                f"glyph_embedding_dim={model.config.glyph_embedding_dim} holds no square pictures in {len(styles)} "
+                f"fonts ({', '.join(styles)}); allowed are {len(styles)} * size * size, e.g. {len(styles) * 24**2}"
+            )
+        drawing = hanziformers.HanziGlyphImageProcessor(styles=styles, size=size, binary=False)
+        tokens = processing.convert_ids_to_tokens(range(len(processing)))
+        base.set_glyphs(torch.from_numpy(drawing.draw(tokens)) / 255)
+        model.config.font_passport = drawing.passport(tokens)
+
+
+__all__ = ["ModelArguments", "font_passport", "load_model", "tokenizer_of"]

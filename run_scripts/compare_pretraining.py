@@ -1,0 +1,109 @@
+"""Pre-trains GlyphCRM and BERT side by side and draws their losses: Figure 7 of the GlyphCRM paper, in small.
+
+    python run_scripts/compare_pretraining.py --output_dir outputs/figure7 --seeds 1 2 3 --jobs 2 \
+        --arm BERT=bert --arm GlyphCRM=glyph_crm:glyph_initializer=kaiming \
+        --train_files 'corpus/*.jsonl.gz' --validation_files 'corpus/*.valid.jsonl.gz' --max_steps 2000 ...
+
+An arm is NAME=MODEL_TYPE[:config overrides of its own]. Every option that is not one of this program goes to
+run_pretraining.py. All arms get the same Transformer, vocabulary, examples, order and masks; what differs is below the
+Transformer: a table of vectors, or pictures. Writes pretraining.json, .md and .png into --results.
+"""
+
+import json
+import shlex
+import subprocess
+import sys
+from argparse import ArgumentParser, Namespace
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+PROGRAM = Path(__file__).parent / "run_pretraining.py"
+FIGURES = {
+    "eval_mlm_loss": "masked characters, loss (nats)",
+    "eval_mlm_accuracy": "masked characters, accuracy",
+    "eval_nsp_loss": "next sentence, loss (nats)",
+    "eval_nsp_accuracy": "next sentence, accuracy",
+}
+
+
+def run(arm: str, seed: int, args: Namespace, options: list[str]) -> Path:
+    """One pre-training in a process of its own; returns its folder. A finished run is not done again."""
+    name, _, rest = arm.partition("=")
+    model_type, _, overrides = rest.partition(":")
+    folder = Path(args.output_dir) / f"{'-'.join(name.split())}-seed{seed}"
+    if not (folder / "all_results.json").is_file():
+        own = ["--model_type", model_type, "--recipe", "glyph_crm", "--seed", str(seed), "--output_dir", str(folder)]
+        own += ["--config_overrides", ",".join(filter(None, [args.config_overrides, overrides]))]
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "log.txt").open("w") as log:
+            subprocess.run([sys.executable, str(PROGRAM), *own, *options], check=True, stdout=log, stderr=log)
+    return folder
+
+
+def curves(folders: list[Path], key: str) -> tuple[np.ndarray, np.ndarray]:
+    """Steps [S] and values [runs, S] of a figure of the evaluations."""
+    histories = [json.loads((folder / "loss.json").read_text()) for folder in folders]
+    rows = [dict((row["step"], row[key]) for row in history if key in row) for history in histories]
+    steps = sorted(set.intersection(*(set(row) for row in rows)))
+    return np.array(steps), np.array([[row[step] for step in steps] for row in rows])
+
+
+def draw(runs: dict[str, list[Path]], path: Path) -> None:
+    """Mean over the seeds, and the range between them."""
+    figure = Figure(figsize=(11, 4.5), layout="tight")
+    for axes, key in zip(figure.subplots(1, 2), ("eval_mlm_loss", "eval_nsp_loss"), strict=True):
+        for model, folders in runs.items():
+            steps, values = curves(folders, key)
+            (line,) = axes.plot(steps, values.mean(0), label=model)
+            axes.fill_between(steps, values.min(0), values.max(0), alpha=0.2, color=line.get_color())
+        axes.set_title(FIGURES[key])
+        axes.set_xlabel("step")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+def table(runs: dict[str, list[Path]], points: int = 5) -> str:
+    """A Markdown table: mean and smallest to largest over the seeds at some steps and at the end."""
+    steps = curves(next(iter(runs.values())), "eval_mlm_loss")[0]
+    lines = [f"| step | model | {' | '.join(FIGURES.values())} |", "|" + "---|" * (2 + len(FIGURES))]
+    for index in sorted({int(index) for index in np.linspace(0, len(steps) - 1, points)}):
+        for model, folders in runs.items():
+            values = [curves(folders, key)[1][:, index] for key in FIGURES]
+            cells = [f"{each.mean():.4f} ({each.min():.4f} to {each.max():.4f})" for each in values]
+            lines.append(f"| {steps[index]} | {model} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Runs the program."""
+    parser = ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--output_dir", default="outputs/figure7", help="folder of the runs")
+    parser.add_argument("--results", default="results", help="folder of table and picture")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
+    parser.add_argument("--config_overrides", default="", help="of all arms")
+    parser.add_argument("--arm", action="append", required=True, help="NAME=MODEL_TYPE[:config overrides]; repeat it")
+    args, options = parser.parse_known_args()
+    with ThreadPoolExecutor(args.jobs) as pool:
+        jobs = {(arm, seed): pool.submit(run, arm, seed, args, options) for seed in args.seeds for arm in args.arm}
+        runs = {arm.partition("=")[0]: [jobs[arm, seed].result() for seed in args.seeds] for arm in args.arm}
+    results = Path(args.results)
+    results.mkdir(parents=True, exist_ok=True)
+    draw(runs, results / "pretraining.png")
+    figures = {
+        m: {key: [values.tolist() for values in curves(folders, key)] for key in FIGURES} for m, folders in runs.items()
+    }
+    (results / "pretraining.json").write_text(json.dumps(figures) + "\n", encoding="utf-8")
+    command = f"python run_scripts/compare_pretraining.py {shlex.join(sys.argv[1:])}"
+    text = f"# GlyphCRM and BERT from the same start\n\n```bash\n{command}\n```\n\n![Losses](pretraining.png)\n\n"
+    text += f"Validation, mean over the seeds {args.seeds} (smallest to largest):\n\n{table(runs)}\n"
+    (results / "pretraining.md").write_text(text, encoding="utf-8")
+    print(table(runs))
+
+
+if __name__ == "__main__":
+    main()

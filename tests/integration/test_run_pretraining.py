@@ -1,0 +1,229 @@
+"""run_pretraining.py from text to a checkpoint: tiny models, real Trainer, no network."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from math import log
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, AutoProcessor, AutoTokenizer
+
+import hanziformers  # noqa: F401
+
+SCRIPT = Path(__file__).parents[2] / "run_scripts" / "run_pretraining.py"
+TINY = "hidden_size=32,num_hidden_layers=2,num_attention_heads=2,intermediate_size=48,max_position_embeddings=32"
+GLYPH = ",glyph_size=24,first_block_channels=2,second_block_channels=4"
+EXACT = ",hidden_dropout_prob=0,attention_probs_dropout_prob=0"
+CHARACTERS = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏闰余成岁律吕调阳"
+
+
+def documents(seed: int, number: int) -> list[str]:
+    rng = np.random.default_rng(seed)
+
+    def sentence() -> str:
+        first = int(rng.integers(len(CHARACTERS)))
+        return "".join(CHARACTERS[(first + i) % len(CHARACTERS)] for i in range(int(rng.integers(3, 12)))) + "。"
+
+    return ["".join(sentence() for _ in range(int(rng.integers(2, 7)))) for _ in range(number)]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("text")
+    for part in range(2):
+        rows = [json.dumps({"text": text, "source": "made up"}) for text in documents(part, 150)]
+        (folder / f"part{part}.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (folder / "valid.txt").write_text("\n".join(documents(9, 40)) + "\n", encoding="utf-8")
+    return folder
+
+
+def options(data: Path, output: Path, *more: str, model_type="glyph_crm", recipe="glyph_crm", overrides="", **named):
+    own = {"glyph_crm": GLYPH, "chinese_bert": ",glyph_embedding_dim=192,pinyin_embedding_size=8", "bert": ""}
+    values = {
+        "recipe": recipe,
+        "model_type": model_type,
+        "config_overrides": TINY + own[model_type] + overrides,
+        "train_files": data / "part*.jsonl",
+        "validation_files": data / "valid.txt",
+        "output_dir": output,
+        "max_seq_length": 24,
+        "max_steps": 12,
+        "eval_steps": 6,
+        "save_steps": 6,
+        "logging_steps": 1,
+        "per_device_train_batch_size": 4,
+        "learning_rate": 3e-3,
+        "shuffle_buffer": 32,
+        "seed": 3,
+        "disable_tqdm": True,
+        "vocabulary_bank": True,
+        "use_cpu": True,
+        **named,
+    }
+    return [part for name, value in values.items() for part in (f"--{name}", str(value))] + list(more)
+
+
+def losses(folder: Path) -> dict[int, float]:
+    history = json.loads((folder / "loss.json").read_text())
+    return {row["step"]: row["loss"] for row in history if "loss" in row}
+
+
+@pytest.fixture(scope="module")
+def program():
+    sys.path.insert(0, str(SCRIPT.parent))
+    try:
+        import run_pretraining
+    finally:
+        sys.path.pop(0)
+    return run_pretraining
+
+
+@pytest.fixture(scope="module")
+def trained(data, program, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained") / "tiny"
+    return folder, program.main(options(data, folder))
+
+
+def test_what_it_leaves(trained):
+    folder, metrics = trained
+    vocabulary = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    assert vocabulary[:5] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    assert set(vocabulary[5:]) == {*CHARACTERS, "。"}
+    history = json.loads((folder / "loss.json").read_text())
+    assert [row["step"] for row in history if "loss" in row] == list(range(1, 13))
+    assert [row["step"] for row in history if "eval_mlm_loss" in row] == [0, 6, 12]
+    start = next(row for row in history if "eval_mlm_loss" in row)
+    assert start["eval_mlm_loss"] == pytest.approx(log(len(vocabulary)), abs=0.3)
+    assert start["eval_nsp_loss"] == pytest.approx(log(2), abs=0.1)
+    assert start["eval_loss"] == pytest.approx(start["eval_mlm_loss"] + start["eval_nsp_loss"], abs=0.1)
+    assert metrics["eval_mlm_loss"] < start["eval_mlm_loss"]
+    assert Image.open(folder / "loss.png").size[0] > 500
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "--learning_rate 0.003" in card
+    assert f"{metrics['eval_mlm_loss']:.4f}" in card
+    assert "$" not in card
+    assert len(list(folder.glob("checkpoint-*"))) == 2
+
+
+def test_reloads(trained):
+    folder, _ = trained
+    processor, model = AutoProcessor.from_pretrained(folder), AutoModelForPreTraining.from_pretrained(folder)
+    assert type(model).__name__ == "GlyphCrmForPreTraining"
+    pictures = model.base_model.get_input_embeddings().pictures
+    assert np.array_equal(pictures.numpy(), processor.draw_bank())
+    assert pictures[5:].flatten(1).any(1).all()
+    output = model(**processor(["天地", "玄黄黄"], padding=True, return_tensors="pt"))
+    assert output.prediction_logits.shape == (2, 5, len(CHARACTERS) + 6)
+
+
+def test_a_killed_run_goes_on_to_the_same_losses(trained, data, tmp_path):
+    whole, folder = trained[0], tmp_path / "tiny"
+    command = [sys.executable, str(SCRIPT), *options(data, folder, max_steps=12)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.time() + 120
+    while not (folder / "checkpoint-6" / "trainer_state.json").is_file() and process.poll() is None:
+        assert time.time() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (folder / "model.safetensors").is_file()
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert losses(folder) == losses(whole)
+    first, second = (load_file(path / "model.safetensors") for path in (whole, folder))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_baseline_sees_the_same_examples_and_masks(trained, data, program, tmp_path):
+    seen = {}
+    for model_type in ("glyph_crm", "bert"):
+        args, training = program.parse(options(data, tmp_path / model_type, model_type=model_type))
+        args.vocab_file = str(trained[0] / "vocab.txt")
+        args.tokenizer_type = args.recipe
+        _, processing, _ = program.load_model(args, AutoModelForPreTraining)
+        encode, make, collator = program.example_makers(args, processing, training.seed)
+        documents = program.load_texts(args, "train")
+        stream = iter(program.PretrainingStream(documents, encode, make, seed=training.seed))
+        seen[model_type] = [collator([next(stream) for _ in range(4)]) for _ in range(5)]
+    for ours, theirs in zip(*seen.values(), strict=True):
+        for key in ("input_ids", "labels", "token_type_ids", "next_sentence_label"):
+            assert torch.equal(ours[key], theirs[key])
+        asked = ours["labels"] != -100
+        masked = ours["input_ids"] == 4
+        assert torch.equal(ours["glyph_ids"], ours["input_ids"])
+        assert asked.any()
+        assert (asked | ~masked).all()
+
+
+def test_the_baseline_trains_and_reloads(data, program, tmp_path):
+    metrics = program.main(options(data, tmp_path / "bert", model_type="bert", max_steps=6))
+    assert metrics["eval_mlm_loss"] < log(40)
+    assert type(AutoModelForPreTraining.from_pretrained(tmp_path / "bert")).__name__ == "BertForPreTraining"
+    assert type(AutoTokenizer.from_pretrained(tmp_path / "bert")).__name__ == "GlyphCrmTokenizer"
+
+
+def test_chinese_bert(data, program, tmp_path):
+    program.main(options(data, tmp_path / "out", model_type="chinese_bert", recipe="chinese_bert", max_steps=6))
+    model = AutoModelForMaskedLM.from_pretrained(tmp_path / "out")
+    assert type(model).__name__ == "ChineseBertForMaskedLM"
+    table = model.bert.embeddings.glyph_embeddings.embedding.weight
+    assert table[5:].amin() > -0.2  # ink from 0 to 1, moved by six steps; noise would be everywhere below zero
+    assert table[5:].amax() > 0.8
+    assert (table[5:].std(1) > 0.1).all()
+
+
+def test_bf16_and_accumulation(trained, data, program, tmp_path):
+    program.main(options(data, tmp_path / "bf16", bf16=True, max_steps=6, logging_steps=1))
+    full, half = losses(trained[0]), losses(tmp_path / "bf16")
+    assert half[1] == pytest.approx(full[1], rel=0.02)
+    exact = {"overrides": EXACT + ",glyph_dropout_prob=0", "max_steps": 4, "logging_steps": 1}
+    program.main(options(data, tmp_path / "whole", **exact))
+    exact |= {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 2}
+    program.main(options(data, tmp_path / "halves", **exact))
+    for step, loss in losses(tmp_path / "whole").items():
+        assert losses(tmp_path / "halves")[step] == pytest.approx(loss, rel=0.1)  # means of halves, not of the whole
+
+
+def test_two_processes_twice(data, tmp_path):
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(SCRIPT)]
+    found = []
+    for folder in (tmp_path / "first", tmp_path / "second"):
+        command = [*launch, *options(data, folder, max_steps=4, dataloader_num_workers=1)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr[-3000:]
+        found.append(losses(folder))
+        assert sorted(found[-1]) == list(range(1, 5))
+    assert found[0] == found[1]
+    assert all(1 < loss < 6 for loss in found[0].values())
+
+
+def test_presets(data, program, tmp_path):
+    args, training = program.parse(["--recipe", "chinese_bert", "--preset", "large", "--output_dir", str(tmp_path)])
+    assert (training.learning_rate, training.warmup_steps, training.max_steps) == (3e-4, 90_000, 280_000)
+    assert (training.adam_beta2, training.adam_epsilon) == (0.98, 1e-6)
+    args, training = program.parse(["--preset", "paper", "--learning_rate", "1e-3", "--output_dir", str(tmp_path)])
+    assert (training.learning_rate, training.per_device_train_batch_size, args.max_seq_length) == (1e-3, 256, 512)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "there is no text: give --train_files"),
+        (["--train_files", "{none}"], "there is no file .*none.txt"),
+        (["--train_files", "{train}", "--text_column", "body"], "has the columns .*'source', 'text'.*--text_column"),
+        (["--preset", "tiny", "--train_files", "{train}"], "--preset tiny is not known.*paper, released"),
+    ],
+)
+def test_errors_name_the_fix(data, program, tmp_path, arguments, message):
+    places = {"train": data / "part0.jsonl", "none": tmp_path / "none.txt"}
+    filled = [argument.format(**places) for argument in arguments]
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        program.main([*filled, "--output_dir", str(tmp_path / "out")])

@@ -4,11 +4,8 @@
 sorted by start, then end. Entities that overlap all stay. Every reader returns a `ReadReport` with what it met.
 """
 
-import gzip
-import json
 import os
 import re
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -18,6 +15,7 @@ from typing import Any
 from datasets import ClassLabel, Dataset, Features, Value
 
 from .tagging import Entity, decode_tags, detect_scheme, split_overlaps
+from .text_files import HALF_PAIR, is_json_lines, parse_json_object, read_text
 
 FEATURES = Features(
     {"text": Value("string"), "entities": [{"start": Value("int64"), "end": Value("int64"), "label": Value("string")}]}
@@ -28,7 +26,6 @@ _FORMS = (
     f"{', '.join(TAG_COLUMNS)}; or, in JSON lines only, text with label "
     "{type: {surface: [[start, end]]}} (CLUENER, end inclusive)"
 )
-_HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -90,10 +87,11 @@ def read_ner(path: str | os.PathLike[str], *, joiner: str = "") -> tuple[Dataset
             message names the file, the line, what was expected and the fix.
     """
     path = Path(path)
-    content = _decode(path, _read_bytes(path))
+    content = read_text(path, "named-entity data")
     lines = [(f"{path}, line {number}", line.removesuffix("\r")) for number, line in enumerate(content.split("\n"), 1)]
-    if Path(path.name.removesuffix(".gz")).suffix in (".json", ".jsonl") or content.lstrip().startswith('{"'):
-        return _build([_parse_json(where, line) for where, line in lines if line.strip()], str(path), joiner)
+    if is_json_lines(path, content):
+        records = [(where, parse_json_object(where, line)) for where, line in lines if line.strip()]
+        return _build([_parse_record(where, record, None) for where, record in records], str(path), joiner)
     sentences, document_marks = _parse_columns(lines)
     stripped = _strip_positions(sentences)
     return _build(sentences, str(path), joiner, document_marks=document_marks, positions_stripped=stripped)
@@ -127,34 +125,6 @@ def from_columns(dataset: Dataset, *, joiner: str = "") -> tuple[Dataset, ReadRe
     names = item.names if isinstance(item, ClassLabel) else None
     rows = enumerate(dataset.select_columns(columns))
     return _build([_parse_record(f"row {number}", row, names) for number, row in rows], "the dataset", joiner)
-
-
-def _read_bytes(path: Path) -> bytes:
-    if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist; give the path of a file of named-entity data")
-    if not path.is_file():
-        raise ValueError(f"{path} is not a file; give one file, for each split of the data")
-    data = path.read_bytes()
-    if data.startswith(b"\x1f\x8b"):
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            raise ValueError(f"{path} is a damaged gzip file ({error}); fetch or write it again") from error
-    if not data.strip():
-        raise ValueError(f"{path} is empty; expected sentences with entities")
-    return data
-
-
-def _decode(path: Path, data: bytes) -> str:
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(
-            f"{path}, line {line}: byte 0x{data[error.start]:02x} is not UTF-8; convert the file, for example with "
-            "iconv -f GB18030 -t UTF-8"
-        ) from error
 
 
 def _parse_columns(lines: Iterable[tuple[str, str]]) -> tuple[list[_Sentence], int]:
@@ -202,16 +172,6 @@ def _strip_positions(sentences: list[_Sentence]) -> bool:
             digits = following if counts_on else token[-1]
             sentence.tokens[index], position = token.removesuffix(digits), int(digits)
     return True
-
-
-def _parse_json(where: str, line: str) -> _Sentence:
-    try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise ValueError(f"{where} is not JSON ({error}); write one JSON object per line: {line[:80]!r}") from error
-    if not isinstance(record, dict):
-        raise ValueError(f"{where} is a {type(record).__name__}, expected one JSON object per line: {line[:80]!r}")
-    return _parse_record(where, record, None)
 
 
 def _parse_record(where: str, record: dict[str, Any], names: Sequence[str] | None) -> _Sentence:
@@ -299,7 +259,7 @@ def _build(sentences: list[_Sentence], source: str, joiner: str, **met: Any) -> 
         sentence.text, sentence.entities = _join(sentence.tokens, spans, joiner)
         repairs += broken
     for sentence in sentences:
-        if _HALF_PAIR.search(sentence.text):
+        if HALF_PAIR.search(sentence.text):
             raise ValueError(f"{sentence.where}: {sentence.text!r} has half a surrogate pair; write whole characters")
     rows = [{"text": s.text, "entities": [e._asdict() for e in sorted(s.entities)]} for s in sentences]
     overlapping = sum(len(split_overlaps(sentence.entities)[1]) for sentence in sentences)

@@ -10,7 +10,7 @@ tokenizer; called on texts it gives what the model takes.
 
 from dataclasses import dataclass, field
 from inspect import signature
-from math import isqrt
+from math import isqrt, prod
 from typing import Any
 
 import torch
@@ -57,10 +57,9 @@ def font_passport(
     model: PreTrainedModel, processing: ProcessorMixin | PreTrainedTokenizerBase
 ) -> dict[str, Any] | None:
     """Which fonts drew the characters of a model; None for one that has no pictures, or does not know."""
-    if hasattr(processing, "image_processor"):
-        return processing.image_processor.font_passport or processing.image_processor.passport(
-            processing.tokenizer.bank_tokens()
-        )
+    drawing = getattr(processing, "image_processor", None)
+    if drawing is not None:
+        return drawing.font_passport or drawing.passport(tokenizer_of(processing).bank_tokens())
     return getattr(model.config, "font_passport", None)
 
 
@@ -113,11 +112,31 @@ def load_model(
         model = auto_class.from_config(config, **remote)
         _draw(args, model, processing)
     tokenizer = tokenizer_of(processing)
-    inputs = signature(model.forward).parameters
-    tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name in inputs]  # BERT has no glyphs
+    _leave_out_inputs(tokenizer, model)
+    if model.config.model_type == "glyph_crm":
+        _check_bank(model, tokenizer)
     positions = getattr(config, "max_position_embeddings", tokenizer.model_max_length)
     tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
     return model, processing, labels or []
+
+
+def _leave_out_inputs(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
+    """Lets the tokenizer make only what the model takes (BERT: neither glyphs nor pinyin), also when it is reloaded."""
+    inputs = signature(model.forward).parameters
+    names = [name for name in tokenizer.model_input_names if name in inputs]
+    if names != tokenizer.model_input_names:
+        tokenizer.model_input_names = tokenizer.init_kwargs["model_input_names"] = names  # init_kwargs are saved
+
+
+def _check_bank(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuses a tokenizer that numbers or draws characters differently from the model's bank."""
+    rows, *shape = model.base_model.get_input_embeddings().pictures.shape
+    if tokenizer.glyph_vocab_size != rows or tokenizer.glyph_values not in (None, prod(shape)):
+        raise ValueError(
+            f"the model has a bank of {rows} pictures {shape} ({prod(shape)} values), its tokenizer numbers "
+            f"{tokenizer.glyph_vocab_size} and its image processor draws {tokenizer.glyph_values} values; take model "
+            "and processor from one folder, as they were saved, or give --from_scratch True"
+        )
 
 
 def _labels(name: str, config: PreTrainedConfig, labels: list[str] | None, training: bool) -> list[str] | None:

@@ -1,7 +1,7 @@
 # Copyright 2026 The hanziformers authors. Licensed under the Apache License, Version 2.0.
 """Configuration of GlyphCRM.
 
-Ai et al., 2021, "GlyphCRM: Bidirectional Encoder Representation for Chinese Character with its Glyph".
+Li et al., 2021, "GlyphCRM: Bidirectional Encoder Representation for Chinese Character with its Glyph".
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""GlyphCRM (Ai et al., 2021): a BERT that knows its characters by their pictures alone.
+"""GlyphCRM (Li et al., 2021): a BERT that knows its characters by their pictures alone.
 
     glyph_ids -> CharacterBank of HanGlyph -> R, G1, G2                                         [B, L, H] each
     h_0 = dropout(LayerNorm(dropout(R) + position + token type))                                [B, L, H]

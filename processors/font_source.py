@@ -30,7 +30,7 @@ from PIL import Image, ImageFont
 from .glyph_cache import read_json, write_json
 
 CODES = 0x110000
-_RULES = 1  # goes into the names of kept findings: to be raised whenever `examine` changes
+_RULES = 2  # goes into the names of kept findings: to be raised whenever `examine` changes
 _SCAN = 32  # px: the size at which a font is looked through
 _LARGE, _MEASURED = 256, 300  # px and number of characters: where a font's ink usually lies
 _REPEATS = 4  # so many Han characters may look the same (a radical, its compatibility forms); more are a placeholder

@@ -35,7 +35,7 @@ from .glyph_cache import cache_folder, read_arrays, write_arrays
 
 logger = logging.get_logger(__name__)
 
-_RULES = 1  # goes into the key of kept pictures: to be raised whenever the same font would be drawn differently
+_RULES = 2  # goes into the key of kept pictures: to be raised whenever the same font would be drawn differently
 _KEPT = 512  # so many tokens at once are kept on disk; fewer in memory
 _MEMORY = 1 << 26  # bytes of pictures kept in memory
 _BRACKETS = re.compile(r"\[([^\[\]]+)\]")

@@ -7,6 +7,8 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import Image
 
 NOTDEF = (100, 0, 900, 800)
+# one of each extension of Han from B to I, and of two private-use areas
+RARE = "".join(map(chr, (0x20000, 0x2A700, 0x2B740, 0x2B820, 0x2CEB0, 0x30000, 0x31350, 0x2EBF0, 0xE000, 0xF0000)))
 
 
 def box_font(path: Path, boxes: dict[int, tuple[int, int, int, int] | None], family: str = "Test Boxes") -> Path:
@@ -38,6 +40,11 @@ def box_font(path: Path, boxes: dict[int, tuple[int, int, int, int] | None], fam
     builder.setupPost()
     builder.save(path)
     return path
+
+
+def rare_font(path: Path) -> Path:
+    """A font of `RARE`: each character a bar at a place of its own."""
+    return box_font(path, {ord(c): (90 * place, 0, 90 * place + 90, 800) for place, c in enumerate(RARE)}, "Rare Bars")
 
 
 def picture_folder(path: Path, files: dict[str, str | bytes]) -> Path:

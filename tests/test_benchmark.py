@@ -2,12 +2,14 @@
 
 import importlib.util
 import json
+import os
 import statistics
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 SCRIPT = Path(__file__).parent.parent / "run_scripts" / "benchmark.py"
 
@@ -17,28 +19,41 @@ OPTIONS = ["--size", "tiny", "--rounds", "2", "--batch", "2", "--length", "12", 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Both parts, with the masked-LM heads, on drawn text and made-up tokens, as a person runs it."""
+    """All that measures in one process, with masked-LM heads, on drawn text and made-up tokens, as a person runs it."""
     folder = tmp_path_factory.mktemp("benchmark")
-    options = [*OPTIONS, "--head", "masked_lm", "--text_lengths", "20", "50", "--text_batches", "1", "3"]
+    options = [*OPTIONS, "--part", "chinese_bert", "glyph_crm", "text", "--head", "masked_lm", "--chunks", "2", "5"]
+    options += ["--text_lengths", "20", "50", "--text_batches", "1", "3"]
     command = [sys.executable, str(SCRIPT), "--output_dir", str(folder), *options]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120)
+    env = os.environ | {"HANZIFORMERS_CACHE": str(folder / "cache")}
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=300, env=env)
     assert done.returncode == 0, done.stderr
     assert (folder / "benchmark.md").read_text(encoding="utf-8").strip() == done.stdout.strip()
     return json.loads((folder / "benchmark.json").read_text(encoding="utf-8")), done.stdout
 
 
 @pytest.fixture(scope="module")
-def main():
+def script():
     spec = importlib.util.spec_from_file_location("benchmark", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.main
+    return module
+
+
+@pytest.fixture
+def main(script):
+    return script.main
+
+
+def seconds(cell):
+    """What a cell of times in the Markdown says: "1.2 s" or "3.4 ms"."""
+    number, unit = cell.split()
+    return float(number) * {"s": 1, "ms": 0.001}[unit]
 
 
 def test_numbers_are_medians_and_their_quotients(made):
     result, _ = made
     rows = [row for rows in result["tables"].values() for row in rows]
-    assert len(rows) == 5 + 4
+    assert len(rows) == 5 + 5 + 4 + 4
     for row in rows:
         assert row["medians"].keys() == row["rounds"].keys()
         for name, seconds in row["rounds"].items():
@@ -52,21 +67,41 @@ def test_numbers_are_medians_and_their_quotients(made):
 
 def test_tables_name_what_was_compared(made):
     result, _ = made
-    models, texts = result["tables"].values()
-    assert {"forward, table of characters warm", "AdamW step"} <= {row["case"] for row in models}
-    assert all(row["ratios"].keys() == {"hanziformers / BertForMaskedLM"} for row in models)
+    chinese_bert, glyph_crm, convolutions, texts = result["tables"].values()
+    for models in (chinese_bert, glyph_crm):
+        assert {"forward, table of characters warm", "AdamW step"} <= {row["case"] for row in models}
+    bert = "hanziformers / BertForMaskedLM"
+    assert all(row["ratios"].keys() == {bert} for row in chinese_bert)
+    naive = {"every position / hanziformers", "every position / BertForMaskedLM"}
+    assert all(row["ratios"].keys() == {bert} | naive for row in glyph_crm)
+    forms = {"direct", "channels last", "bfloat16 autocast"}
+    assert all(row["ratios"].keys() == {f"{form} / frequencies" for form in forms} for row in convolutions)
+    assert [row["case"] for row in convolutions] == [
+        f"{case}, {chunk} pictures at a time" for chunk in (2, 5) for case in ("forward", "forward + backward")
+    ]
     assert all(len(row["ratios"]) == 2 and len(row["medians"]) == 3 for row in texts)
     assert [row["case"] for row in texts] == [
         f"{length} characters, {calls}" for length in (20, 50) for calls in ("one text a call", "3 texts a call")
     ]
 
 
+def test_titles_say_what_glyph_crm_read(made):
+    result, _ = made
+    _, glyph_crm, convolutions, _ = result["tables"]
+    assert "of them distinct" in glyph_crm
+    assert "(GlyphCrmForMaskedLM) and" in glyph_crm
+    assert "pictures of 24 px, 4 and 8 channels, a bank of 23,236" in glyph_crm
+    assert "5x5 convolutions" in convolutions
+    assert "24 px, 4 channels" in convolutions
+
+
 def test_whole_step_is_the_sum_of_its_parts(made):
     result, _ = made
-    rows = {row["case"]: row["rounds"] for row in next(iter(result["tables"].values()))}
-    for name, seconds in rows["training step: the two together"].items():
-        parts = zip(rows["forward + backward"][name], rows["AdamW step"][name], strict=True)
-        assert seconds == pytest.approx([sum(both) for both in parts])
+    for table in list(result["tables"].values())[:2]:
+        rows = {row["case"]: row["rounds"] for row in table}
+        for name, times in rows["training step: the two together"].items():
+            parts = zip(rows["forward + backward"][name], rows["AdamW step"][name], strict=True)
+            assert times == pytest.approx([sum(both) for both in parts])
 
 
 def test_markdown_holds_every_row_and_the_machine(made):
@@ -75,15 +110,17 @@ def test_markdown_holds_every_row_and_the_machine(made):
     assert "torch" in result["machine"]
     assert "transformers" in result["machine"]
     assert "pypinyin" in result["machine"]
+    assert "pillow" in result["machine"]
     assert result["command"] in printed
     assert result["command"].startswith("python run_scripts/benchmark.py ")
     for title, rows in result["tables"].items():
-        assert f"## {title}\n" in printed
+        table = printed.split(f"## {title}\n")[1].split("## ")[0]
         for row in rows:
-            line = next(line for line in printed.splitlines() if line.startswith(f"| {row['case']} |"))
-            numbers = [float(cell.split()[0]) for cell in line.split("|")[2:-1]]
-            expected = [*(1000 * value for value in row["medians"].values()), *row["ratios"].values()]
-            assert numbers == pytest.approx(expected, rel=0.01)
+            line = next(line for line in table.splitlines() if line.startswith(f"| {row['case']} |"))
+            cells = line.split("|")[2:-1]
+            times, ratios = cells[: len(row["medians"])], cells[len(row["medians"]) :]
+            assert [seconds(cell) for cell in times] == pytest.approx(list(row["medians"].values()), rel=0.01)
+            assert [float(cell) for cell in ratios] == pytest.approx(list(row["ratios"].values()), rel=0.01)
 
 
 def test_own_text_vocabulary_and_one_part(main, tmp_path):
@@ -91,7 +128,7 @@ def test_own_text_vocabulary_and_one_part(main, tmp_path):
     (tmp_path / "text.txt").write_text("\n".join([sentence] * 20), encoding="utf-8")
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *sorted(set(sentence))]
     (tmp_path / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
-    own = ["--text", str(tmp_path / "text.txt"), "--vocab", str(tmp_path / "vocab.txt"), "--part", "model"]
+    own = ["--text", str(tmp_path / "text.txt"), "--vocab", str(tmp_path / "vocab.txt"), "--part", "chinese_bert"]
     main([*OPTIONS, *own, "--dtype", "bfloat16", "--output_dir", str(tmp_path / "made")])
     result = json.loads((tmp_path / "made" / "benchmark.json").read_text(encoding="utf-8"))
     ((title, rows),) = result["tables"].items()
@@ -99,6 +136,51 @@ def test_own_text_vocabulary_and_one_part(main, tmp_path):
     assert "bfloat16" in title
     assert all(row["ratios"].keys() == {"hanziformers / BertModel"} for row in rows)
     assert result["text"].startswith(f"{20 * len(sentence)} characters")
+
+
+def test_glyph_crm_reads_the_pictures_of_the_text(script, tmp_path, monkeypatch):
+    """Also of characters outside of the vocabulary; and both ways through HanGlyph give one model's output."""
+    monkeypatch.setenv("HANZIFORMERS_CACHE", str(tmp_path / "cache"))
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"银行长在一块石头上"]
+    (tmp_path / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
+    (tmp_path / "text.txt").write_text("银行行长在 一块石头上种种子。" * 20, encoding="utf-8")
+    seen = {}
+    measure_model = script.measure_model
+
+    def keep(arguments, ours, batch, device):
+        seen.update(model=ours, batch=batch)
+        return measure_model(arguments, ours, batch, device)
+
+    monkeypatch.setattr(script, "measure_model", keep)
+    own = ["--text", str(tmp_path / "text.txt"), "--vocab", str(tmp_path / "vocab.txt"), "--part", "glyph_crm"]
+    script.main([*OPTIONS, *own, "--chunks", "2", "--output_dir", str(tmp_path / "made")])
+    model, batch = seen["model"].eval(), seen["batch"]
+    assert not batch["extra_glyphs"].shape[1]
+    assert int(batch["glyph_ids"].max()) >= len(tokens)
+    assert model.get_input_embeddings().pictures[batch["glyph_ids"].unique()].flatten(1).any(1).all()
+    with torch.no_grad():
+        bank, naive = model(**batch), script.every_position(model, batch)
+    torch.testing.assert_close(bank.last_hidden_state, naive.last_hidden_state, atol=1e-5, rtol=1e-5)
+
+
+def test_drawing_is_measured_against_its_cache(main, tmp_path):
+    main(["--part", "drawing", "--rounds", "1", "--draw_tokens", "600", "--output_dir", str(tmp_path)])
+    result = json.loads((tmp_path / "benchmark.json").read_text(encoding="utf-8"))
+    ((title, (row,)),) = result["tables"].items()
+    assert "drawing on one core; 1 rounds" in title
+    assert row["case"] == "600 tokens, song, hei, kai, 24 px, grey"
+    assert row["ratios"]["drawn / from the cache"] > 1
+
+
+def test_few_tokens_are_refused(main, tmp_path):
+    with pytest.raises(ValueError, match="511 tokens .*draw_tokens=511: the cache keeps no fewer than 512"):
+        main(["--part", "drawing", "--draw_tokens", "511", "--output_dir", str(tmp_path)])
+
+
+def test_unknown_part_is_refused(main, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["--part", "model", "--output_dir", str(tmp_path)])
+    assert "invalid choice: 'model'" in capsys.readouterr().err
 
 
 def test_short_text_is_refused(main, tmp_path):

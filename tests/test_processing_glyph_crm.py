@@ -1,17 +1,14 @@
 """No character is out of vocabulary: what a font has reaches the encoder as its own picture, on every path."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+import shutil
 
 import numpy as np
 import pytest
 import torch
-from fontTools.fontBuilder import FontBuilder
-from fontTools.pens.ttGlyphPen import TTGlyphPen
+from font_tools import RARE, rare_font
 from glyph_tools import SPECIAL, TOKENS, VOCABULARY, NumberPictures
+from remote_tools import run_without_package
 from transformers import (
     AutoProcessor,
     AutoTokenizer,
@@ -35,32 +32,15 @@ from hanziformers import (
 from hanziformers.processors.processing_glyph_crm import _USUAL
 from hanziformers.tokenization.vocabulary import has_picture
 
-OWN = "\ue000\U00020000"  # characters that only the user's font has
-UNSEEN = "㐀あ々" + OWN  # outside of the bank
-NOWHERE = "\U000e0fff\U0010fffd"[1]  # no font has it
+OWN = RARE  # characters that the user's font has
+UNSEEN = "㐀あア각々" + OWN  # outside of the bank
+NOWHERE = "\U0010fffd"  # no font has it
+PRIVATE = "\ue000"
 
 
 @pytest.fixture(scope="module")
 def font(tmp_path_factory):
-    """A font with a private-use character and one of Extension B: a bar that lies and one that stands."""
-    pens = {".notdef": TTGlyphPen(None)}
-    for name, (right, top) in {"lies": (800, 200), "stands": (200, 800)}.items():
-        pens[name] = TTGlyphPen(None)
-        for number, corner in enumerate([(0, 0), (0, top), (right, top), (right, 0)]):
-            (pens[name].lineTo if number else pens[name].moveTo)(corner)
-        pens[name].closePath()
-    builder = FontBuilder(1000)
-    builder.setupGlyphOrder(list(pens))
-    builder.setupCharacterMap({ord(OWN[0]): "lies", ord(OWN[1]): "stands"})
-    builder.setupGlyf({name: pen.glyph() for name, pen in pens.items()})
-    builder.setupHorizontalMetrics({name: (1000, 0) for name in pens})
-    builder.setupHorizontalHeader(ascent=880, descent=-120)
-    builder.setupNameTable({"familyName": "Bars", "styleName": "Regular"})
-    builder.setupOS2()
-    builder.setupPost()
-    path = tmp_path_factory.mktemp("font") / "bars.ttf"
-    builder.save(path)
-    return str(path)
+    return str(rare_font(tmp_path_factory.mktemp("font") / "bars.ttf"))
 
 
 @pytest.fixture
@@ -107,7 +87,7 @@ def test_unseen_characters_have_vectors_of_their_own(processor):
     assert_all_differ(first_vectors(make_model(processor), inputs))
     for tokenizer in (BertTokenizer(VOCABULARY), ChineseBertTokenizer(VOCABULARY)):
         assert tokenizer("㐀")["input_ids"] == tokenizer("あ")["input_ids"] == [2, 1, 3]  # BERT: two [UNK]
-        assert tokenizer(OWN[0])["input_ids"] == [2, 3]  # or nothing at all
+        assert tokenizer(PRIVATE)["input_ids"] == [2, 3]  # or nothing at all
     expected = processor.image_processor.draw(list(UNSEEN)).reshape(len(UNSEEN), -1)
     assert np.array_equal(inputs["extra_glyphs"][:, 0], expected)
     assert not processor.tokenizer.undrawn
@@ -230,7 +210,7 @@ def test_training_and_evaluation_see_the_pictures(processor, tmp_path):
     metrics = trainer.evaluate()
     assert np.isfinite(metrics["eval_loss"])
     pictures = {row.numpy().tobytes() for batch in seen for rows in batch["extra_glyphs"] for row in rows if row.any()}
-    unseen = processor.image_processor.draw(list("㐀あ" + OWN)).reshape(4, -1)
+    unseen = processor.image_processor.draw(list("㐀あ" + OWN)).reshape(2 + len(OWN), -1)
     assert pictures == {row.tobytes() for row in unseen}
     again = AutoTokenizer.from_pretrained(tmp_path / "checkpoint-2")
     assert np.array_equal(again(UNSEEN, return_tensors="np")["extra_glyphs"][0].any(1), [True] * len(UNSEEN))
@@ -263,12 +243,7 @@ def test_pipelines_over_a_folder(processor, tmp_path):
 
 
 REMOTE = """
-import json, os, sys
-source, target, repository = sys.argv[1:]
-sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in getattr(f, "__module__", type(f).__module__).lower()]
-sys.path[:] = [p for p in sys.path if os.path.abspath(p) != repository and os.path.exists(p)]
-sys.modules["hanziformers"] = None
-import torch, transformers
+source, target = sys.argv[1:]
 texts = json.load(open(f"{source}/texts.json"))
 processor = transformers.AutoProcessor.from_pretrained(source, trust_remote_code=True)
 tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=True)
@@ -284,22 +259,25 @@ torch.save(found, f"{target}/found.pt")
 """
 
 
-def test_without_the_package(processor, tmp_path):
-    source, target = tmp_path / "source", tmp_path / "target"
+def test_without_the_package(font, tmp_path):
+    """All unseen characters look the same there, also where neither the package nor the user's font is."""
+    source, target, own = tmp_path / "source", tmp_path / "target", tmp_path / "own.ttf"
+    shutil.copyfile(font, own)
+    drawing = HanziGlyphImageProcessor(styles=["song"], size=24, fonts={"song": [str(own)]}, save_fonts=True)
+    processor = GlyphCrmProcessor(drawing, GlyphCrmTokenizer(VOCABULARY))
     target.mkdir()
-    model, texts = make_model(processor), [f"{character}好" for character in OWN]
+    model, texts = make_model(processor), [f"{character}好" for character in UNSEEN]
     model.save_pretrained(source)
     processor.save_pretrained(source)
     (source / "texts.json").write_text(json.dumps(texts))
-    environment = {**os.environ, "HF_MODULES_CACHE": str(tmp_path / "modules"), "HF_HUB_OFFLINE": "1"}
-    repository = str(Path(__file__).parents[1])
-    command = [sys.executable, "-c", REMOTE, str(source), str(target), repository]
-    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    inputs = processor(texts, padding=True, return_tensors="pt")
     with torch.no_grad():
-        expected = model(**processor(texts, padding=True, return_tensors="pt")).last_hidden_state
+        expected = model(**inputs).last_hidden_state
+    own.unlink()
+    run_without_package(REMOTE, source, target, folder=tmp_path / "work")
     for found in torch.load(target / "found.pt"):
         torch.testing.assert_close(found, expected)
+    assert_all_differ(expected[:, 1])
 
 
 def test_wrong_parts_are_explained(processor):

@@ -1,13 +1,10 @@
 """Saved folders carry their code: whoever has transformers but not this package loads them with trust_remote_code."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from remote_tools import run_without_package
 
 from hanziformers import ChineseBertTokenizer
 
@@ -15,9 +12,11 @@ CODE = {
     "configuration_chinese_bert.py",
     "modeling_chinese_bert.py",
     "chinese_bert_embeddings.py",
+    "checks.py",
     "distinct.py",
+    "task_outputs.py",
 }
-TOKENIZER_CODE = {"tokenization_chinese_bert.py", "pinyin.py", "vocabulary.py"}
+TOKENIZER_CODE = {"tokenization_chinese_bert.py", "pinyin.py", "texts.py", "vocabulary.py"}
 HEADS = {
     "AutoModel": "ChineseBertModel",
     "AutoModelForMaskedLM": "ChineseBertForMaskedLM",
@@ -30,20 +29,7 @@ TEXTS = ["银行行长很忙，今天天气好。", "重庆的行人 hello 12", 
 
 # What runs without the package. argv: folder of the saved models, folder for what it saves itself.
 REMOTE = """
-import importlib.util, json, os, sys
-source, target, repository = sys.argv[1:]
-sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in getattr(f, "__module__", type(f).__module__).lower()]
-sys.path[:] = [p for p in sys.path if os.path.abspath(p) != repository and os.path.exists(p)]
-sys.modules["hanziformers"] = None
-assert importlib.util.find_spec("hanziformers") is None
-try:
-    import hanziformers
-except ImportError:
-    pass
-else:
-    raise AssertionError("hanziformers can be imported")
-import torch, transformers
-torch.set_num_threads(1)
+source, target = sys.argv[1:]
 texts = json.load(open(f"{source}/texts.json", encoding="utf-8"))
 found = {}
 for auto in json.load(open(f"{source}/heads.json")):
@@ -123,21 +109,7 @@ def run_remote(source, target, cache):
     (source / "texts.json").write_text(json.dumps(TEXTS), encoding="utf-8")
     (source / "heads.json").write_text(json.dumps(list(HEADS)))
     target.mkdir()
-    cache.mkdir()
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PYTEST"))}
-    environment |= {"HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
-    repository = str(Path(__file__).resolve().parents[2])
-    run = subprocess.run(
-        [sys.executable, "-c", REMOTE, str(source), str(target), repository],
-        env=environment,
-        cwd=cache,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
+    run_without_package(REMOTE, source, target, folder=cache)
     return torch.load(target / "found.pt")
 
 

@@ -331,6 +331,11 @@ def test_wrong_ids_and_pictures_are_explained():
             TOKENIZER.pad([{**encoded, "glyph_ids": [2, wrong, 3]}], return_tensors="pt")
     with pytest.raises(ValueError, match=r"int64 \[1, 7\], but must be uint8 \[E, 32\]"):
         TOKENIZER.pad([{**encoded, "extra_glyphs": np.ones((1, 7), int)}], return_tensors="pt")
+    with pytest.raises(ValueError, match=r"float64 \[1, 32\], but must be uint8"):
+        TOKENIZER.pad([{**encoded, "extra_glyphs": np.ones((1, 32))}], return_tensors="pt")
+    for value in (-1, 256):
+        with pytest.raises(ValueError, match=f"extra_glyphs of an example holds {value}, but is ink from 0 to 255"):
+            TOKENIZER.pad([{**encoded, "extra_glyphs": np.full((1, 32), value)}], return_tensors="pt")
     with pytest.raises(ValueError, match="glyph_values=0 must be None"):
         GlyphCrmTokenizer(VOCABULARY, glyph_values=0)
 

@@ -35,8 +35,9 @@ class GlyphCrmTokenizer(TokenizersBackend):
       N + its code point. The bank holds the V tokens of the vocabulary in order of their ids, then `extra_characters`.
     - In tensors (`return_tensors`, also of `pad` and of the collators that call it): 0..N-1 as before, and N + i for
       row i of the example's own `extra_glyphs` [B, E, F*h*w] uint8, the pictures of its characters outside the bank.
-      Shorter examples are filled up with zero rows; E may be 0. There are extra_glyphs as soon as `glyph_values` is
-      known. Equal characters of an example share a row.
+      Shorter examples are filled up with zero rows (below: a pipeline with batches needs `padding_side` "right", the
+      default); E may be 0. There are extra_glyphs as soon as `glyph_values` is known. Equal characters of an example
+      share a row.
 
     Those pictures are drawn by `image_processor`: set by GlyphCrmProcessor, or loaded when first needed from the folder
     that the tokenizer was loaded from; it is saved beside the tokenizer. What cannot be drawn gets the picture of
@@ -385,6 +386,9 @@ def _checked(pictures: Any, values: int | None) -> np.ndarray | None:
             f"extra_glyphs of an example is {array.dtype} {list(array.shape)}, but must be uint8 [E, "
             f"{values or 'F*h*w'}]; leave it out and give glyph_ids as they are in lists, or encode the text again"
         )
+    if array.min() < 0 or array.max() > 255:
+        wrong = array.min() if array.min() < 0 else array.max()
+        raise ValueError(f"extra_glyphs of an example holds {wrong}, but is ink from 0 to 255; encode the text again")
     return array.astype(np.uint8)
 
 

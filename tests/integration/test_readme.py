@@ -30,13 +30,24 @@ def place(tmp_path_factory):
 def test_quickstart_prints_scores_entities_and_the_reload(place):
     folder, done = place
     assert re.search(r"^test precision [0-9.]+ recall [0-9.]+ f1 [0-9.]+$", done.stdout, re.MULTILINE)
-    assert done.stdout.count("。\n") == 3  # the three sentences
+    assert done.stdout.count("。\n") == 4  # the four sentences
     for start, end, characters in re.findall(r"(\d+) to +(\d+)  (\S+)  \(", done.stdout):
         assert len(characters) == int(end) - int(start)
     assert "in a second process: the same" in done.stdout
     assert "%|" in done.stderr  # progress bars
     results = json.loads((folder / "outputs" / "quickstart" / "all_results.json").read_text())
     assert f"f1 {results['test_f1']:.4f}" in done.stdout
+
+
+def test_the_quickstart_of_glyph_crm(tmp_path):
+    options = ["--model_type", "glyph_crm", "--num_train_epochs", "1", "--output_dir", "glyphs"]
+    command = [sys.executable, str(REPOSITORY / "run_scripts" / "quickstart.py"), *options]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert re.search(r"^test precision [0-9.]+ recall [0-9.]+ f1 [0-9.]+$", done.stdout, re.MULTILINE)
+    assert "in a second process: the same" in done.stdout
+    assert json.loads((tmp_path / "glyphs" / "config.json").read_text())["model_type"] == "glyph_crm"
+    assert (tmp_path / "glyphs" / "fonts" / "song.woff2").is_file()
 
 
 def test_the_code_of_the_readme_runs(place, monkeypatch):

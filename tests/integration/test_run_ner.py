@@ -10,7 +10,7 @@ import pytest
 import torch
 from datasets import ClassLabel, Dataset, Features, Sequence, Value
 from safetensors.torch import load_file
-from transformers import AutoModelForTokenClassification, BertForTokenClassification, pipeline
+from transformers import AutoModelForTokenClassification, AutoProcessor, BertForTokenClassification, pipeline
 
 import hanziformers  # noqa: F401
 from hanziformers.processors.ner_data import read_ner
@@ -19,6 +19,10 @@ REPOSITORY = Path(__file__).parents[2]
 SCRIPT = REPOSITORY / "run_scripts" / "run_ner.py"
 SAMPLE = REPOSITORY / "tests" / "data" / "ner_sample"
 TINY = "hidden_size=32,num_hidden_layers=1,num_attention_heads=2,intermediate_size=48,max_position_embeddings=64"
+OWN = {
+    "chinese_bert": ",glyph_embedding_dim=192,pinyin_embedding_size=8",
+    "glyph_crm": ",glyph_size=24,first_block_channels=2,second_block_channels=4",
+}
 SPLITS = {"train": 160, "validation": 40, "test": 40}
 
 
@@ -38,7 +42,7 @@ def data(tmp_path_factory):
 
 
 def options(data, output, *more, model_type="chinese_bert", epochs=2):
-    extra = ",glyph_embedding_dim=27,pinyin_embedding_size=8" if model_type == "chinese_bert" else ""
+    extra = OWN.get(model_type, "")
     named = {
         "model_type": model_type,
         "vocab_file": data / "vocab.txt",
@@ -143,6 +147,25 @@ def test_bert_trains_the_same_way(data, main, tmp_path):
     results = main(options(data, tmp_path / "bert", model_type="bert", epochs=1))
     assert set(results) == {"validation", "test"}
     assert isinstance(AutoModelForTokenClassification.from_pretrained(tmp_path / "bert"), BertForTokenClassification)
+
+
+def test_glyph_crm_trains_the_same_way(data, main, tmp_path):
+    """And reloads: the pipeline over the folder says what the program predicted, at the same places."""
+    folder = tmp_path / "glyphs"
+    more = ["--vocabulary_bank", "True", "--num_train_epochs", "1"]
+    main([*options(data, folder, model_type="glyph_crm"), *more])
+    model = AutoModelForTokenClassification.from_pretrained(folder)
+    assert type(model).__name__ == "GlyphCrmForTokenClassification"
+    processor = AutoProcessor.from_pretrained(folder)
+    pictures = torch.from_numpy(processor.draw_bank())
+    assert torch.equal(model.base_model.get_input_embeddings().pictures, pictures)
+    rows = [json.loads(line) for line in (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
+    ner = pipeline("token-classification", model=str(folder), aggregation_strategy="simple", ignore_labels=[])
+    for row, entities in zip(rows[:8], ner([row["text"] for row in rows[:8]], batch_size=4), strict=True):
+        text = row["text"]
+        covered = [place for entity in entities for place in range(entity["start"], entity["end"])]
+        assert {place for place in range(len(text)) if not text[place].isspace()} <= set(covered)
+        assert covered == sorted(covered)
 
 
 def test_fine_tunes_a_checkpoint_on_a_hub_style_data_set(trained, data, main, tmp_path):

@@ -23,6 +23,13 @@ tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"银行长"]
 tokenizer = hanziformers.ChineseBertTokenizer(dict(zip(tokens, range(9))))
 config = AutoConfig.for_model("chinese_bert", vocab_size=8, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
                               intermediate_size=16, glyph_embedding_dim=4, pinyin_embedding_size=4)
+from hanziformers.processors.font_source import shipped_folder
+assert str(shipped_folder()).startswith(r"{folder}"), shipped_folder()
+for style in ("song", "kai", "seal", "bronze"):
+    drawing = hanziformers.HanziGlyphImageProcessor(styles=[style], size=24, substitute=False)
+    pictures = drawing.draw(["人", "山"])
+    assert pictures.any((1, 2, 3)).all() and (pictures[0] != pictures[1]).any(), style
+    assert r"{folder}" in drawing._chains[0].sources()[0][1].name
 print(tuple(AutoModel.from_config(config)(**tokenizer("银行行长", return_tensors="pt")).last_hidden_state.shape))
 """
 
@@ -49,6 +56,11 @@ def test_it_holds_every_file_of_the_package_and_no_other(wheel):
     expected |= {f"hanziformers/{room}/{path.name}" for room in ROOMS for path in (REPOSITORY / room).glob("*.py")}
     assert {name for name in names if name.endswith(".py")} == expected
     assert "hanziformers/py.typed" in names
+    fonts = (REPOSITORY / "hanziformers" / "font_files").rglob("*.*")
+    expected = {path.relative_to(REPOSITORY).as_posix() for path in fonts}
+    assert {name for name in names if "/font_files/" in name} == expected
+    assert any(name.endswith(".woff2") for name in expected)
+    assert any(name.endswith("-OFL.txt") for name in expected)
     assert any(name.endswith("LICENSE") for name in names)
 
 

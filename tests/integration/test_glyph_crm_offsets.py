@@ -1,0 +1,82 @@
+"""text[start:end] of every entity is the characters it names, for GlyphCRM: one token a character, whatever the text.
+
+The pipeline, the tokenizer and the model are the real ones; only the model's answer is fixed: logits by token id.
+"""
+
+import pytest
+import torch
+from glyph_tools import SPECIAL, NumberPictures
+from test_pipeline_offsets import CITIES, GROUPING, LABELS, NASTY, STRATEGIES, expected_spans, spans
+from transformers import pipeline
+
+from hanziformers import GlyphCrmConfig, GlyphCrmForTokenClassification, GlyphCrmTokenizer
+
+VOCABULARY = {token: row for row, token in enumerate([*SPECIAL, *"北京上海银行的很我在人一"])}
+RARE = "𠀀𰻝各あ"
+
+
+class Squares(NumberPictures):
+    """Bits of a checksum in a picture of 24 x 24."""
+
+    def draw(self, tokens):
+        small = super().draw(tokens).reshape(-1, 1, 4, 8)
+        return small.repeat(6, axis=2).repeat(3, axis=3)
+
+
+def build(**options):
+    """A pipeline whose model calls the characters of two cities LOC, after it has looked at all the pictures."""
+    tokenizer = GlyphCrmTokenizer(VOCABULARY, **options)
+    tokenizer.image_processor = Squares()
+    config = GlyphCrmConfig(
+        vocab_size=len(tokenizer),
+        glyph_size=24,
+        first_block_channels=2,
+        second_block_channels=2,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        intermediate_size=8,
+        max_position_embeddings=512,
+        id2label=dict(enumerate(LABELS)),
+        label2id={label: row for row, label in enumerate(LABELS)},
+    )
+    table = torch.zeros(len(tokenizer), len(LABELS))
+    for token, row in VOCABULARY.items():
+        table[row, LABELS.index(CITIES.get(token, "O"))] = 5 + row / 100
+
+    def answer(model, args, kwargs, output):
+        assert kwargs["extra_glyphs"].shape[::2] == (len(kwargs["input_ids"]), 576)
+        sizes.add(kwargs["extra_glyphs"].shape[1])
+        output.logits = table[kwargs["input_ids"]]
+        return output
+
+    sizes = set()
+    model = GlyphCrmForTokenClassification(config).eval()
+    model.base_model.set_glyphs(torch.from_numpy(Squares().draw(tokenizer.bank_tokens())))
+    model.register_forward_hook(answer, with_kwargs=True)
+    return pipeline("token-classification", model=model, tokenizer=tokenizer, device="cpu"), sizes
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_city_beside_anything(strategy):
+    """In batches whose texts have different numbers of characters outside of the bank."""
+    pipe, sizes = build()
+    noises = [*NASTY.values(), RARE]
+    texts = [f"{noise}北京 {noise}的上海{noise}" for noise in noises]
+    for size in (1, 9) if strategy == "simple" else (9,):
+        for text, entities in zip(texts, pipe(texts, aggregation_strategy=strategy, batch_size=size), strict=True):
+            assert spans(entities) == expected_spans(text, strategy), text
+            for entity in entities:
+                assert entity["word"].replace(" ", "") == text[entity["start"] : entity["end"]]
+    assert len(RARE) in sizes
+    assert len(sizes) > 1
+
+
+@pytest.mark.parametrize("strategy", GROUPING)
+def test_windows(strategy):
+    pipe, sizes = build(model_max_length=16)
+    texts = ["我" * shift + f"北京的{RARE}很{RARE[2]}的上海人" * 4 for shift in range(0, 8, 2)]
+    for size in (1, 3) if strategy == "simple" else (3,):
+        many = pipe(texts, aggregation_strategy=strategy, stride=4, batch_size=size)
+        assert [spans(entities) for entities in many] == [expected_spans(text, strategy) for text in texts]
+    assert max(sizes) == len(RARE)

@@ -1,0 +1,48 @@
+"""Runs a program where transformers is installed and hanziformers is not, as with trust_remote_code elsewhere."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+HIDE = """
+import importlib.util, json, os, sys
+repository = sys.argv.pop()
+sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in getattr(f, "__module__", type(f).__module__).lower()]
+sys.path[:] = [p for p in sys.path if os.path.abspath(p) != repository and os.path.exists(p)]
+sys.modules["hanziformers"] = None
+assert importlib.util.find_spec("hanziformers") is None
+try:
+    import hanziformers
+except ImportError:
+    pass
+else:
+    raise AssertionError("hanziformers can be imported")
+import torch, transformers
+torch.set_num_threads(1)
+"""
+
+
+def run_without_package(program: str, *arguments: Any, folder: Path) -> str:
+    """Runs a Python program (sys.argv[1:] are the arguments) in an empty working folder with its own module cache.
+
+    Returns:
+        What it wrote to stderr.
+    """
+    folder.mkdir()
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PYTEST"))}
+    environment |= {"HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": str(folder / "modules"), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", HIDE + program, *map(str, arguments), str(REPOSITORY)],
+        env=environment,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stderr

@@ -1,0 +1,118 @@
+"""load_model: models, processors and tokenizers that fit each other, and folders that work afterwards."""
+
+import numpy as np
+import pytest
+import torch
+from glyph_tools import SPECIAL
+from transformers import (
+    AutoModelForMaskedLM,
+    AutoModelForPreTraining,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    AutoProcessor,
+    AutoTokenizer,
+    pipeline,
+)
+
+from hanziformers import GlyphCrmProcessor, GlyphCrmTokenizer, HanziGlyphImageProcessor
+from hanziformers.building import ModelArguments, load_model
+
+BERT = "hidden_size=16,num_hidden_layers=1,num_attention_heads=2,intermediate_size=16,max_position_embeddings=32"
+GLYPH = BERT + ",glyph_size=24,first_block_channels=2,second_block_channels=2"
+BERT_INPUTS = ["input_ids", "token_type_ids", "attention_mask"]
+
+
+@pytest.fixture(scope="module")
+def vocabulary(tmp_path_factory):
+    path = tmp_path_factory.mktemp("vocabulary") / "vocab.txt"
+    path.write_text("\n".join([*SPECIAL, *"银行很忙"]) + "\n", encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def glyph_crm(vocabulary, tmp_path_factory):
+    """A folder of a small GlyphCRM with its processor."""
+    folder = tmp_path_factory.mktemp("glyphs")
+    args = ModelArguments(model_type="glyph_crm", vocab_file=vocabulary, config_overrides=GLYPH, vocabulary_bank=True)
+    model, processor, _ = load_model(args, AutoModelForPreTraining)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(("kind", "dropped"), [("glyph_crm", "glyph_ids"), ("chinese_bert", "pinyin_ids")])
+def test_a_baseline_keeps_to_berts_inputs(vocabulary, tmp_path, warnings, kind, dropped):
+    """BERT with the tokenizer of another model: also reloaded it makes nothing that BERT does not take."""
+    args = ModelArguments(model_type="bert", tokenizer_type=kind, vocab_file=vocabulary, config_overrides=BERT)
+    model, tokenizer, _ = load_model(args, AutoModelForPreTraining)
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    texts = ["银行㐀", "很[MASK]㐁"]
+    for load in (AutoTokenizer, AutoProcessor):
+        again = load.from_pretrained(tmp_path)
+        assert type(again) is type(tokenizer)
+        for one in (tokenizer, again):
+            assert one.model_input_names == BERT_INPUTS
+            assert sorted(one(texts)) == sorted(BERT_INPUTS)
+            assert dropped not in one.pad([one(text) for text in texts], return_tensors="pt")
+            assert sorted(one(texts, padding=True, return_tensors="pt")) == sorted(BERT_INPUTS)
+    for auto in (AutoModelForTokenClassification, AutoModelForSequenceClassification):
+        tuned, processing, labels = load_model(ModelArguments(str(tmp_path)), auto, ["O", "B-X"])
+        assert labels == ["O", "B-X"]
+        assert processing.model_input_names == BERT_INPUTS
+        tuned.save_pretrained(tmp_path / auto.__name__)
+        processing.save_pretrained(tmp_path / auto.__name__)
+    assert len(pipeline("fill-mask", str(tmp_path))(texts[1])) == 5
+    tag = pipeline("token-classification", str(tmp_path / "AutoModelForTokenClassification"), ignore_labels=[])
+    assert [entity["start"] for entity in tag(texts, batch_size=2)[0]] == [0, 1, 2]
+    pipeline("text-classification", str(tmp_path / "AutoModelForSequenceClassification"))(texts, batch_size=2)
+    assert not warnings  # nobody misses a picture
+
+
+def test_glyph_crm_keeps_its_inputs(glyph_crm):
+    for auto in (AutoModelForMaskedLM, AutoModelForTokenClassification):
+        labels = ["O", "B-X"] if auto is AutoModelForTokenClassification else None
+        _, processor, _ = load_model(ModelArguments(str(glyph_crm)), auto, labels)
+        assert processor.model_input_names == [*BERT_INPUTS, "glyph_ids", "extra_glyphs"]
+        assert processor("㐀", return_tensors="pt")["extra_glyphs"].shape == (1, 1, 576)
+
+
+def other_processor(size=24, extra=""):
+    vocab = {token: row for row, token in enumerate([*SPECIAL, *"银行很忙"])}
+    return GlyphCrmProcessor(HanziGlyphImageProcessor(styles=["song"], size=size), GlyphCrmTokenizer(vocab, extra))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"size": 48}, r"a bank of 9 pictures \[1, 24, 24\] \(576 values\).*draws 2304 values.*from one folder"),
+        ({"extra": "龘"}, r"a bank of 9 pictures.*tokenizer numbers 10"),
+    ],
+)
+def test_a_processor_of_another_bank_is_refused(glyph_crm, tmp_path, settings, message):
+    model = AutoModelForPreTraining.from_pretrained(glyph_crm)
+    model.save_pretrained(tmp_path)
+    processor = other_processor(**settings)
+    processor.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=message):
+        load_model(ModelArguments(str(tmp_path)), AutoModelForPreTraining)
+    if "size" in settings:  # without load_model: the model says so at the first batch, whether it has rare characters
+        for text in ("银行", "㐀"):
+            inputs = AutoProcessor.from_pretrained(tmp_path)(text, return_tensors="pt")
+            with pytest.raises(ValueError, match=r"extra_glyphs are torch\.uint8 .*2304.*B, E, 576"):
+                model(**inputs)
+
+
+def test_a_bank_of_another_size_from_overrides_is_refused(glyph_crm):
+    with pytest.raises(ValueError, match="a bank of 9 pictures"):
+        load_model(ModelArguments(str(glyph_crm), config_overrides="glyph_size=48"), AutoModelForPreTraining)
+
+
+def test_from_scratch_with_a_checkpoints_pictures(glyph_crm):
+    args = ModelArguments(str(glyph_crm), from_scratch=True)
+    model, processor, _ = load_model(args, AutoModelForPreTraining)
+    old = AutoModelForPreTraining.from_pretrained(glyph_crm)
+    pictures = [one.base_model.get_input_embeddings().pictures for one in (model, old)]
+    assert torch.equal(*pictures)
+    assert np.array_equal(pictures[0].numpy(), processor.draw_bank())
+    assert not torch.equal(model.predictions.decoder.weight, old.predictions.decoder.weight)

@@ -54,7 +54,7 @@ def test_the_code_of_the_readme_runs(place, monkeypatch):
     folder, _ = place
     monkeypatch.chdir(folder)
     blocks = code_blocks("README.md", "python")
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         for block in blocks:

@@ -146,10 +146,16 @@ def test_a_broken_off_run_goes_on(trained, data, main, tmp_path):
     assert [entry["epoch"] for entry in log if "eval_accuracy" in entry] == [1.0, 2.0, 3.0, 4.0]
 
 
+OWN_SIZES = {
+    "glyph_crm": ",glyph_size=24,first_block_channels=2,second_block_channels=4,glyph_initializer=kaiming",
+    "chinese_bert": ",glyph_embedding_dim=432,pinyin_embedding_size=8",
+}
+
+
 @pytest.mark.parametrize("model_type", ["glyph_crm", "chinese_bert"])
 def test_models_of_this_package_train_the_same_way(data, main, tmp_path, model_type):
     """Two steps; the folder alone is enough for the pipeline, also for a character that the vocabulary lacks."""
-    extra = ",glyph_embedding_dim=432,pinyin_embedding_size=8" if model_type == "chinese_bert" else ""
+    extra = OWN_SIZES[model_type]
     rare = tmp_path / "rare.csv"
     write_csv(rare, ["text"], [("这家店㐀好",), ("这家店㐁好",), ("好",)])
     arguments = options(data, tmp_path / "out", model_type=model_type, overrides=TINY + extra, epochs=1)
@@ -174,6 +180,18 @@ def test_pairs(data, main, tmp_path):
     found = found[0] if isinstance(found[0], list) else found
     assert {score["label"]: score["score"] for score in found} == pytest.approx(row["scores"], abs=1e-4)
     assert "text_pair" in (tmp_path / "pairs" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("model_type", ["glyph_crm", "chinese_bert"])
+def test_models_of_this_package_take_pairs(data, main, tmp_path, model_type):
+    form = {"files": "pairs_{}.tsv", "model_type": model_type, "overrides": TINY + OWN_SIZES[model_type], "epochs": 1}
+    main(options(data, tmp_path / "out", "--max_train_samples", "32", "--vocabulary_bank", "True", **form))
+    rows = read_lines(tmp_path / "out" / "predictions.jsonl")[:4]
+    classify = pipeline("text-classification", model=str(tmp_path / "out"), top_k=None)
+    for row in rows:
+        found = classify({"text": row["text"], "text_pair": row["text_pair"]})
+        found = found[0] if isinstance(found[0], list) else found
+        assert {score["label"]: score["score"] for score in found} == pytest.approx(row["scores"], abs=1e-4)
 
 
 def test_several_labels(data, main, tmp_path):

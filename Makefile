@@ -12,7 +12,7 @@ quickstart: $(VENV)/.ready
 	$(BIN)/python run_scripts/quickstart.py
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

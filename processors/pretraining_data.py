@@ -18,7 +18,7 @@ from zlib import crc32
 import datasets
 import numpy as np
 from datasets.distributed import split_dataset_by_node
-from torch.utils.data import IterableDataset
+from torch.utils.data import IterableDataset, get_worker_info
 from transformers import PreTrainedTokenizerBase
 from transformers.processing_utils import ProcessorMixin
 
@@ -266,6 +266,9 @@ class PretrainingStream(IterableDataset):
             for example in self._epoch(epoch):
                 number += 1
                 yield example
+            worker = get_worker_info()
+            if not number and worker is not None and worker.id:
+                return  # more workers than files: this one has none
             if not number:
                 raise ValueError("the documents give no example: are the files and the column `text` empty?")
             if not self.repeat:

@@ -187,8 +187,10 @@ def load_texts(args: PretrainingArguments, split: str) -> IterableDataset | None
         missing = [path for path in files if not Path(path).is_file()]
         if missing:
             raise FileNotFoundError(f"there is no file {missing[0]}; give paths or patterns that match files")
-        kind = "json" if files and ".json" in Path(files[0]).name else "text"
-        documents = load_dataset(kind, data_files=files, split="train", streaming=True) if files else None
+        kinds = {"json" if ".json" in Path(path).name else "text" for path in files}
+        if len(kinds) > 1:
+            raise ValueError(f"the {split} files are JSON lines and plain text mixed: {files}; give one kind")
+        documents = load_dataset(*kinds, data_files=files, split="train", streaming=True) if files else None
     if documents is None:
         return None
     first = next(iter(documents), {})
@@ -316,7 +318,6 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     metrics = {} if held_out is None else done[-1] if done else trainer.evaluate()
     trainer.save_metrics("eval", metrics)
     if trainer.is_world_process_zero():
-        write_curve(Path(training.output_dir), trainer.state.log_history)
         describe(args, trainer, metrics, sys.argv[1:] if argv is None else argv)
         print(*(f"{name} {value:.4f}" for name, value in metrics.items() if isinstance(value, float)))
     return metrics

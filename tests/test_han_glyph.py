@@ -5,7 +5,7 @@ import torch
 from glyph_crm_tools import SIZES, random_pictures
 from torch.nn import functional as F
 
-from hanziformers import GlyphCrmConfig
+from hanziformers import GlyphCrmConfig, GlyphCrmModel
 from hanziformers.modeling.han_glyph import FFT_PICTURES, GlyphConv, HanGlyph, correlate, position_maps
 
 
@@ -164,3 +164,31 @@ def test_initialised_as_torch_does():
             assert 0.97 * bound < part.weight.abs().max().item() <= bound
             assert part.bias.abs().max().item() <= bound
             assert part.weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.1)
+
+
+TINY_START = {
+    "vocab_size": 9,
+    "glyph_size": 24,
+    "first_block_channels": 8,
+    "second_block_channels": 16,
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 8,
+}
+
+
+def test_kaiming_keeps_the_ink_in_the_vectors():
+    pictures = (torch.rand(40, 1, 24, 24) < 0.3).float()
+    spread = {}
+    for kind in ("torch", "kaiming"):
+        torch.manual_seed(0)
+        model = GlyphCrmModel(GlyphCrmConfig(**TINY_START, glyph_initializer=kind))
+        encoder = model.get_input_embeddings().encoder
+        convs = [part for part in encoder.modules() if isinstance(part, GlyphConv)]
+        assert all((part.bias == 0).all() == (kind == "kaiming") for part in convs)
+        with torch.no_grad():
+            spread[kind] = encoder(pictures).std(0).mean()
+    assert spread["kaiming"] > 3 * spread["torch"]
+    with pytest.raises(Exception, match="glyph_initializer='he'.*'torch' or 'kaiming'"):
+        GlyphCrmConfig(glyph_initializer="he")

@@ -193,3 +193,12 @@ def test_no_length_is_too_long(length, seed):
 def test_documents_without_text():
     with pytest.raises(ValueError, match="no example"):
         next(iter(stream(texts=["", " "])))
+
+
+def test_more_workers_than_files():
+    loader = DataLoader(
+        stream(make=packs, shards=1), batch_size=None, num_workers=2, collate_fn=lambda example: example
+    )
+    examples = list(islice(loader, 200))
+    assert len(examples) == 200
+    assert {example["epoch"] for example in examples} > {0}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -108,6 +109,7 @@ def test_what_it_leaves(trained):
     assert Image.open(folder / "loss.png").size[0] > 500
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "--learning_rate 0.003" in card
+    assert "| song | Hanziformers Song |" in card  # the passport of the fonts
     assert f"{metrics['eval_mlm_loss']:.4f}" in card
     assert "$" not in card
     assert len(list(folder.glob("checkpoint-*"))) == 2
@@ -161,6 +163,28 @@ def test_the_baseline_sees_the_same_examples_and_masks(trained, data, program, t
         assert torch.equal(ours["glyph_ids"], ours["input_ids"])
         assert asked.any()
         assert (asked | ~masked).all()
+
+
+def test_finished_runs_are_compared(trained, tmp_path):
+    runs = tmp_path / "runs"
+    for name in ("BERT-seed3", "Glyph-CRM-seed3"):
+        shutil.copytree(trained[0], runs / name)
+    command = [sys.executable, str(SCRIPT.parent / "compare_pretraining.py"), "--output_dir", str(runs), "--seeds", "3"]
+    command += [
+        "--results",
+        str(tmp_path / "results"),
+        "--arm",
+        "BERT=bert",
+        "--arm",
+        "Glyph CRM=glyph_crm:glyph_size=24",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    loss = f"{trained[1]['eval_mlm_loss']:.4f}"
+    for name in ("BERT", "Glyph CRM"):
+        assert f"| 12 | {name} | {loss} ({loss} to {loss}) |" in done.stdout
+    assert done.stdout.strip() in (tmp_path / "results" / "pretraining.md").read_text(encoding="utf-8")
+    assert Image.open(tmp_path / "results" / "pretraining.png").size[0] > 500
 
 
 def test_the_baseline_trains_and_reloads(data, program, tmp_path):
@@ -219,11 +243,12 @@ def test_presets(data, program, tmp_path):
         ([], "there is no text: give --train_files"),
         (["--train_files", "{none}"], "there is no file .*none.txt"),
         (["--train_files", "{train}", "--text_column", "body"], "has the columns .*'source', 'text'.*--text_column"),
+        (["--train_files", "{train}", "{valid}"], "mixed: .*give one kind"),
         (["--preset", "tiny", "--train_files", "{train}"], "--preset tiny is not known.*paper, released"),
     ],
 )
 def test_errors_name_the_fix(data, program, tmp_path, arguments, message):
-    places = {"train": data / "part0.jsonl", "none": tmp_path / "none.txt"}
+    places = {"train": data / "part0.jsonl", "none": tmp_path / "none.txt", "valid": data / "valid.txt"}
     filled = [argument.format(**places) for argument in arguments]
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         program.main([*filled, "--output_dir", str(tmp_path / "out")])

@@ -6,9 +6,10 @@ Everything else about the package is in pyproject.toml.
 from setuptools import setup
 
 ROOMS = ("modeling", "tokenization", "processors")
+FONTS = ("hanziformers.font_files", "hanziformers.font_files.licenses")
 
 setup(
-    packages=["hanziformers", *(f"hanziformers.{room}" for room in ROOMS)],
+    packages=["hanziformers", *FONTS, *(f"hanziformers.{room}" for room in ROOMS)],
     package_dir={"hanziformers": "hanziformers", **{f"hanziformers.{room}": room for room in ROOMS}},
-    package_data={"hanziformers": ["py.typed", "font_files/*", "font_files/licenses/*"]},
+    package_data={"hanziformers": ["py.typed"], **{folder: ["*"] for folder in FONTS}},
 )

@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers.utils import logging
 
 from .checks import check_ids
-from .distinct import WeightCache, encode_distinct, to_keep
+from .distinct import WeightCache, encode_distinct, has_hooks, to_keep
 
 logger = logging.get_logger(__name__)
 
@@ -137,11 +137,11 @@ class CharacterBank(nn.Module):
         return F.embedding(ids, table.vectors)
 
     def _may_keep(self, ids: Tensor) -> bool:
-        """Not while weights may change or go unwatched, nor where a part was replaced (by an adapter, say)."""
-        if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling() or not ids.numel():
+        """Not while weights may change or go unwatched, nor where a part was wrapped (by an adapter, say) or hooked."""
+        if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling() or ids.is_meta or not ids.numel():
             return False
         unwatched = any(weight.is_inference() for weight in self._weights())
-        return not unwatched and self._kinds_of_parts() == self._kinds
+        return not unwatched and self._kinds_of_parts() == self._kinds and not has_hooks(self.encoder.modules())
 
     def _kinds_of_parts(self) -> list[type]:
         return [type(part) for part in self.encoder.modules()]

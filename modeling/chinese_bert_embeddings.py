@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from .checks import check_ids, check_length
 from .configuration_chinese_bert import ChineseBertConfig
-from .distinct import WeightCache, encode_distinct
+from .distinct import WeightCache, encode_distinct, has_hooks
 
 
 class PinyinEmbedding(nn.Module):
@@ -135,10 +135,11 @@ class ChineseBertEmbeddings(nn.Module):
         return encode_distinct(input_ids * count + readings, rows)
 
     def _may_use_table(self) -> bool:
-        """Not while weights may change, and not where a part was wrapped (adapters that can be switched, say)."""
+        """Not while weights may change, nor where a part was wrapped (by an adapter, say) or hooked."""
         if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
             return False
-        return all(type(part) in (nn.Linear, nn.Embedding) for part in self._table_parts())
+        plain = all(type(part) in (nn.Linear, nn.Embedding) for part in self._table_parts())
+        return plain and not has_hooks(self._table_parts())
 
     def _table_parts(self) -> tuple[nn.Module, ...]:
         return self.word_embeddings, self.glyph_embeddings.embedding, self.glyph_map, self.map_fc

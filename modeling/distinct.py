@@ -7,22 +7,23 @@ what depends on weights alone is computed once and kept while they stay as they 
 Axes: U distinct keys, H hidden.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import ReferenceType, ref
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
+from torch.nn.modules.module import register_module_module_registration_hook
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 
 def encode_distinct(keys: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
     """Encodes every distinct key once and gathers the vectors; gradients of copies are summed.
 
-    Under torch.compile and torch.export the number of distinct keys would break the graph, so all keys are encoded
-    there; the numbers are the same.
+    Under torch.compile and torch.export the number of distinct keys would break the graph, and on the meta device it
+    is not known, so all keys are encoded there; the numbers are the same.
 
     Args:
         keys: int64 of any shape; equal keys must have equal vectors.
@@ -31,7 +32,7 @@ def encode_distinct(keys: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
     Returns:
         The vectors, [*keys.shape, H].
     """
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or keys.is_meta:
         return encode(keys.flatten()).unflatten(0, keys.shape)
     distinct, place = torch.unique(keys, return_inverse=True)
     return F.embedding(place, encode(distinct))
@@ -44,20 +45,27 @@ def to_keep(device_type: str) -> Iterator[None]:
         yield
 
 
+def has_hooks(parts: Iterable[nn.Module]) -> bool:
+    """Whether a forward hook looks at, or changes, what one of the parts takes or gives: then nothing may be kept."""
+    return any(part._forward_hooks or part._forward_pre_hooks for part in parts)
+
+
 class WeightCache:
     """Keeps one value that depends on weights alone, and computes it anew when any of them has changed.
 
     A weight counts as changed when it is another tensor, has other memory, dtype or device, or was written to in place
     (`load_state_dict`, `copy_`: torch counts such writes); all count as changed after a step of any optimizer (fused
-    ones write without being counted). Writes through `.data` go unseen: call `drop()` after them. Owners call `drop()`
+    ones write without being counted) and after any module was put into another (adapters write through `.data` when
+    they are merged, and are then replaced by what they wrapped). Other writes into the memory of a weight, by
+    `weight.data.add_()` or numpy, go unseen: call `drop()`, or the model's `eval()`, after them. Owners call `drop()`
     in `train()`. Of weights made in inference mode, whose writes torch never counts, nothing is kept. The value is
     neither pickled nor copied.
     """
 
-    optimizer_steps = 0  # of all optimizers in this process
+    events = 0  # steps of all optimizers and replacements of modules in this process
 
     def __init__(self) -> None:
-        self._entry: tuple[list[ReferenceType[Tensor]], list, Any] | None = None  # in one, so that threads see all
+        self._entry: _Entry | None = None  # read and written as one, so that threads see all of it
 
     def get(self, weights: Sequence[Tensor], compute: Callable[[], Any], device_type: str | None = None) -> Any:
         """The value under the present weights.
@@ -69,14 +77,15 @@ class WeightCache:
         """
         known = not any(weight.is_inference() for weight in weights)
         state = [(w.data_ptr(), w._version, w.dtype, w.device) for w in weights] if known else []
-        state.append(WeightCache.optimizer_steps)
+        state.append(WeightCache.events)
         entry = self._entry
-        if known and entry is not None and entry[1] == state and all(map(_is_alive_as, entry[0], weights)):
-            return entry[2]
+        if known and entry is not None and entry.state == state and all(map(_is_alive_as, entry.weights, weights)):
+            return entry.value
         device_type = device_type or weights[0].device.type
         with to_keep(device_type):
             value = compute()
-        self._entry = ([ref(weight) for weight in weights], state, value) if known else None
+        memory = [weight.detach() for weight in weights]
+        self._entry = _Entry([ref(weight) for weight in weights], memory, state, value) if known else None
         return value
 
     def drop(self) -> None:
@@ -87,14 +96,22 @@ class WeightCache:
         return {"_entry": None}
 
 
+class _Entry(NamedTuple):
+    weights: list[ReferenceType[Tensor]]
+    memory: list[Tensor]  # held, or a weight's next memory could have the address of this one
+    state: list
+    value: Any
+
+
 def _is_alive_as(reference: ReferenceType[Tensor], weight: Tensor) -> bool:
     return reference() is weight
 
 
-def _count_step(optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
-    WeightCache.optimizer_steps += 1
+def _count_event(*_: Any) -> None:
+    WeightCache.events += 1
 
 
-register_optimizer_step_post_hook(_count_step)
+register_optimizer_step_post_hook(_count_event)
+register_module_module_registration_hook(_count_event)
 
-__all__ = ["WeightCache", "encode_distinct", "to_keep"]
+__all__ = ["WeightCache", "encode_distinct", "has_hooks", "to_keep"]

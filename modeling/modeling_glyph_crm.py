@@ -192,6 +192,7 @@ class GlyphCrmModel(GlyphCrmPreTrainedModel):
         self.embeddings = GlyphCrmEmbeddings(config)
         self.encoder = GlyphCrmEncoder(config)
         self.pooler = BertPooler(config) if add_pooling_layer else None
+        self._agreed = False  # whether input_ids and glyph_ids were compared once
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
@@ -222,7 +223,8 @@ class GlyphCrmModel(GlyphCrmPreTrainedModel):
         """Encodes a batch. The inputs are the same for every head.
 
         Args:
-            input_ids: [B, L] int64, 0..V-1; read only where `glyph_ids` is None: then they are the rows of the bank.
+            input_ids: [B, L] int64, 0..V-1; where `glyph_ids` is None they are the rows of the bank, else they are only
+                compared: a picture of the vocabulary has to be that of its token.
             attention_mask: [B, L], 1 = token, 0 = padding; None takes all as tokens.
             token_type_ids: [B, L] int64, 0..type_vocab_size-1; None is all 0.
             position_ids: [B, L] or [1, L] int64; None counts from 0.
@@ -238,7 +240,8 @@ class GlyphCrmModel(GlyphCrmPreTrainedModel):
             where asked for.
 
         Raises:
-            ValueError: ids and inputs_embeds both or neither; a shape, an id or a length that does not fit.
+            ValueError: ids and inputs_embeds both or neither; a shape, an id or a length that does not fit; ids that
+                were masked, say, while their pictures were not.
         """
         if (input_ids is None and glyph_ids is None) == (inputs_embeds is None):
             raise ValueError("exactly one is needed of ids (input_ids, glyph_ids) and inputs_embeds")
@@ -247,12 +250,34 @@ class GlyphCrmModel(GlyphCrmPreTrainedModel):
                 f"glyph_ids has the shape {tuple(glyph_ids.shape)}; needed is that of input_ids, "
                 f"{tuple(input_ids.shape)}: one a token"
             )
+        if glyph_ids is not None and input_ids is not None:
+            self._check_agreement(input_ids, glyph_ids)
         rows = input_ids if glyph_ids is None else glyph_ids
         hidden, *glyphs = self.embeddings(rows, token_type_ids, position_ids, inputs_embeds, extra_glyphs)
         mask = create_bidirectional_mask(self.config, hidden, attention_mask)
         hidden = self.encoder(hidden, mask, tuple(glyphs), **kwargs)  # [B, L, H]
         pooled = None if self.pooler is None else self.pooler(hidden)
         return BaseModelOutputWithPooling(last_hidden_state=hidden, pooler_output=pooled)
+
+    def _check_agreement(self, input_ids: Tensor, glyph_ids: Tensor) -> None:
+        """Refuses pictures of other tokens of the vocabulary than `input_ids`: the model would see what was masked.
+
+        Looks at every batch on the CPU, elsewhere at the first one in training alone (a look makes the host wait).
+        """
+        if torch.compiler.is_compiling() or input_ids.is_meta:
+            return
+        if input_ids.device.type != "cpu" and (self._agreed or not self.training):
+            return
+        self._agreed = True
+        other = ((glyph_ids != input_ids) & (glyph_ids < self.config.vocab_size)).nonzero()
+        if len(other):
+            example, place = other[0].tolist()
+            raise ValueError(
+                f"input_ids[{example}, {place}] is {int(input_ids[example, place])}, and glyph_ids shows "
+                f"{int(glyph_ids[example, place])}, another token of the vocabulary ({len(other)} such places); the "
+                "model reads pictures only. To mask, mask both: DataCollatorForMaskedCharacters does (transformers' "
+                "DataCollatorForLanguageModeling knows input_ids alone). To show other pictures, pass glyph_ids alone"
+            )
 
 
 class GlyphCrmHead(GlyphCrmPreTrainedModel):

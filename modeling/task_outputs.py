@@ -43,10 +43,10 @@ def token_output(
     labels: Tensor | None,
     attention_mask: Tensor | None,
 ) -> TokenClassifierOutput:
-    """Logits [B, L, K] and labels [B, L] int64 (-100 = not scored; padding is not scored either)."""
+    """Logits [B, L, K] and labels [B, L] int64 (-100 = not scored; where a mask [B, L] is 0 nothing is scored)."""
     loss = None
     if labels is not None:
-        if attention_mask is not None:
+        if attention_mask is not None and attention_mask.dim() == 2:
             labels = labels.masked_fill(attention_mask != 1, -100)
         loss = model.loss_function(logits, labels, model.config)
     return TokenClassifierOutput(loss=loss, logits=logits, hidden_states=out.hidden_states, attentions=out.attentions)

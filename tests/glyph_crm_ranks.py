@@ -14,7 +14,7 @@ def model_and_batch():
     torch.manual_seed(0)
     model = build(GlyphCrmForMaskedLM, **NO_DROPOUT).train()
     inputs = make_inputs(4, 9, labels=torch.randint(0, 50, (4, 9)))
-    inputs["glyph_ids"][:2] = 7
+    inputs["input_ids"][:2] = inputs["glyph_ids"][:2] = 7
     return model, inputs
 
 

@@ -252,6 +252,22 @@ def test_an_adapter_may_be_switched():
         torch.testing.assert_close(bank(ids), naive(bank, ids))
 
 
+@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize("name", ["linear", "conv", ""])
+def test_hooks_on_the_encoder_count_while_they_are_there(name, early):
+    bank, ids = build(), torch.tensor([[4, 1]])
+    with torch.no_grad():
+        plain = naive(bank, ids)
+        if not early:
+            bank(ids)
+        handle = bank.encoder.get_submodule(name).register_forward_hook(lambda part, args, out: out * 0)
+        wanted = naive(bank, ids)
+        assert not torch.equal(wanted, plain)
+        torch.testing.assert_close(bank(ids), wanted)
+        handle.remove()
+        torch.testing.assert_close(bank(ids), plain)
+
+
 def test_train_drops_the_table():
     bank = build()
     bank.fill()

@@ -252,6 +252,20 @@ class Adapter(nn.Module):
         return self.base(x) * (2 if self.on else 1)
 
 
+@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize("part", ["map_fc", "glyph_map", "glyph_embeddings.embedding", "word_embeddings"])
+def test_hooks_count_while_they_are_there(part, early):
+    model, inputs = build(), make_inputs()
+    if not early:
+        no_grad(model, inputs)
+    handle = model.embeddings.get_submodule(part).register_forward_hook(lambda module, args, out: out * 0)
+    hooked = no_grad(model, inputs)
+    assert_same(hooked, with_grad(model, inputs))
+    handle.remove()
+    assert_table_is_fresh(model, inputs)
+    assert (no_grad(model, inputs)[0] - hooked[0]).abs().max() > 1e-3
+
+
 @pytest.mark.parametrize("part", ["map_fc", "glyph_map"])
 def test_adapters_can_be_switched(part):
     model, inputs = build(), make_inputs()

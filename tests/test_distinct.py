@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from hanziformers.modeling.distinct import WeightCache, encode_distinct
@@ -158,6 +159,25 @@ def test_a_new_tensor_at_the_address_of_a_dead_one(size):
         found = cache.get([weight], lambda weight=weight: weight[:1].clone())
         assert found.item() == turn
         del weight
+
+
+def test_other_memory_at_the_address_of_the_old_one():
+    value, a = Counter(), torch.randn(4000)
+    for _ in range(20):
+        for _ in range(2):  # the second may lie where the first one of all lay
+            a.data = a.data - 1
+        torch.testing.assert_close(value(a), 2 * a.sum())
+
+
+def test_merged_into_the_weight_it_wraps():
+    """As adapter libraries merge: a write that torch does not count, then the old part in its old place."""
+    value, outer = Counter(), nn.Sequential(nn.Linear(3, 3))
+    inner = outer[0]
+    value(inner.weight)
+    outer[0] = nn.Sequential(inner)
+    inner.weight.data.add_(1)
+    outer[0] = inner
+    torch.testing.assert_close(value(inner.weight), 2 * inner.weight.detach().sum())
 
 
 def test_dropped():

@@ -171,13 +171,18 @@ def test_every_copy_of_a_character_has_its_own_dropout():
 def test_input_ids_are_rows_of_the_bank():
     model, ids = build(), torch.randint(0, 50, (2, 7))
     wanted = no_grad(model, {"input_ids": ids})
-    others = torch.zeros_like(ids)
-    assert_same(no_grad(model, {"input_ids": others, "glyph_ids": ids}), wanted)
+    assert_same(no_grad(model, {"input_ids": ids, "glyph_ids": ids}), wanted)
     assert_same(no_grad(model, {"glyph_ids": ids}), wanted)
     nothing = torch.zeros(2, 0, VALUES, dtype=torch.uint8)
     assert_same(no_grad(model, {"glyph_ids": ids, "extra_glyphs": nothing}), wanted)
     padding = torch.zeros(2, 4, VALUES, dtype=torch.uint8)
     assert_same(no_grad(model, {"glyph_ids": ids, "extra_glyphs": padding}), wanted)
+
+
+def test_labels_of_open_characters_may_be_any():
+    model, ids = build(), torch.tensor([[2, 55, 9]])  # 55 is a row beyond the vocabulary of 50
+    wanted = no_grad(model, {"glyph_ids": ids})
+    assert_same(no_grad(model, {"input_ids": torch.tensor([[2, 1, 9]]), "glyph_ids": ids}), wanted)
 
 
 def test_a_further_character_is_what_its_picture_is():
@@ -505,6 +510,32 @@ def test_weights_offloaded_to_disk(tmp_path):
             assert_same([value.detach() for value in tensors(loaded(**inputs))], wanted)
 
 
+@pytest.mark.parametrize("cls", EVERY)
+def test_shapes_can_be_had_from_the_meta_device(cls):
+    model, inputs = build(cls), inputs_for(cls)
+    wanted = [value.shape for value in with_grad(model, inputs)]
+    inputs.pop("attention_mask")  # transformers looks into it
+    model, inputs = model.to("meta"), {name: value.to("meta") for name, value in inputs.items()}
+    for grad in (True, False):
+        with torch.set_grad_enabled(grad):
+            assert [value.shape for value in tensors(model(**inputs))] == wanted
+
+
+def test_packed_sequences_with_labels():
+    """A mask [B, 1, L, L] says who sees whom, not what is scored."""
+    model, ids = build(GlyphCrmForTokenClassification), torch.randint(1, 50, (2, 6))
+    labels = torch.randint(0, 2, (2, 6))
+    mask = torch.block_diag(torch.ones(2, 2), torch.ones(4, 4)).bool().expand(2, 1, 6, 6)
+    places = torch.tensor([[0, 1, 0, 1, 2, 3]])
+    out = model(ids, attention_mask=mask, position_ids=places, labels=labels)
+    apart = [
+        model(some, labels=tags.contiguous())
+        for some, tags in ((ids[:, :2], labels[:, :2]), (ids[:, 2:], labels[:, 2:]))
+    ]
+    torch.testing.assert_close(out.logits, torch.cat([part.logits for part in apart], 1))
+    torch.testing.assert_close(out.loss, (apart[0].loss * 2 + apart[1].loss * 4) / 6)
+
+
 # ---------------------------------------------------------------------------------------------- bad input
 
 
@@ -522,6 +553,10 @@ WRONG_INPUTS = {
     "too long": ({"input_ids": ids_of(2, 41)}, "41 tokens.*40 positions.*truncation"),
     "both": ({"inputs_embeds": torch.zeros(2, 6, 72)}, "exactly one is needed of ids .* and inputs_embeds"),
     "neither": ({"input_ids": None}, "exactly one is needed of ids .* and inputs_embeds"),
+    "masked ids, pictures unmasked": (
+        {"glyph_ids": torch.tensor([[1] * 6, [1, 1, 1, 7, 1, 8]])},
+        r"input_ids\[1, 3\] is 1, and glyph_ids shows 7.*2 such places.*DataCollatorForMaskedCharacters",
+    ),
     "narrow vectors": (
         {"input_ids": None, "inputs_embeds": torch.zeros(2, 6, 24)},
         r"inputs_embeds has the shape \(2, 6, 24\).*3H=72",

@@ -23,8 +23,9 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
     Of an example's n ordinary tokens round(`mlm_probability` * n), at least one, are asked for: `mask_replace_prob` of
     them become [MASK], `random_replace_prob` a token drawn uniformly from all that are not special, the others stay.
     With an example's `word_ids` and with probability `whole_word_share`, whole words are asked for instead: words in
-    random order as long as they fit into that number (the shortest word, if none fits). Each token of a word is then
-    replaced by itself, as in BERT's whole-word masking.
+    random order, those passed over that no longer fit into that number (the shortest word, if none fits). Each token of
+    a word is then replaced by itself, as in BERT's whole-word masking. The Trainer drops `word_ids` and `epoch` on its
+    way here unless it is told `remove_unused_columns=False`.
 
     `glyph_ids` and `pinyin_ids`, where the tokenizer makes them, follow: [MASK] has its own picture and no reading, a
     random token its own picture and the reading it has by itself; a token that stays keeps both.
@@ -39,7 +40,7 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
         mlm_probability: share of the tokens asked for, in (0, 1].
         mask_replace_prob: share of these that become [MASK].
         random_replace_prob: share of these that become a random token.
-        whole_word_share: probability that an example with `word_ids` is masked by words.
+        whole_word_share: probability that an example is masked by words; above 0 every example needs `word_ids`.
         ask_unknown: whether [UNK] is asked for: GlyphCRM's target for what its label vocabulary lacks (section 3.4.1).
         seed: see above.
         pad_to_multiple_of: length of the padded batch.
@@ -51,7 +52,7 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
     draws. It leaves the examples as they are.
 
     Raises:
-        ValueError: a probability outside of its range, or no example.
+        ValueError: a probability outside of its range, no example, or one without `word_ids` where words are wanted.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -70,8 +71,9 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
         values = {name: getattr(self, name) for name in shares}
         values["mask_replace_prob + random_replace_prob"] = self.mask_replace_prob + self.random_replace_prob
         for name, value in values.items():
-            if not 0 <= value <= 1 or (name == "mlm_probability" and value == 0):
-                raise ValueError(f"{name}={value} is not allowed; it is a share, from 0 to 1")
+            lowest = "above 0" if name == "mlm_probability" else "from 0"
+            if not 0 <= value <= 1 or (value == 0 and lowest == "above 0"):
+                raise ValueError(f"{name}={value} is not allowed; it is a share, {lowest} to 1")
         special = np.array(self.tokenizer.all_special_ids)
         self._ordinary = np.setdiff1d(np.arange(len(self.tokenizer)), special)
         self._may_be_asked = np.ones(len(self.tokenizer), bool)
@@ -132,16 +134,17 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
         candidates = np.flatnonzero(self._may_be_asked[ids])
         if not len(candidates):
             return candidates
+        if words is None and self.whole_word_share:
+            raise ValueError(
+                f"an example has no word_ids, which whole_word_share={self.whole_word_share} needs; give every token "
+                "the number of its word (a Trainer drops them unless it has remove_unused_columns=False)"
+            )
         number = max(1, round(self.mlm_probability * len(candidates)))
         if words is None or rng.random() >= self.whole_word_share:
             return rng.choice(candidates, number, replace=False)
         words = np.asarray(words)[candidates]
         names, word = np.unique(np.where(words < 0, -1 - candidates, words), return_inverse=True)
-        sizes = np.bincount(word)
-        order = rng.permutation(len(names))
-        chosen = order[np.cumsum(sizes[order]) <= number]
-        if not len(chosen):
-            chosen = order[[np.argmin(sizes[order])]]
+        chosen = _that_fit(rng.permutation(len(names)), np.bincount(word), number)
         return candidates[np.isin(word, chosen)]
 
     def _own_rng(self, example: Example) -> np.random.Generator | None:
@@ -157,6 +160,17 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
             worker = get_worker_info()
             self._generator = np.random.default_rng((self.seed, 0 if worker is None else worker.id))
         return self._generator
+
+
+def _that_fit(order: np.ndarray, sizes: np.ndarray, room: int) -> np.ndarray:
+    """Words in their order, each if it fits into what room is left; the smallest, if none fits."""
+    left, chosen = order[sizes[order] <= room], []
+    while len(left):
+        fit = int((np.cumsum(sizes[left]) <= room).sum())  # those up to the first that does not
+        chosen.append(left[:fit])
+        room -= int(sizes[left[:fit]].sum())
+        left = left[fit:][sizes[left[fit:]] <= room]
+    return np.concatenate(chosen) if chosen else order[[np.argmin(sizes[order])]]
 
 
 def _with(values: Any, places: np.ndarray, new: np.ndarray) -> list:

@@ -4,7 +4,8 @@
     -> DataCollatorForMaskedCharacters
 
 Every draw is seeded by the seed, the epoch and the text itself, so that a run gives the same examples again whenever it
-is started anew. An example is a dict of lists, one value a token: input_ids, token_type_ids, what else the tokenizer
+is started anew with as many processes and workers: these share the documents, and pairs are made of what each one gets.
+An example is a dict of lists, one value a token: input_ids, token_type_ids, what else the tokenizer
 gives (glyph_ids, pinyin_ids), word_ids where words were asked for, next_sentence_label for pairs.
 """
 
@@ -234,7 +235,7 @@ class PretrainingStream(IterableDataset):
         shuffle: False keeps the order of the documents.
 
     Raises:
-        ValueError: on iteration: the documents give no example at all.
+        ValueError: on iteration: the documents give no example at all, or hold something else than a string as `text`.
     """
 
     def __init__(
@@ -251,17 +252,13 @@ class PretrainingStream(IterableDataset):
         repeat: bool = True,
         shuffle: bool = True,
     ) -> None:
-        if shuffle:
-            documents = documents.shuffle(seed=seed, buffer_size=buffer)
-        if world_size > 1:
-            documents = split_dataset_by_node(documents, rank, world_size)
         self.documents, self.encode, self.make = documents, encode, make
-        self.seed, self.group, self.repeat, self.shuffle = seed, group, repeat, shuffle
+        self.seed, self.rank, self.world_size = seed, rank, world_size
+        self.buffer, self.group, self.repeat, self.shuffle = buffer, group, repeat, shuffle
 
     def __iter__(self) -> Iterator[Example]:
         epoch = 0
         while True:
-            self.documents.set_epoch(epoch)
             number = 0
             for example in self._epoch(epoch):
                 number += 1
@@ -276,12 +273,33 @@ class PretrainingStream(IterableDataset):
             epoch += 1
 
     def _epoch(self, epoch: int) -> Iterator[Example]:
-        rows = iter(self.documents)
-        while texts := [row["text"] for row in islice(rows, self.group)]:
+        texts_of_epoch = self._texts(epoch)
+        while texts := list(islice(texts_of_epoch, self.group)):
             rng = np.random.default_rng((self.seed, epoch, crc32("\n".join(texts).encode("utf-8", "surrogatepass"))))
             examples = list(self.make(self.encode(texts), rng))
             for index in rng.permutation(len(examples)) if self.shuffle else range(len(examples)):
                 yield {**examples[index], "epoch": epoch}
+
+    def _texts(self, epoch: int) -> Iterator[str]:
+        """The documents of this process and worker.
+
+        Every epoch has a shuffled dataset of its own, not `set_epoch`: workers share its number and overwrite it.
+        """
+        documents = self.documents
+        if self.shuffle:
+            documents = documents.shuffle(seed=self.seed + (epoch << 32), buffer_size=self.buffer)
+        if self.world_size > 1:
+            documents = split_dataset_by_node(documents, self.rank, self.world_size)
+        before = "the first one read"
+        for row in documents:
+            text = row.get("text")
+            if not isinstance(text, str):
+                raise ValueError(
+                    f"a document has text={text!r}, needed is a string (which may be empty): fill or remove such "
+                    f"records; it is {before}"
+                )
+            before = f"the one read after {text[:40]!r}"
+            yield text
 
 
 def pairs(tokenizer: PreTrainedTokenizerBase, length: int, short_share: float = 0.1) -> MakeExamples:

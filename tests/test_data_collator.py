@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import DataCollatorForTokenClassification, DataCollatorWithPadding, set_seed
 
 from hanziformers import ChineseBertTokenizer, DataCollatorForMaskedCharacters
+from hanziformers.processors.data_collator import _that_fit
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 TEXT = "银行行长很忙，的地得了北京上海重庆我在是不中国人一块石头。"
@@ -208,6 +211,34 @@ def test_whole_words_are_asked_for_together(tokenizer):
     assert (collator([with_words(tokenizer, "银行行长", [0] * 4)])["labels"] != -100).sum() == 4
 
 
+@pytest.mark.parametrize("length", [8, 20, 62])
+def test_words_that_no_longer_fit_are_passed_over(tokenizer, length):
+    """As many tokens are asked for as without words, as far as the words allow: there are enough words of one."""
+    words = [0, 0, 1, 1, 1, 2, *range(3, length - 3)]
+    example = with_words(tokenizer, (TEXT * 9)[:length], words)
+    collator = DataCollatorForMaskedCharacters(tokenizer, whole_word_share=1, seed=0)
+    for _ in range(50):
+        assert (collator([example])["labels"] != -100).sum() == max(1, round(0.15 * length))
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=30), st.integers(1, 12), st.randoms())
+def test_words_chosen_one_by_one(sizes, room, random):
+    order = random.sample(range(len(sizes)), len(sizes))
+    found = _that_fit(np.array(order), np.array(sizes), room)
+    wanted, left = [], room
+    for word in order:
+        if sizes[word] <= left:
+            wanted.append(word)
+            left -= sizes[word]
+    assert found.tolist() == (wanted or [min(order, key=lambda word: sizes[word])])
+
+
+def test_words_are_needed_where_they_are_asked_for(tokenizer):
+    collator = DataCollatorForMaskedCharacters(tokenizer, whole_word_share=0.9)
+    with pytest.raises(ValueError, match="no word_ids.*whole_word_share=0.9.*remove_unused_columns=False"):
+        collator([tokenizer("银行行长")])
+
+
 def test_the_share_of_whole_words(tokenizer):
     example = with_words(tokenizer, "的" * 20, [0] * 20)
     collator = DataCollatorForMaskedCharacters(tokenizer, whole_word_share=0.9, seed=0)
@@ -258,7 +289,7 @@ def test_two_texts_that_differ_in_a_masked_character_look_the_same(tokenizer):
 @pytest.mark.parametrize("name", ["mlm_probability", "mask_replace_prob", "random_replace_prob", "whole_word_share"])
 @pytest.mark.parametrize("value", [-0.1, 1.5])
 def test_a_share_is_from_0_to_1(tokenizer, name, value):
-    with pytest.raises(ValueError, match=f"{name}.*share, from 0 to 1"):
+    with pytest.raises(ValueError, match=f"{name}.*share, {'above' if name[:3] == 'mlm' else 'from'} 0 to 1"):
         DataCollatorForMaskedCharacters(tokenizer, **{name: value})
 
 

@@ -1,10 +1,11 @@
 """From documents to pre-training examples: nothing is lost, every draw can be made again."""
 
+import re
 from itertools import islice
 
 import numpy as np
 import pytest
-from datasets import Dataset
+from datasets import Dataset, IterableDataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
@@ -193,6 +194,30 @@ def test_no_length_is_too_long(length, seed):
 def test_documents_without_text():
     with pytest.raises(ValueError, match="no example"):
         next(iter(stream(texts=["", " "])))
+
+
+@pytest.mark.parametrize("value", [None, 3, ["天地"]])
+def test_documents_that_are_no_strings(value):
+    rows = [{"text": "天地玄黄。"}, {"text": ""}, {"text": value}]
+    documents = IterableDataset.from_generator(lambda: iter(rows))
+    broken = PretrainingStream(documents, SentenceEncoder(TOKENIZER, 14), pairs(TOKENIZER, 32), shuffle=False)
+    with pytest.raises(ValueError, match=f"(?s)text={re.escape(repr(value))}.*fill or remove.*read after ''"):
+        next(iter(broken))
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 3 worker")
+def test_workers_that_end_an_epoch_at_different_times():
+    """Three workers with unequal files, many short epochs: what one does must not reach the others."""
+
+    def examples():
+        unequal = stream(texts=[document(number) for number in range(19)], shards=3)
+        loader = DataLoader(unequal, batch_size=4, num_workers=3, collate_fn=lambda batch: batch)
+        return list(islice(loader, 200))
+
+    first = examples()
+    assert len({example["epoch"] for batch in first for example in batch}) > 5
+    assert examples() == first
+    assert examples() == first
 
 
 def test_more_workers_than_files():

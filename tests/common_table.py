@@ -159,7 +159,13 @@ def glyph_crm_tokenizer():
 
     from hanziformers import GlyphCrmTokenizer
 
-    return GlyphCrmTokenizer(vocab=english_vocab(*TEXTS), extra_characters="龘")
+    return GlyphCrmTokenizer(vocab=english_vocab(*TEXTS))
+
+
+def glyph_crm_extra_tokenizer():
+    tokenizer = glyph_crm_tokenizer()
+    tokenizer.set_extra_characters("龘")
+    return tokenizer
 
 
 def glyph_crm_model(name):
@@ -209,6 +215,23 @@ TOKENIZERS = [
     },
 ]
 
+ADDS_TOKENS = "adds tokens, which would move the rows of the extra characters and is refused"
+TOKENIZERS.append(
+    {
+        **TOKENIZERS[-1],
+        "name": "glyph_crm_extra",
+        "make": glyph_crm_extra_tokenizer,
+        "skip": {
+            **TOKENIZERS[-1]["skip"],
+            "test_added_tokens_serialization": ADDS_TOKENS,
+            "test_bos_token_with_add_bos_token*": ADDS_TOKENS,
+            "test_get_vocab": ADDS_TOKENS,
+            "test_save_and_load_tokenizer": ADDS_TOKENS,
+            "test_tokenize_special_tokens": ADDS_TOKENS,
+        },
+    }
+)
+
 
 def glyph_image_processor():
     from hanziformers import HanziGlyphImageProcessor
@@ -221,7 +244,7 @@ PROCESSORS = [
         "name": "glyph_crm",
         "setup": "hanziformers",
         "processor": "hanziformers:GlyphCrmProcessor",
-        "components": {"tokenizer": glyph_crm_tokenizer, "image_processor": glyph_image_processor},
+        "components": {"tokenizer": glyph_crm_extra_tokenizer, "image_processor": glyph_image_processor},
         "flags": {"images_input_name": "extra_glyphs"},
         "skip": {
             # its input is text; the pictures are drawn from that, never given

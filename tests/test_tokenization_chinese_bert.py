@@ -9,10 +9,11 @@ import numpy as np
 import pypinyin
 import pytest
 import torch
+from datasets.fingerprint import Hasher
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypinyin import Style
-from transformers import AutoTokenizer, BertTokenizer
+from transformers import AutoTokenizer, BertTokenizer, DataCollatorWithPadding
 
 from hanziformers import ChineseBertConfig, ChineseBertTokenizer
 
@@ -441,6 +442,28 @@ def test_saving_and_loading(tmp_path, vocabulary_file, source, options):
         assert (loaded.padding_side, loaded.model_max_length) == (tokenizer.padding_side, tokenizer.model_max_length)
         assert loaded("HELLO").tokens() == tokenizer("HELLO").tokens()
         assert loaded.model_input_names == tokenizer.model_input_names
+
+
+def test_vocab_file_is_the_vocabulary(tmp_path, vocabulary_file):
+    expected = ChineseBertTokenizer(vocabulary_file)
+    tokenizer = ChineseBertTokenizer(vocab_file=vocabulary_file)
+    tokenizer.save_pretrained(tmp_path)
+    saved = json.loads((tmp_path / "tokenizer_config.json").read_text(encoding="utf-8"))
+    assert "vocab_file" not in saved
+    for found in (tokenizer, AutoTokenizer.from_pretrained(tmp_path)):
+        assert found.get_vocab() == VOCABULARY
+        same(expected, found)
+    assert ChineseBertTokenizer(VOCABULARY, vocab_file="unread.txt").get_vocab() == VOCABULARY
+    with pytest.raises(FileNotFoundError, match="no vocabulary file"):
+        ChineseBertTokenizer(vocab_file=str(tmp_path / "none.txt"))
+
+
+def test_use_does_not_change_what_data_sets_hash(vocabulary_file):
+    tokenizer = ChineseBertTokenizer(vocabulary_file)
+    before = Hasher.hash(tokenizer)
+    tokenizer(["银行行长" * 200, "好"], padding=True, truncation=True, max_length=7, return_tensors="pt")
+    DataCollatorWithPadding(tokenizer)([tokenizer("银行"), tokenizer("hello")])
+    assert Hasher.hash(tokenizer) == before
 
 
 def test_saving_keeps_added_tokens(tmp_path, vocabulary_file):

@@ -1,18 +1,23 @@
 """Every character reaches the model as its own picture: rows of the bank, open ids, pictures drawn on the fly."""
 
+import copy
 import json
 import pickle
+import shutil
 from collections import Counter
 
 import numpy as np
 import pytest
 import torch
+from datasets.fingerprint import Hasher
+from font_tools import RARE as BARS
+from font_tools import rare_font
 from glyph_tools import EXTRA, NOT_DRAWN, RARE, SPECIAL, TOKENS, VOCABULARY, NumberPictures, make_tokenizer
 from hypothesis import example, given
 from hypothesis import strategies as st
-from transformers import AutoTokenizer, DataCollatorForTokenClassification, DataCollatorWithPadding
+from transformers import AddedToken, AutoTokenizer, DataCollatorForTokenClassification, DataCollatorWithPadding
 
-from hanziformers import GlyphCrmTokenizer
+from hanziformers import GlyphCrmConfig, GlyphCrmTokenizer, HanziGlyphImageProcessor
 from hanziformers.tokenization.vocabulary import NO_PICTURE, has_picture
 
 TOKENIZER = make_tokenizer()
@@ -201,10 +206,62 @@ def test_bank_and_its_extra_characters():
     assert tokenizer.glyph_vocab_size == N
     tokenizer.set_extra_characters(RARE)
     assert tokenizer(RARE)["glyph_ids"] == [2, *range(V, V + len(RARE)), 3]
+    assert tokenizer("犇")["glyph_ids"][1] == tokenizer.glyph_vocab_size + ord("犇")
+    tokenizer.set_extra_characters("")
     tokenizer.add_tokens(["<e>"])  # a label more, and so a row more before the extra characters
+    tokenizer.set_extra_characters(RARE)
     assert tokenizer("<e>" + RARE)["glyph_ids"] == [2, V, *range(V + 1, V + 1 + len(RARE)), 3]
     assert tokenizer.bank_tokens() == [*TOKENS, "<e>", *RARE]
-    assert tokenizer("犇")["glyph_ids"][1] == tokenizer.glyph_vocab_size + ord("犇")
+
+
+@pytest.mark.parametrize(
+    ("add", "names"),
+    [
+        (lambda tokenizer: tokenizer.add_tokens(["<e1>", "银", "<e2>"]), r"\['<e1>', '<e2>'\]"),
+        (lambda tokenizer: tokenizer.add_tokens(EXTRA[0]), EXTRA[0]),  # it could not be loaded again
+        (lambda tokenizer: tokenizer.add_tokens([AddedToken("<e>")], special_tokens=True), "<e>"),
+        (lambda tokenizer: tokenizer.add_special_tokens({"extra_special_tokens": ["<e1>"]}), "<e1>"),
+        (lambda tokenizer: tokenizer.add_special_tokens({"cls_token": "<s>"}), "<s>"),
+    ],
+)
+def test_no_token_moves_the_rows_of_extra_characters(add, names):
+    tokenizer = make_tokenizer()
+    before = pickle.dumps(tokenizer)
+    with pytest.raises(ValueError, match=f"tokens .*{names}.* cannot be added.*set_extra_characters") as error:
+        add(tokenizer)
+    assert "银" not in str(error.value)
+    assert pickle.dumps(tokenizer) == before  # nothing was half changed
+    tokenizer.set_extra_characters("")
+    assert add(tokenizer) > 0
+
+
+def test_known_tokens_can_be_added_again():
+    tokenizer = make_tokenizer()
+    assert tokenizer.add_special_tokens({"extra_special_tokens": ["银", "[MASK]"]}) >= 0
+    tokenizer.add_tokens(["行", ""])
+    assert tokenizer(EXTRA)["glyph_ids"] == [2, *range(V, N), 3]
+
+
+def test_tokens_named_at_loading_do_not_move_rows_either(tmp_path):
+    tokenizer = GlyphCrmTokenizer(VOCABULARY, extra_special_tokens=["<x>"], extra_characters=EXTRA)
+    tokenizer.save_pretrained(tmp_path / "first")
+    saved = json.loads((tmp_path / "first/tokenizer_config.json").read_text(encoding="utf-8"))
+    assert saved["extra_characters_start"] == V + 1
+    assert (
+        AutoTokenizer.from_pretrained(tmp_path / "first", extra_special_tokens=["<x>"])(EXTRA)["glyph_ids"][1] == V + 1
+    )
+    for more in (["<x>", "<y>"], [EXTRA[0]]):
+        with pytest.raises(ValueError, match=rf"{V + 2} tokens, among them the new \['{more[-1]}'\].*start={V + 1}"):
+            AutoTokenizer.from_pretrained(tmp_path / "first", extra_special_tokens=more)
+    again = AutoTokenizer.from_pretrained(tmp_path / "first", extra_special_tokens=["<y>"], extra_characters="")
+    assert again.bank_tokens() == [*TOKENS, "<x>", "<y>"]
+
+    again.save_pretrained(tmp_path / "second")  # without extra characters nothing can move
+    assert len(AutoTokenizer.from_pretrained(tmp_path / "second", extra_special_tokens=["<z>"])) == V + 3
+
+    del saved["extra_characters_start"]  # as older versions saved it
+    (tmp_path / "first/tokenizer_config.json").write_text(json.dumps(saved), encoding="utf-8")
+    assert AutoTokenizer.from_pretrained(tmp_path / "first")(EXTRA)["glyph_ids"] == [2, *range(V + 1, N + 1), 3]
 
 
 def test_what_cannot_be_drawn_is_unk_counted_and_warned_about(warnings):
@@ -265,6 +322,69 @@ def test_pickles():
     assert all(np.array_equal(first[key], second[key]) for key in first)
 
 
+def same_tensors(one, other, text):
+    first, second = (tokenizer(text, return_tensors="np") for tokenizer in (one, other))
+    return first.keys() == second.keys() and all(np.array_equal(first[key], second[key]) for key in first)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A folder whose tokenizer lies in a subfolder, with an image processor that draws `BARS`."""
+    font = str(rare_font(tmp_path / "bars.ttf"))
+    drawing = HanziGlyphImageProcessor(styles=["song"], size=24, fonts={"song": [font]}, save_fonts=True)
+    tokenizer = make_tokenizer(draws=False)
+    tokenizer.image_processor = drawing
+    tokenizer.save_pretrained(tmp_path / "root/sub")
+    return tmp_path / "root", tokenizer
+
+
+@pytest.mark.parametrize("load", [GlyphCrmTokenizer, AutoTokenizer])
+def test_the_image_processor_is_looked_for_where_the_tokenizer_was(checkpoint, monkeypatch, load):
+    root, tokenizer = checkpoint
+    monkeypatch.chdir(root.parent)
+    where = {"subfolder": "sub", "cache_dir": str(root.parent / "cache"), "revision": "main", "token": "hf_secret"}
+    again = load.from_pretrained("root", **where)
+    monkeypatch.chdir("/")
+    assert again.name_or_path == "root"
+    assert b"hf_secret" not in pickle.dumps(again)
+    assert same_tensors(again, tokenizer, BARS)
+    assert not again.undrawn
+    for copied in (pickle.loads(pickle.dumps(again)), copy.deepcopy(again)):
+        assert same_tensors(copied, tokenizer, BARS)
+    again.save_pretrained(root.parent / "second")
+    saved = (root.parent / "second/tokenizer_config.json").read_text(encoding="utf-8")
+    assert "hf_secret" not in saved
+    assert str(root.parent) not in saved
+
+
+def test_the_image_processor_of_a_revision_in_a_cache(checkpoint):
+    root, tokenizer = checkpoint
+    revision, cache = "0123456789" * 4, root.parent / "cache"
+    GlyphCrmConfig(vocab_size=V, glyph_vocab_size=N).save_pretrained(root / "sub")
+    shutil.copytree(root, cache / "models--someone--glyphs/snapshots" / revision)  # as the Hub's client lays it out
+    where = {"cache_dir": str(cache), "revision": revision, "subfolder": "sub", "local_files_only": True}
+    again = AutoTokenizer.from_pretrained("someone/glyphs", **where)
+    for found in (again, pickle.loads(pickle.dumps(again))):
+        assert same_tensors(found, tokenizer, BARS)
+        assert not found.undrawn
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_use_does_not_change_what_data_sets_hash(checkpoint, loaded):
+    root, _ = checkpoint
+    tokenizer = AutoTokenizer.from_pretrained(root, subfolder="sub") if loaded else make_tokenizer()
+    before, size = Hasher.hash(tokenizer), len(pickle.dumps(tokenizer))
+    assert size < 20_000
+    tokenizer([BARS, NOT_DRAWN], padding=True, truncation=True, max_length=4, return_tensors="pt")
+    DataCollatorWithPadding(tokenizer)([tokenizer(BARS), tokenizer(RARE + NOT_DRAWN)])
+    assert tokenizer.image_processor is not None
+    assert tokenizer.undrawn
+    assert Hasher.hash(tokenizer) == before
+    assert len(pickle.dumps(tokenizer)) < size + 500
+    tokenizer.set_extra_characters(RARE)
+    assert Hasher.hash(tokenizer) != before
+
+
 def test_save_and_load(tmp_path):
     tokenizer = make_tokenizer(draws=False)
     tokenizer._set_glyph_values(32)
@@ -287,6 +407,25 @@ def test_vocabulary_file(tmp_path):
     path.write_text("\n".join([*TOKENS, "银"]), encoding="utf-8")
     with pytest.raises(ValueError, match="must not repeat a token"):
         GlyphCrmTokenizer(str(path))
+
+
+def test_folder_with_only_a_vocabulary_file(tmp_path):
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join(TOKENS) + "\n", encoding="utf-8")
+    config = GlyphCrmConfig(vocab_size=V, hidden_size=16, num_hidden_layers=1, num_attention_heads=2)
+    config.save_pretrained(tmp_path)  # tells AutoTokenizer the class
+    expected = GlyphCrmTokenizer(VOCABULARY)
+    found = [GlyphCrmTokenizer(vocab_file=str(path)), GlyphCrmTokenizer(VOCABULARY, vocab_file="unread.txt")]
+    for load in (GlyphCrmTokenizer, AutoTokenizer):
+        found.append(load.from_pretrained(tmp_path))
+        found[-1].save_pretrained(tmp_path / load.__name__)
+        saved = json.loads((tmp_path / load.__name__ / "tokenizer_config.json").read_text(encoding="utf-8"))
+        assert "vocab_file" not in saved
+        found.append(AutoTokenizer.from_pretrained(tmp_path / load.__name__))
+    for tokenizer in found:
+        assert type(tokenizer) is GlyphCrmTokenizer
+        assert tokenizer.get_vocab() == VOCABULARY
+        assert dict(tokenizer(TEXT)) == dict(expected(TEXT))
 
 
 @pytest.mark.parametrize(
@@ -336,8 +475,9 @@ def test_wrong_ids_and_pictures_are_explained():
     for value in (-1, 256):
         with pytest.raises(ValueError, match=f"extra_glyphs of an example holds {value}, but is ink from 0 to 255"):
             TOKENIZER.pad([{**encoded, "extra_glyphs": np.full((1, 32), value)}], return_tensors="pt")
-    with pytest.raises(ValueError, match="glyph_values=0 must be None"):
-        GlyphCrmTokenizer(VOCABULARY, glyph_values=0)
+    for value in (0, True, 4.0):
+        with pytest.raises(ValueError, match=f"glyph_values={value!r} must be None"):
+            GlyphCrmTokenizer(VOCABULARY, glyph_values=value)
 
 
 def test_image_processors_that_cannot_draw():

@@ -10,35 +10,54 @@ logger = logging.get_logger(__name__)
 
 _MEMO_ENTRIES = 2**14
 _NAMED = 20  # characters that a warning names
+_SECRET = ("token", "proxies")  # arguments of loading that no copy carries along
 
 
 class GlyphPictures:
     """Draws characters through an image processor and remembers them.
 
+    Copies and pickles hold what it was made of, not what came of use (pictures, counts, an image processor that it
+    found itself): they draw the same, and data sets find their caches again.
+
     Attributes:
         image_processor: has `draw(tokens)` (uint8 [n, F, h, w], blank where it cannot) and `can_draw(tokens)` (bool
             [n]); None: nothing can be drawn.
-        reason: why there is no image processor; goes into the warning.
+        source: the arguments of `AutoImageProcessor.from_pretrained` that load one where none was given.
         undrawn: how often a character without a picture was asked for, by character.
     """
 
-    def __init__(self, image_processor: Any = None) -> None:
+    def __init__(self, image_processor: Any = None, source: dict[str, Any] | None = None) -> None:
         """Starts with no drawn character.
 
         Raises:
             TypeError: `image_processor` cannot draw characters.
         """
-        missing = [name for name in ("draw", "can_draw") if not callable(getattr(image_processor, name, None))]
-        if image_processor is not None and missing:
-            raise TypeError(
-                f"a {type(image_processor).__name__} is no image processor of characters: it has no {missing}; give a "
-                "HanziGlyphImageProcessor, or None"
-            )
-        self.image_processor = image_processor
-        self.reason = ""
+        _check_draws(image_processor)
+        self.image_processor, self.source = image_processor, source
         self.undrawn: Counter[str] = Counter()
+        self._given = image_processor
+        self._sought, self._reason = False, ""  # whether the source was tried; why it gave nothing
         self._memo: dict[str, np.ndarray | None] = {}
         self._warn_at = 1
+
+    def __reduce__(self) -> tuple[type, tuple]:
+        source = self.source and {name: value for name, value in self.source.items() if name not in _SECRET}
+        return type(self), (self._given, source)
+
+    def find(self) -> None:
+        """Loads the image processor from the source if there is none, once, or notes why it cannot."""
+        if self.image_processor is not None or self._sought or not self.source:
+            return
+        from transformers.models.auto.image_processing_auto import AutoImageProcessor
+
+        self._sought = True
+        remote = __name__.startswith("transformers_modules")  # the code was trusted when this file was loaded
+        try:
+            found = AutoImageProcessor.from_pretrained(**self.source, trust_remote_code=remote or None)
+            _check_draws(found)
+            self.image_processor = found
+        except (OSError, ValueError, ImportError, TypeError) as error:
+            self._reason = f" ({error})"
 
     def draw(self, characters: list[str], numbers: list[int], values: int) -> tuple[np.ndarray, np.ndarray]:
         """Gives the pictures of characters.
@@ -78,12 +97,21 @@ class GlyphPictures:
         cause = "No font of its image processor has them: name one that has (HanziGlyphImageProcessor(fonts=...))."
         if self.image_processor is None:
             cause = (
-                f"The tokenizer has no image processor to draw them{self.reason}: use the processor, set "
+                f"The tokenizer has no image processor to draw them{self._reason}: use the processor, set "
                 "tokenizer.image_processor, or load the tokenizer from a folder that the processor was saved to."
             )
         logger.warning(
             f"{len(self.undrawn)} different characters in {self.undrawn.total()} places have no picture and get that "
             f"of [UNK], among them {names}. {cause} (tokenizer.undrawn has the counts.)"
+        )
+
+
+def _check_draws(image_processor: Any) -> None:
+    missing = [name for name in ("draw", "can_draw") if not callable(getattr(image_processor, name, None))]
+    if image_processor is not None and missing:
+        raise TypeError(
+            f"a {type(image_processor).__name__} is no image processor of characters: it has no {missing}; give a "
+            "HanziGlyphImageProcessor, or None"
         )
 
 

@@ -38,6 +38,7 @@ class ChineseBertTokenizer(BertTokenizer):
         do_lower_case: lower-case, and strip accents unless `strip_accents` says otherwise.
         pypinyin_version: set when the tokenizer is saved. Readings depend on pypinyin's dictionary; loading under
             another version logs a warning.
+        vocab_file: path of vocab.txt, where `vocab` is None.
         kwargs: as for `transformers.BertTokenizer`.
 
     Raises:
@@ -66,8 +67,10 @@ class ChineseBertTokenizer(BertTokenizer):
         tokenize_chinese_chars: bool = True,
         strip_accents: bool | None = None,
         pypinyin_version: str | None = None,
+        vocab_file: str | None = None,
         **kwargs: Any,
     ) -> None:
+        vocab = vocab_file if vocab is None else vocab
         if vocab is not None:
             vocab = read_vocabulary(vocab, [str(t) for t in (unk_token, sep_token, pad_token, cls_token, mask_token)])
         installed = version("pypinyin")
@@ -87,6 +90,7 @@ class ChineseBertTokenizer(BertTokenizer):
             tokenize_chinese_chars=tokenize_chinese_chars,
             strip_accents=strip_accents,
             pypinyin_version=installed,
+            vocab_file=vocab_file,
             **kwargs,
         )
         self._tokenizer.decoder = decoders.Sequence(

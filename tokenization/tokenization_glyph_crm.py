@@ -4,8 +4,10 @@ Axes: B batch, L tokens, V label vocabulary, N >= V rows of the model's glyph ba
 F fonts, h and w of a picture.
 """
 
+import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,15 @@ from .texts import CODE_POINTS, JoinedTexts, Sample, check_batch, code_points, e
 from .vocabulary import NO_PICTURE, has_picture, read_vocabulary
 
 logger = logging.get_logger(__name__)
+
+# Arguments of from_pretrained that say where a file is found; the image processor is looked for in the same place.
+_WHERE = ("cache_dir", "local_files_only", "proxies", "revision", "subfolder", "token")
+
+_WAY_OUT = (
+    "To add tokens: tokenizer.set_extra_characters(''), add them, processor.extend_bank(), and give a model of those "
+    "sizes (vocab_size=len(tokenizer), glyph_vocab_size=tokenizer.glyph_vocab_size) its bank: "
+    "model.base_model.set_glyphs(processor.draw_bank())"
+)
 
 
 class GlyphCrmTokenizer(TokenizersBackend):
@@ -39,21 +50,26 @@ class GlyphCrmTokenizer(TokenizersBackend):
       default); E may be 0. There are extra_glyphs as soon as `glyph_values` is known. Equal characters of an example
       share a row.
 
-    Those pictures are drawn by `image_processor`: set by GlyphCrmProcessor, or loaded when first needed from the folder
-    that the tokenizer was loaded from; it is saved beside the tokenizer. What cannot be drawn gets the picture of
-    [UNK], is counted in `undrawn` and warned about. Open ids depend on N: encode a data set again after the bank has
-    grown.
+    Those pictures are drawn by `image_processor`: set by GlyphCrmProcessor, or loaded when first needed from where the
+    tokenizer was loaded from; it is saved beside the tokenizer. Pickles and copies carry one that was set, and look
+    again for one that was loaded (without the `token` that the tokenizer was loaded with). What cannot be drawn gets
+    the picture of [UNK], is counted in `undrawn` and warned about. Open ids depend on N: encode a data set again after
+    the bank has grown.
+
+    While there are `extra_characters`, no token can be added: their rows, which a model knows, would all move.
 
     Args:
         vocab: path of vocab.txt, or token -> id; ids must be 0..V-1.
         extra_characters: characters of the bank's rows V..N-1.
         glyph_values: F*h*w of one picture; setting `image_processor` sets it.
+        extra_characters_start: set when the tokenizer is saved: V. Another number of tokens is refused at loading.
+        vocab_file: path of vocab.txt, where `vocab` is None.
         kwargs: as for transformers' tokenizers.
 
     Raises:
         FileNotFoundError, ValueError: a vocabulary that cannot be used (see `read_vocabulary`), or extra characters
             that cannot be rows (see `set_extra_characters`); on a call, text that is None, no string, not valid
-            Unicode, or an empty list.
+            Unicode, or an empty list; new tokens while there are extra characters.
 
     Example:
         >>> tokenizer = GlyphCrmTokenizer("vocab.txt")
@@ -61,6 +77,7 @@ class GlyphCrmTokenizer(TokenizersBackend):
         [2, 17, 219025, 3]
     """
 
+    vocab_files_names = {"vocab_file": "vocab.txt", "tokenizer_file": "tokenizer.json"}
     model_input_names = ["input_ids", "token_type_ids", "attention_mask", "glyph_ids"]
     padding_side = "right"
     model = WordPiece  # each word is one character; with it transformers knows that no token goes on the one before
@@ -77,9 +94,12 @@ class GlyphCrmTokenizer(TokenizersBackend):
         pad_token: str = "[PAD]",
         cls_token: str = "[CLS]",
         mask_token: str = "[MASK]",
+        extra_characters_start: int | None = None,
+        vocab_file: str | None = None,
         **kwargs: Any,
     ) -> None:
         specials = [str(token) for token in (pad_token, unk_token, cls_token, sep_token, mask_token)]
+        vocab = vocab_file if vocab is None else vocab
         vocab = dict(zip(specials, range(5), strict=True)) if vocab is None else read_vocabulary(vocab, specials)
         if max(vocab.values()) >= len(vocab):
             raise ValueError(
@@ -87,12 +107,13 @@ class GlyphCrmTokenizer(TokenizersBackend):
                 "model's bank of pictures and must be 0, 1, 2, ... without a gap (a file must not repeat a token)"
             )
         self._pictures = GlyphPictures()
-        self._sought = False  # whether the image processor was looked for in the folder
-        self.extra_characters, self.glyph_values = extra_characters, None
+        self.extra_characters, self.glyph_values = "", None
         self._tokenizer = Tokenizer(WordPiece(vocab, unk_token=str(unk_token)))
         super().__init__(
             extra_characters=extra_characters,
+            extra_characters_start=None,  # names what is saved; the property has the value
             glyph_values=glyph_values,
+            vocab_file=vocab_file,
             unk_token=unk_token,
             sep_token=sep_token,
             pad_token=pad_token,
@@ -111,8 +132,20 @@ class GlyphCrmTokenizer(TokenizersBackend):
             pair=f"{cls}:0 $A:0 {sep}:0 $B:1 {sep}:1",
             special_tokens=[(cls, self.cls_token_id), (sep, self.sep_token_id)],
         )
+        if extra_characters:
+            self._check_start(extra_characters_start)
         self.set_extra_characters(extra_characters)
         self._set_glyph_values(glyph_values)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> "GlyphCrmTokenizer":
+        """As in transformers; notes where the image processor is to be found, also after a change of directory."""
+        tokenizer = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        place = str(pretrained_model_name_or_path)
+        where = {name: kwargs[name] for name in _WHERE if kwargs.get(name) is not None}
+        where["pretrained_model_name_or_path"] = os.path.abspath(place) if os.path.isdir(place) else place
+        tokenizer._pictures = GlyphPictures(source=where)
+        return tokenizer
 
     @property
     def image_processor(self) -> Any:
@@ -121,10 +154,10 @@ class GlyphCrmTokenizer(TokenizersBackend):
 
     @image_processor.setter
     def image_processor(self, image_processor: Any) -> None:
-        pictures = GlyphPictures(image_processor)
+        pictures = GlyphPictures(image_processor, self._pictures.source)
         if image_processor is not None:
             self._set_glyph_values(flat_pictures(image_processor, [self.unk_token]).shape[1])
-        self._pictures, self._sought = pictures, False
+        self._pictures = pictures
 
     @property
     def undrawn(self) -> Counter[str]:
@@ -136,9 +169,50 @@ class GlyphCrmTokenizer(TokenizersBackend):
         """N, the number of rows of the model's bank."""
         return len(self) + len(self.extra_characters)
 
+    @property
+    def extra_characters_start(self) -> int | None:
+        """V, the row of the bank where `extra_characters` start; None if there are none."""
+        return len(self) if self.extra_characters else None
+
     def bank_tokens(self) -> list[str]:
         """The N tokens whose pictures the bank holds, in the order of its rows."""
         return self.convert_ids_to_tokens(list(range(len(self)))) + list(self.extra_characters)
+
+    def add_special_tokens(self, special_tokens_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> int:
+        """As in transformers, but refused before anything changes where `add_tokens` would be.
+
+        Raises:
+            ValueError: see `GlyphCrmTokenizer`.
+        """
+        for value in (special_tokens_dict or {}).values():
+            self._check_known(value if isinstance(value, list | tuple) else [value])
+        return super().add_special_tokens(special_tokens_dict, *args, **kwargs)
+
+    def _add_tokens(self, new_tokens: Iterable[Any], special_tokens: bool = False) -> int:
+        self._check_known(new_tokens)
+        return super()._add_tokens(new_tokens, special_tokens=special_tokens)
+
+    def _check_known(self, tokens: Iterable[Any]) -> None:
+        """Refuses tokens that would move the rows of the extra characters."""
+        if not self.extra_characters:
+            return
+        new = [name for name in dict.fromkeys(map(str, tokens)) if name and self._tokenizer.token_to_id(name) is None]
+        if new:
+            raise ValueError(
+                f"the tokens {new} cannot be added: the {len(self.extra_characters)} extra_characters have the rows "
+                f"{len(self)} and on of the model's bank, and would move; known tokens are allowed. {_WAY_OUT}"
+            )
+
+    def _check_start(self, start: int | None) -> None:
+        """Refuses extra characters that were saved behind another number of tokens."""
+        if start is None or start == len(self):
+            return
+        new = self.convert_ids_to_tokens(list(range(start, len(self)))) if isinstance(start, int) else []
+        raise ValueError(
+            f"there are {len(self)} tokens{f', among them the new {new}' if new else ''}, but extra_characters were "
+            f"saved with extra_characters_start={start}, behind that many tokens: their rows of the model's bank would "
+            f"move. Load it with the tokens it was saved with, or with extra_characters=''. {_WAY_OUT}"
+        )
 
     def set_extra_characters(self, characters: str) -> None:
         """Sets the characters of the bank's rows V..N-1. Open ids made before are then no longer right.
@@ -161,12 +235,9 @@ class GlyphCrmTokenizer(TokenizersBackend):
                     "be outside of the vocabulary and be neither white space nor invisible"
                 )
         self.extra_characters = characters
-        places = np.arange(len(characters), len(characters) + CODE_POINTS, dtype=np.int32)
-        places[codes] = np.arange(len(characters))
-        self._open_places = places  # code point -> open glyph id - V
 
     def _set_glyph_values(self, values: int | None) -> None:
-        if values is not None and (not isinstance(values, int) or values < 1):
+        if values is not None and (not isinstance(values, int) or isinstance(values, bool) or values < 1):
             raise ValueError(
                 f"glyph_values={values!r} must be None or the number of values of one picture, fonts * h * w"
             )
@@ -220,12 +291,12 @@ class GlyphCrmTokenizer(TokenizersBackend):
         with_unknown = [index for index, row in enumerate(rows) if unknown in row]
         if with_unknown:
             texts = JoinedTexts(samples)
-            codes = code_points(texts.text)
+            codes, places = code_points(texts.text), _open_places(self.extra_characters)
         for index in with_unknown:
             place, width = texts.places(encodings[index], index if owners is None else owners[index])
             ids = np.array(rows[index], np.int64)
             here = (ids == unknown) & (width == 1)  # not a special token, nor "[UNK]" itself
-            ids[here] = len(self) + self._open_places[codes[place[here]]]
+            ids[here] = len(self) + places[codes[place[here]]]
             rows[index] = ids.tolist()
         return rows
 
@@ -282,18 +353,9 @@ class GlyphCrmTokenizer(TokenizersBackend):
         return self._pictures.draw(characters, numbers, self.glyph_values or 0)
 
     def _find_image_processor(self) -> None:
-        """Loads the image processor from the folder of the tokenizer, once, or notes why it cannot."""
-        if self.image_processor is not None or self.glyph_values is None or self._sought or not self.name_or_path:
-            return
-        from transformers.models.auto.image_processing_auto import AutoImageProcessor
-
-        self._sought = True
-        remote = __name__.startswith("transformers_modules")  # the code was trusted when this file was loaded
-        try:
-            found = AutoImageProcessor.from_pretrained(self.name_or_path, trust_remote_code=remote or None)
-            self._pictures = GlyphPictures(found)
-        except (OSError, ValueError, ImportError, TypeError) as error:
-            self._pictures.reason = f" ({error})"
+        """Loads the image processor from where the tokenizer was loaded from, if its pictures are those of a model."""
+        if self.glyph_values is not None:
+            self._pictures.find()
 
     def _save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> tuple[str, ...]:
         """Saves the image processor too: what a Trainer saves with its tokenizer alone still draws every character."""
@@ -372,6 +434,15 @@ class GlyphCrmTokenizer(TokenizersBackend):
             ids, empty = list(output["glyph_ids"]), [self.pad_token_id] * missing
             output["glyph_ids"] = empty + ids if (padding_side or self.padding_side) == "left" else ids + empty
         return output
+
+
+@lru_cache(maxsize=4)  # by value, so that no tokenizer carries its 4 MB into pickles
+def _open_places(characters: str) -> np.ndarray:
+    """What a character's open glyph id is above V, by code point: int32 [0x110000], read-only."""
+    places = np.arange(len(characters), len(characters) + CODE_POINTS, dtype=np.int32)
+    places[code_points(characters)] = np.arange(len(characters))
+    places.setflags(write=False)
+    return places
 
 
 def _checked(pictures: Any, values: int | None) -> np.ndarray | None:

@@ -20,6 +20,7 @@ from transformers.processing_utils import ProcessorMixin
 
 import hanziformers
 
+FROM_SCRATCH = ("model_type", "tokenizer_type", "vocab_file", "glyph_styles", "vocabulary_bank")
 PAPER_STYLES = {"glyph_crm": ("song",), "chinese_bert": ("fangsong", "xingkai", "lishu")}
 
 
@@ -83,11 +84,13 @@ def load_model(
         problem_type: as in transformers' configurations.
 
     Raises:
-        ValueError: neither a checkpoint nor type and vocabulary; a checkpoint without the labels.
+        ValueError: neither a checkpoint nor type and vocabulary; options of a new model beside a checkpoint; a
+            checkpoint without the labels; pictures that do not fit the model; overrides that are no name=value.
     """
     if args.model_name_or_path:
         remote = {"trust_remote_code": args.trust_remote_code}
         config = AutoConfig.from_pretrained(args.model_name_or_path, **remote)
+        _check_options(args, config)
         processing = AutoProcessor.from_pretrained(args.model_name_or_path, **remote)
         labels = _labels(args.model_name_or_path, config, labels, training)
     elif args.model_type and args.vocab_file:
@@ -100,7 +103,7 @@ def load_model(
     if problem_type is not None:
         config.problem_type = problem_type
     if args.config_overrides:
-        config.update_from_string(args.config_overrides)
+        _override(config, args.config_overrides)
     if processing is None:
         processing = _new_processing(args, config)
     config.validate()
@@ -109,6 +112,7 @@ def load_model(
             args.model_name_or_path, config=config, ignore_mismatched_sizes=True, **remote
         )
     else:
+        _check_drawing(config, processing)
         model = auto_class.from_config(config, **remote)
         _draw(args, model, processing)
     tokenizer = tokenizer_of(processing)
@@ -118,6 +122,44 @@ def load_model(
     positions = getattr(config, "max_position_embeddings", tokenizer.model_max_length)
     tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
     return model, processing, labels or []
+
+
+def _check_options(args: ModelArguments, config: PreTrainedConfig) -> None:
+    """Refuses options that a checkpoint leaves without effect; only ChineseBERT's pictures are drawn anew."""
+    redrawn = args.from_scratch and config.model_type == "chinese_bert"
+    given = [name for name in FROM_SCRATCH if getattr(args, name) and not (redrawn and name == "glyph_styles")]
+    if given:
+        raise ValueError(
+            f"{', '.join(f'--{name} {getattr(args, name)}' for name in given)} beside the checkpoint "
+            f"{args.model_name_or_path}, which decides that itself: leave it out, or --model_name_or_path"
+        )
+
+
+def _override(config: PreTrainedConfig, overrides: str) -> None:
+    """Sets fields of a configuration: `hidden_size=128, num_hidden_layers=2`."""
+    pairs = [[part.strip() for part in piece.split("=")] for piece in overrides.split(",")]
+    for pair in pairs:
+        if len(pair) != 2 or not all(pair):
+            raise ValueError(
+                f"config_overrides={overrides!r}: {'='.join(pair)!r} is not allowed; give name=value, separated by "
+                "commas, e.g. hidden_size=128,num_hidden_layers=2"
+            )
+    config.update_from_string(",".join(map("=".join, pairs)))
+
+
+def _check_drawing(config: PreTrainedConfig, processing: ProcessorMixin | PreTrainedTokenizerBase) -> None:
+    """Refuses to make a GlyphCRM for other pictures than its image processor draws."""
+    drawing = getattr(processing, "image_processor", None)
+    if config.model_type != "glyph_crm" or drawing is None:
+        return
+    if len(drawing.styles) != 1:
+        raise ValueError(f"glyph_styles={','.join(drawing.styles)} is not allowed: GlyphCRM sees one font; give one")
+    if drawing.size != config.glyph_size:
+        raise ValueError(
+            f"glyph_size={config.glyph_size} is not allowed: the checkpoint's image processor draws {drawing.size} "
+            f"pixels; leave it out of --config_overrides, or give --model_type and --vocab_file in place of the "
+            "checkpoint"
+        )
 
 
 def _leave_out_inputs(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
@@ -158,7 +200,7 @@ def _new_processing(args: ModelArguments, config: PreTrainedConfig) -> Processor
     config.vocab_size = len(tokenizer)
     if args.model_type != "glyph_crm":
         return tokenizer
-    drawing = hanziformers.HanziGlyphImageProcessor(styles=_styles(args), size=config.glyph_size, binary=True)
+    drawing = hanziformers.HanziGlyphImageProcessor(styles=_styles(args, config), size=config.glyph_size, binary=True)
     processor = hanziformers.GlyphCrmProcessor(drawing, tokenizer)
     if not args.vocabulary_bank:
         processor.extend_bank()
@@ -166,8 +208,12 @@ def _new_processing(args: ModelArguments, config: PreTrainedConfig) -> Processor
     return processor
 
 
-def _styles(args: ModelArguments) -> list[str]:
-    return args.glyph_styles.split(",") if args.glyph_styles else list(PAPER_STYLES[args.model_type])
+def _styles(args: ModelArguments, config: PreTrainedConfig) -> list[str]:
+    """The fonts asked for, else those of the checkpoint's pictures, else the paper's."""
+    if args.glyph_styles:
+        return [name.strip() for name in args.glyph_styles.split(",")]
+    passport = getattr(config, "font_passport", None)
+    return [entry["style"] for entry in passport["styles"]] if passport else list(PAPER_STYLES[config.model_type])
 
 
 def _draw(args: ModelArguments, model: PreTrainedModel, processing: ProcessorMixin | PreTrainedTokenizerBase) -> None:
@@ -180,7 +226,7 @@ def _draw(args: ModelArguments, model: PreTrainedModel, processing: ProcessorMix
     if kind == "glyph_crm":
         base.set_glyphs(torch.from_numpy(processing.draw_bank()))
     elif kind == "chinese_bert":
-        styles = _styles(args)
+        styles = _styles(args, model.config)
         size = isqrt(model.config.glyph_embedding_dim // len(styles))
         if len(styles) * size**2 != model.config.glyph_embedding_dim:
             raise ValueError(

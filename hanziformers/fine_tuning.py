@@ -1,5 +1,6 @@
 """What fine-tuning programs share: options, checks, and training that goes on where it was broken off."""
 
+import json
 import os
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -7,7 +8,8 @@ from pathlib import Path
 
 import torch
 from transformers import Trainer, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from transformers.utils import logging
 
 SPLITS = {"train": "train_file", "validation": "validation_file", "test": "test_file"}
@@ -47,16 +49,87 @@ def check_steps(training: TrainingArguments, splits: Collection[str], script: st
         )
 
 
+def padding_multiple(length: int, longest: int) -> int | None:
+    """What batches are padded to a multiple of: 8, or None (the longest text) where the model could not take that.
+
+    Args:
+        length: tokens that texts are cut to.
+        longest: tokens that the model can take.
+    """
+    return 8 if -(-length // 8) * 8 <= longest else None
+
+
+def starts_anew(training: TrainingArguments) -> bool:
+    """Whether `--resume_from_checkpoint False` asks for a new start; an option is a string, "False" among them."""
+    return str(training.resume_from_checkpoint).lower() == "false"
+
+
+def starting_checkpoint(training: TrainingArguments) -> str | None:
+    """The checkpoint that training goes on from: the one asked for, else the newest whole one in the output folder.
+
+    Raises:
+        ValueError: `--resume_from_checkpoint True` asks for a checkpoint where there is no whole one.
+    """
+    wanted = str(training.resume_from_checkpoint)
+    if wanted.lower() not in ("none", "true", "false"):
+        return wanted
+    found = _checkpoints(Path(training.output_dir))
+    if starts_anew(training):
+        if found:
+            logger.warning(
+                f"{training.output_dir}: training starts anew. The old checkpoints stay, {found[0].name} the newest; a "
+                "run without --resume_from_checkpoint False would go on from it: remove them, or give another "
+                "--output_dir"
+            )
+        return None
+    last = _last_whole(found)
+    if last is not None:
+        logger.warning(
+            f"training goes on from {last}; another run needs another --output_dir (or --resume_from_checkpoint False, "
+            "to start anew)"
+        )
+    elif wanted.lower() == "true":
+        raise ValueError(
+            f"resume_from_checkpoint={wanted}, but {training.output_dir} holds no whole checkpoint; leave the option "
+            "out, or name the folder of a checkpoint"
+        )
+    return last and str(last)
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """The folders checkpoint-STEP, the newest first."""
+    steps = {path: path.name.removeprefix(f"{PREFIX_CHECKPOINT_DIR}-") for path in folder.glob("checkpoint-*")}
+    found = [path for path, step in steps.items() if step.isdecimal() and path.is_dir()]
+    return sorted(found, key=lambda path: int(steps[path]), reverse=True)
+
+
+def _last_whole(checkpoints: list[Path]) -> Path | None:
+    """The first that was saved to its end, where the Trainer writes its state; those before it are warned of."""
+    for path in checkpoints:
+        try:
+            json.loads((path / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+            return path
+        except (OSError, ValueError):
+            logger.warning(f"{path} was not saved to its end (no whole {TRAINER_STATE_NAME}): it is passed over")
+    return None
+
+
 def train(trainer: Trainer) -> None:
-    """Trains, from the last checkpoint in the output folder if there is one, and saves model, metrics and state."""
+    """Trains, from `starting_checkpoint` if there is one, and saves model, metrics and state."""
     # the heads' losses are means over a batch: the Trainer has to divide them by the accumulation steps itself
     trainer.model_accepts_loss_kwargs = False
-    folder = Path(trainer.args.output_dir)
-    last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
-    outcome = trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint or last)
+    outcome = trainer.train(resume_from_checkpoint=starting_checkpoint(trainer.args))
     trainer.save_model()
     trainer.save_metrics("train", outcome.metrics)
     trainer.save_state()
 
 
-__all__ = ["SPLITS", "FineTuningArguments", "check_steps", "train"]
+__all__ = [
+    "SPLITS",
+    "FineTuningArguments",
+    "check_steps",
+    "padding_multiple",
+    "starting_checkpoint",
+    "starts_anew",
+    "train",
+]

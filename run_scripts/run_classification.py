@@ -7,7 +7,8 @@ Any checkpoint works, GlyphCRM's, ChineseBERT's and BERT's alike; with --model_t
 a model is made from scratch instead. Data: TSV, CSV or JSON lines, or --dataset_name for a data set of the Hub; columns
 of unknown names are named by --text_column, --pair_column and --label_column. With --multi_label True every label
 applies by itself. Every option of TrainingArguments is taken too; the checkpoint with the best accuracy (multi-label:
-macro F1) on the validation data is kept, and a run that was broken off goes on from its last checkpoint.
+macro F1) on the validation data is kept, and a run that was broken off goes on from its last checkpoint
+(--resume_from_checkpoint False starts anew).
 
 Writes beside the model: all_results.json, coverage.json (what was read, and what was cut), predictions.jsonl for the
 test data, README.md (the model card).
@@ -35,7 +36,7 @@ from transformers.processing_utils import ProcessorMixin
 from transformers.utils import logging
 
 from hanziformers.building import ModelArguments, load_model, tokenizer_of
-from hanziformers.fine_tuning import SPLITS, FineTuningArguments, check_steps, train
+from hanziformers.fine_tuning import SPLITS, FineTuningArguments, check_steps, padding_multiple, train
 from hanziformers.processors.classification_data import ReadReport, from_dataset, read_classification, sort_labels
 from hanziformers.processors.classification_features import (
     ClassificationScorer,
@@ -278,6 +279,7 @@ def main(argv: list[str] | None = None) -> dict[str, dict]:
     model, processing, labels = build_model(args, labels, training.do_train)
     tokenizer = tokenizer_of(processing)
     length = sequence_length(args, tokenizer.model_max_length)
+    multiple = padding_multiple(length, tokenizer.model_max_length)
     encoded, coverage = {}, {}
     for name in sorted(data, key=list(SPLITS).index):
         with training.main_process_first(desc=f"tokenising {name}"):
@@ -293,7 +295,7 @@ def main(argv: list[str] | None = None) -> dict[str, dict]:
         train_dataset=encoded.get("train"),
         eval_dataset=encoded.get("validation"),
         processing_class=processing,
-        data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8),
+        data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=multiple),
         compute_metrics=scorer,
         preprocess_logits_for_metrics=lambda logits, _: logits[0] if isinstance(logits, tuple) else logits,
     )

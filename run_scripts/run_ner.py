@@ -6,7 +6,8 @@
 Any checkpoint with a token-classification head works, GlyphCRM's, ChineseBERT's and BERT's alike; with --model_type,
 --vocab_file and --config_overrides a model is made from scratch instead. Data: files in CoNLL columns (BIO, BMES, ...)
 or JSON lines, or --dataset_name for a data set of the Hub. Every option of TrainingArguments is taken too; the
-checkpoint with the best F1 on the development data is kept, and a run that was broken off goes on from its last one.
+checkpoint with the best F1 on the development data is kept, and a run that was broken off goes on from its last one
+(--resume_from_checkpoint False starts anew).
 
 Writes beside the model: all_results.json, coverage.json (which entities cannot be found, and why), predictions.jsonl
 for the test data, README.md (the model card).
@@ -29,7 +30,7 @@ from transformers import (
 from transformers.utils import logging
 
 from hanziformers.building import ModelArguments, load_model, tokenizer_of
-from hanziformers.fine_tuning import SPLITS, FineTuningArguments, check_steps, train
+from hanziformers.fine_tuning import SPLITS, FineTuningArguments, check_steps, padding_multiple, train
 from hanziformers.processors.ner_data import from_columns, read_ner
 from hanziformers.processors.ner_features import NerCoverage, SpanScorer, encode_ner, entity_labels
 from hanziformers.reporting import eval_results, table, write_card, write_json_lines
@@ -143,6 +144,7 @@ def main(argv: list[str] | None = None) -> dict[str, dict]:
     model, processing, tags = load_model(args, AutoModelForTokenClassification, tags, training.do_train)
     tokenizer = tokenizer_of(processing)
     length = min(args.max_seq_length or tokenizer.model_max_length, tokenizer.model_max_length)
+    multiple = padding_multiple(length, tokenizer.model_max_length)
     encoded, coverage = {}, {}
     for name, split in data.items():
         with training.main_process_first(desc=f"tokenising {name}"):
@@ -156,7 +158,7 @@ def main(argv: list[str] | None = None) -> dict[str, dict]:
         train_dataset=encoded.get("train"),
         eval_dataset=encoded.get("validation"),
         processing_class=processing,
-        data_collator=DataCollatorForTokenClassification(tokenizer, pad_to_multiple_of=8),
+        data_collator=DataCollatorForTokenClassification(tokenizer, pad_to_multiple_of=multiple),
         compute_metrics=SpanScorer(encoded["validation"], tags) if "validation" in encoded else None,
         preprocess_logits_for_metrics=lambda logits, labels: logits.argmax(-1),
     )

@@ -9,9 +9,13 @@ without next sentence. `--model_type bert` with either trains the baseline: same
 `--preset paper` (or `released`, `large`) fills in optimizer and schedule as published, as far as no option says else.
 
 Text is streamed: files of one document a line, or JSON lines with the column --text_column, also .gz; or
---dataset_name for a data set of the Hub. Without --vocab_file the vocabulary is counted from the training text. A run
-that was broken off, in whatever way, goes on from its last checkpoint with the examples, masks and losses that it would
-have had. Writes beside the model: all_results.json, loss.json, loss.png, README.md.
+--dataset_name for a data set of the Hub. What is among --validation_files is not trained on. Without --vocab_file the
+vocabulary is counted from the training text. Masks depend on seed, epoch and the example's own tokens alone; which
+examples there are depends also on the number of processes and workers. With the same number of both, a run that was
+broken off, in whatever way, goes on from its last checkpoint with the examples, masks and losses that it would have had
+(--resume_from_checkpoint False starts anew). The validation examples, not their masks, are the same for every --seed.
+
+Writes beside the model: all_results.json, loss.json, loss.png, README.md.
 """
 
 import json
@@ -33,6 +37,7 @@ from transformers import (
     AutoModelForPreTraining,
     EvalPrediction,
     HfArgumentParser,
+    PreTrainedModel,
     Trainer,
     TrainerCallback,
     TrainingArguments,
@@ -41,7 +46,7 @@ from transformers import (
 from transformers.utils import logging
 
 from hanziformers.building import ModelArguments, load_model, tokenizer_of
-from hanziformers.fine_tuning import train
+from hanziformers.fine_tuning import starts_anew, train
 from hanziformers.processors.data_collator import DataCollatorForMaskedCharacters
 from hanziformers.processors.pretraining_data import PretrainingStream, SentenceEncoder, packs, pairs
 from hanziformers.reporting import table, write_card
@@ -105,7 +110,7 @@ class PretrainingArguments(ModelArguments):
     dataset_config_name: str | None = None
     text_column: str = "text"
     vocab_size: int = field(default=18612, metadata={"help": "of a vocabulary counted from the training text, at most"})
-    max_seq_length: int = field(default=512, metadata={"help": "tokens of an example"})
+    max_seq_length: int = field(default=512, metadata={"help": "tokens of an example, at least 5"})
     mlm_probability: float = field(default=0.15, metadata={"help": "share of the tokens that are asked for"})
     short_share: float = field(default=0.1, metadata={"help": "pairs that aim at a shorter length"})
     packed_share: float = field(
@@ -175,25 +180,91 @@ def parse(argv: list[str] | None) -> tuple[PretrainingArguments, PretrainingTrai
     return parser.parse_args_into_dataclasses(argv)
 
 
+def check_options(args: PretrainingArguments, training: TrainingArguments) -> None:
+    """Refuses what would fail later.
+
+    Raises:
+        ValueError: examples without room for two sentences; label smoothing of a loss that the model sums itself.
+    """
+    if args.max_seq_length < 5:
+        raise ValueError(
+            f"max_seq_length={args.max_seq_length} is not allowed: a pair has 3 special tokens and a token of each "
+            "sentence; give 5 or more"
+        )
+    if training.label_smoothing_factor and args.recipe == "glyph_crm":
+        raise ValueError(
+            f"label_smoothing_factor={training.label_smoothing_factor} is not allowed: with --recipe glyph_crm the "
+            "model itself sums the losses of masked characters and next sentence; leave it out"
+        )
+
+
+def check_length(length: int, model: PreTrainedModel) -> None:
+    """Refuses examples of more tokens than the model has positions.
+
+    Raises:
+        ValueError: names both numbers.
+    """
+    positions = getattr(model.config, "max_position_embeddings", length)
+    if length > positions:
+        raise ValueError(
+            f"max_seq_length={length} is more than the {positions} positions of the model; give at most {positions}, "
+            "or a model with more (max_position_embeddings)"
+        )
+
+
+def find_files(patterns: list[str]) -> dict[str, str]:
+    """Paths as they were given, each file once, by the place that it resolves to; without files a pattern itself."""
+    found: dict[str, str] = {}
+    for path in (path for pattern in patterns for path in sorted(glob(pattern)) or [pattern]):
+        found.setdefault(str(Path(path).resolve()), path)
+    return found
+
+
+def text_files(args: PretrainingArguments, split: str) -> list[str]:
+    """The files of `train` or `validation`, which are logged; what is held out for validation is not trained on.
+
+    Raises:
+        FileNotFoundError: a path or pattern without a file.
+        ValueError: JSON lines and plain text mixed; no training file that is not held out.
+    """
+    found = find_files(getattr(args, f"{split}_files"))
+    held_out = found.keys() & find_files(args.validation_files).keys() if split == "train" else set()
+    files = [path for place, path in found.items() if place not in held_out]
+    missing = [path for path in files if not Path(path).is_file()]
+    if missing:
+        raise FileNotFoundError(f"there is no file {missing[0]}; give paths or patterns that match files")
+    if held_out and not files:
+        raise ValueError(f"the train files are all validation files too: {[*found.values()]}; give others to train on")
+    kinds = {"json" if ".json" in Path(path).name else "text" for path in files}
+    if len(kinds) > 1:
+        raise ValueError(f"the {split} files are JSON lines and plain text mixed: {files}; give one kind")
+    if files:
+        rest = f"; held out for validation: {[found[place] for place in sorted(held_out)]}" if held_out else ""
+        logger.warning(f"{split} files: {files}{rest}")
+    return files
+
+
 def load_texts(args: PretrainingArguments, split: str) -> IterableDataset | None:
-    """Streamed documents of `train` or `validation` with the one column `text`; None where there are none."""
+    """Streamed documents of `train` or `validation` with the one column `text`; None where there are none.
+
+    Raises:
+        FileNotFoundError: see `text_files`.
+        ValueError: see `text_files`; no text at all, or none in the column --text_column.
+    """
     if args.dataset_name:
         documents = load_dataset(args.dataset_name, args.dataset_config_name, streaming=True).get(split)
     else:
-        files = [path for pattern in getattr(args, f"{split}_files") for path in sorted(glob(pattern)) or [pattern]]
-        if split == "train":
-            held_out = {path for pattern in args.validation_files for path in glob(pattern)}
-            files = [path for path in files if path not in held_out]
-        missing = [path for path in files if not Path(path).is_file()]
-        if missing:
-            raise FileNotFoundError(f"there is no file {missing[0]}; give paths or patterns that match files")
-        kinds = {"json" if ".json" in Path(path).name else "text" for path in files}
-        if len(kinds) > 1:
-            raise ValueError(f"the {split} files are JSON lines and plain text mixed: {files}; give one kind")
-        documents = load_dataset(*kinds, data_files=files, split="train", streaming=True) if files else None
+        files = text_files(args, split)
+        kind = "json" if files and ".json" in Path(files[0]).name else "text"
+        try:
+            documents = load_dataset(kind, data_files=files, split="train", streaming=True) if files else None
+        except StopIteration:  # what `datasets` says of JSON files without a line
+            documents = []
     if documents is None:
         return None
-    first = next(iter(documents), {})
+    first = next(iter(documents), None)
+    if first is None:
+        raise ValueError(f"the {split} text is empty: {args.dataset_name or files}; give files with a document a line")
     if args.text_column not in first:
         raise ValueError(f"the {split} text has the columns {sorted(first)}; name one of them by --text_column")
     if args.text_column != "text":
@@ -202,10 +273,17 @@ def load_texts(args: PretrainingArguments, split: str) -> IterableDataset | None
 
 
 def vocabulary_file(args: PretrainingArguments, training: TrainingArguments, documents: IterableDataset) -> str:
-    """Counts the characters of the training text, once; every process waits for the file."""
+    """Counts the characters of the training text, once for all runs in a folder; every process waits for the file."""
     path = Path(training.output_dir) / "vocab.txt"
     with training.main_process_first(desc="counting characters"):
-        if not path.is_file():
+        if training.local_process_index:
+            return str(path)
+        if path.is_file() and not starts_anew(training):
+            logger.warning(
+                f"{path} of an earlier run is taken, the characters of the text are not counted; another run needs "
+                "another --output_dir (or --resume_from_checkpoint False, to start anew)"
+            )
+        else:
             counts = count_characters(row["text"] for row in documents)
             tokens = build_vocabulary(counts, args.vocab_size)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -223,6 +301,26 @@ def example_makers(args: PretrainingArguments, processing: Any, seed: int) -> tu
         return encode, pairs(tokenizer, length, args.short_share), masking(ask_unknown=True)
     encode = SentenceEncoder(processing, longest=length - 2, words=token_words)
     return encode, packs(tokenizer, length, args.packed_share), masking(whole_word_share=args.whole_word_share)
+
+
+def warn_of_lone_sentences(documents: IterableDataset, encode: SentenceEncoder, make: Any, number: int = 1000) -> None:
+    """Warns where hardly one of the first pairs is a true one (a twentieth; of documents of two sentences a third)."""
+    examples = list(islice(PretrainingStream(documents, encode, make, repeat=False, shuffle=False), number))
+    true = sum(example["next_sentence_label"] == 0 for example in examples)
+    if true < len(examples) / 20:
+        logger.warning(
+            f"{true} of the first {len(examples)} pairs are true ones, the others are labelled 'not next': there is "
+            "nothing to learn from for next-sentence prediction. A line (or record) is a document: put the sentences "
+            "of a document into one line (or record)"
+        )
+
+
+def validation_examples(documents: IterableDataset, encode: SentenceEncoder, make: Any, number: int) -> list[dict]:
+    """`number` examples, the same for every seed of training, so that runs are compared; logs how many there are."""
+    examples = list(islice(PretrainingStream(documents, encode, make, seed=1, repeat=False), number + 1))
+    there = f"{len(examples)}" if len(examples) <= number else f"at least {len(examples)}"
+    logger.warning(f"validation: {len(examples[:number])} of {there} examples are used (--max_eval_examples {number})")
+    return examples[:number]
 
 
 def per_example(logits: Any, labels: Any) -> torch.Tensor:
@@ -286,26 +384,30 @@ def describe(args: PretrainingArguments, trainer: Trainer, metrics: dict[str, fl
 def main(argv: list[str] | None = None) -> dict[str, float]:
     """Runs the program; returns the validation figures."""
     args, training = parse(argv)
+    check_options(args, training)
     set_seed(training.seed)
     documents = load_texts(args, "train")
     if documents is None:
         raise ValueError("there is no text: give --train_files or --dataset_name")
-    args.model_type, args.tokenizer_type = args.model_type or args.recipe, args.tokenizer_type or args.recipe
-    if args.vocab_file is None and args.model_name_or_path is None:
-        args.vocab_file = vocabulary_file(args, training, documents)
+    if args.model_name_or_path is None:
+        args.model_type, args.tokenizer_type = args.model_type or args.recipe, args.tokenizer_type or args.recipe
+        args.vocab_file = args.vocab_file or vocabulary_file(args, training, documents)
     auto_class = AutoModelForPreTraining if args.recipe == "glyph_crm" else AutoModelForMaskedLM
     model, processing, _ = load_model(args, auto_class)
+    check_length(args.max_seq_length, model)
     encode, make, collator = example_makers(args, processing, training.seed)
-    stream = partial(PretrainingStream, encode=encode, make=make, seed=training.seed)
+    if args.recipe == "glyph_crm" and training.process_index == 0:
+        warn_of_lone_sentences(documents, encode, make)
     shared = {"rank": training.process_index, "world_size": training.world_size, "buffer": args.shuffle_buffer}
     held_out = load_texts(args, "validation")
     if held_out is None:
         training.eval_strategy, training.eval_on_start = "no", False
+    examples = held_out and validation_examples(held_out, encode, make, args.max_eval_examples)
     trainer = PretrainingTrainer(
         model=model,
         args=training,
-        train_dataset=stream(documents, **shared),
-        eval_dataset=held_out and list(islice(stream(held_out, repeat=False), args.max_eval_examples)),
+        train_dataset=PretrainingStream(documents, encode, make, seed=training.seed, **shared),
+        eval_dataset=examples,
         processing_class=processing,
         data_collator=collator,
         compute_metrics=summarise,

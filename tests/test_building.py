@@ -33,6 +33,7 @@ def vocabulary(tmp_path_factory):
 def glyph_crm(vocabulary, tmp_path_factory):
     """A folder of a small GlyphCRM with its processor."""
     folder = tmp_path_factory.mktemp("glyphs")
+    torch.manual_seed(1)  # not that of the tests, whichever is the first
     args = ModelArguments(model_type="glyph_crm", vocab_file=vocabulary, config_overrides=GLYPH, vocabulary_bank=True)
     model, processor, _ = load_model(args, AutoModelForPreTraining)
     model.save_pretrained(folder)
@@ -106,6 +107,62 @@ def test_a_processor_of_another_bank_is_refused(glyph_crm, tmp_path, settings, m
 def test_a_bank_of_another_size_from_overrides_is_refused(glyph_crm):
     with pytest.raises(ValueError, match="a bank of 9 pictures"):
         load_model(ModelArguments(str(glyph_crm), config_overrides="glyph_size=48"), AutoModelForPreTraining)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"vocab_file": "vocab.txt"}, r"--vocab_file vocab\.txt beside the checkpoint .*glyphs"),
+        ({"glyph_styles": "kai"}, "--glyph_styles kai beside"),
+        ({"glyph_styles": "kai", "from_scratch": True}, "--glyph_styles kai beside"),
+        ({"model_type": "bert", "tokenizer_type": "bert"}, "--model_type bert, --tokenizer_type bert beside"),
+        ({"vocabulary_bank": True, "from_scratch": True}, "--vocabulary_bank True beside"),
+    ],
+)
+def test_what_a_checkpoint_would_leave_unused_is_refused(glyph_crm, given, message):
+    with pytest.raises(ValueError, match=message):
+        load_model(ModelArguments(str(glyph_crm), **given), AutoModelForPreTraining)
+
+
+def test_glyph_crm_sees_one_font_of_its_size(vocabulary, glyph_crm):
+    new = {"model_type": "glyph_crm", "vocab_file": vocabulary, "vocabulary_bank": True, "config_overrides": GLYPH}
+    with pytest.raises(ValueError, match="glyph_styles=song,kai is not allowed: GlyphCRM sees one font"):
+        load_model(ModelArguments(**new, glyph_styles="song, kai"), AutoModelForPreTraining)
+    args = ModelArguments(str(glyph_crm), from_scratch=True, config_overrides="glyph_size=48")
+    with pytest.raises(ValueError, match="glyph_size=48 is not allowed: .* draws 24 pixels"):
+        load_model(args, AutoModelForPreTraining)
+
+
+def test_chinese_berts_fonts(vocabulary, tmp_path):
+    """Names with spaces between them; anew from a checkpoint: its fonts, or others that are asked for."""
+
+    def styles(model):
+        return [entry["style"] for entry in model.config.font_passport["styles"]]
+
+    new = ModelArguments(
+        model_type="chinese_bert",
+        vocab_file=vocabulary,
+        config_overrides=BERT + ", glyph_embedding_dim = 128, pinyin_embedding_size=8",
+        glyph_styles="song, kai",
+    )
+    model, tokenizer, _ = load_model(new, AutoModelForMaskedLM)
+    assert styles(model) == ["song", "kai"]
+    assert (model.config.hidden_size, model.config.glyph_embedding_dim) == (16, 128)
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    again = load_model(ModelArguments(str(tmp_path), from_scratch=True), AutoModelForMaskedLM)[0]
+    assert styles(again) == ["song", "kai"]
+    tables = [one.bert.embeddings.glyph_embeddings.embedding.weight for one in (model, again)]
+    assert torch.equal(*tables)
+    other = load_model(ModelArguments(str(tmp_path), from_scratch=True, glyph_styles="kai,song"), AutoModelForMaskedLM)
+    assert styles(other[0]) == ["kai", "song"]
+
+
+@pytest.mark.parametrize("overrides", ["hidden_size", "hidden_size=16,", "hidden_size=16 num_hidden_layers=1", "=16"])
+def test_overrides_of_another_form_are_refused(vocabulary, overrides):
+    args = ModelArguments(model_type="bert", vocab_file=vocabulary, config_overrides=overrides)
+    with pytest.raises(ValueError, match="config_overrides='.*' is not allowed; give name=value, separated by commas"):
+        load_model(args, AutoModelForMaskedLM)
 
 
 def test_from_scratch_with_a_checkpoints_pictures(glyph_crm):

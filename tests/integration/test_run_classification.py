@@ -171,6 +171,18 @@ def test_models_of_this_package_train_the_same_way(data, main, tmp_path, model_t
         assert {score["label"]: score["score"] for score in found} == pytest.approx(row["scores"], abs=1e-4)
 
 
+def test_a_long_text_fills_positions_that_are_no_multiple_of_8(data, main, tmp_path):
+    long = tmp_path / "long.csv"
+    write_csv(long, ["label", "text"], [("好评", "好" + FILLING * 4), ("差评", "坏" + FILLING * 4)] * 4)
+    overrides = TINY.replace("max_position_embeddings=32", "max_position_embeddings=50")
+    arguments = options(data, tmp_path / "out", overrides=overrides, epochs=1)
+    for split in SIZES:
+        arguments[arguments.index(f"--{split}_file") + 1] = str(long)
+    main(arguments)
+    coverage = json.loads((tmp_path / "out" / "coverage.json").read_text(encoding="utf-8"))
+    assert coverage["test"]["truncated_texts"] == 8
+
+
 def test_pairs(data, main, tmp_path):
     results = main(options(data, tmp_path / "pairs", files="pairs_{}.tsv", epochs=6))
     assert results["test"]["accuracy"] > 0.9  # only the second text tells

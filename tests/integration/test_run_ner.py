@@ -143,6 +143,16 @@ def test_a_broken_off_run_goes_on(trained, data, main, tmp_path):
     assert [entry["epoch"] for entry in log if "eval_f1" in entry] == [1.0, 2.0]
 
 
+def test_a_long_text_fills_positions_that_are_no_multiple_of_8(data, main, tmp_path):
+    rows = [{"text": "王小明在北京上大学。" * 10, "entities": [{"start": 4, "end": 6, "label": "LOC"}]}] * 4
+    (tmp_path / "long.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    arguments = ["--model_type", "bert", "--vocab_file", str(data / "vocab.txt"), "--num_train_epochs", "1"]
+    arguments += ["--config_overrides", TINY.replace("=64", "=50"), "--output_dir", str(tmp_path / "out")]
+    files = [part for split in SPLITS for part in (f"--{split}_file", str(tmp_path / "long.jsonl"))]
+    main([*arguments, *files, "--do_train", "--do_eval", "--do_predict"])
+    assert json.loads((tmp_path / "out" / "coverage.json").read_text())["test"]["truncated_texts"] == 4
+
+
 def test_bert_trains_the_same_way(data, main, tmp_path):
     results = main(options(data, tmp_path / "bert", model_type="bert", epochs=1))
     assert set(results) == {"validation", "test"}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -144,6 +145,78 @@ def test_a_killed_run_goes_on_to_the_same_losses(trained, data, tmp_path):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_a_run_killed_while_it_saved_goes_on(trained, data, program, tmp_path, caplog):
+    """From the checkpoint before; and the folder keeps as many checkpoints as it should."""
+    folder = shutil.copytree(trained[0], tmp_path / "tiny")
+    (folder / "checkpoint-12" / "trainer_state.json").unlink()
+    program.main(options(data, folder))
+    for text in ("checkpoint-12 was not saved to its end", "goes on from", "vocab.txt of an earlier run is taken"):
+        assert text in caplog.text
+    assert losses(folder) == losses(trained[0])
+    assert json.loads((folder / "checkpoint-12" / "trainer_state.json").read_text())["global_step"] == 12
+    assert sorted(path.name for path in folder.glob("checkpoint-*")) == ["checkpoint-12", "checkpoint-6"]
+
+
+def test_a_new_start_in_an_old_folder(trained, data, program, tmp_path, caplog):
+    folder = shutil.copytree(trained[0], tmp_path / "tiny")
+    vocabulary = (folder / "vocab.txt").read_text(encoding="utf-8")
+    (folder / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n天\n", encoding="utf-8")
+    program.main(options(data, folder, "--resume_from_checkpoint", "False", max_steps=3))
+    assert "training starts anew" in caplog.text
+    assert "goes on from" not in caplog.text
+    assert (folder / "vocab.txt").read_text(encoding="utf-8") == vocabulary
+    assert losses(folder)[1] == losses(trained[0])[1]
+    assert sorted(losses(folder)) == [1, 2, 3]
+
+
+def test_validation_text_is_not_trained_on(data, program, tmp_path, monkeypatch, caplog):
+    """However its path is written; and a file that two patterns name is read once."""
+    monkeypatch.chdir(data)
+    (tmp_path / "link.jsonl").symlink_to(data / "part1.jsonl")
+    for held_out in ("part1.jsonl", "./part1.jsonl", str(data / "*1.jsonl"), str(tmp_path / "link.jsonl")):
+        args, _ = program.parse(
+            ["--output_dir", "out", "--train_files", "part*.jsonl", "./part0.jsonl", "--validation_files", held_out]
+        )
+        caplog.clear()
+        assert program.text_files(args, "train") == ["part0.jsonl"]
+        assert "train files: ['part0.jsonl']; held out for validation: ['part1.jsonl']" in caplog.text
+        texts = [row["text"] for row in program.load_texts(args, "train")]
+        assert texts == documents(0, 150)
+        assert program.text_files(args, "validation") == (
+            [held_out] if "*" not in held_out else [str(data / "part1.jsonl")]
+        )
+    args.validation_files = ["part*"]
+    with pytest.raises(ValueError, match="train files are all validation files too"):
+        program.load_texts(args, "train")
+
+
+def test_documents_of_one_sentence_are_warned_of(trained, data, program, tmp_path, caplog):
+    sentences = [text.split("。")[0][:9] + "。" for text in documents(4, 60)]
+    sentences[7] *= 2
+    (tmp_path / "lines.txt").write_text("\n".join(sentences) + "\n", encoding="utf-8")
+    named = {"vocab_file": trained[0] / "vocab.txt", "max_steps": 1, "model_type": "bert"}
+    program.main(options(data, tmp_path / "lone", **named, train_files=tmp_path / "lines.txt"))
+    found = re.findall(r"(\d) of the first 6\d pairs are true ones.*put the sentences of a document into", caplog.text)
+    assert found in (["0"], ["1"])
+    caplog.clear()
+    program.main(options(data, tmp_path / "pairs", **named))
+    assert "true ones" not in caplog.text
+
+
+def test_the_validation_examples_do_not_depend_on_the_seed(trained, data, program, tmp_path, caplog):
+    seen = []
+    for seed, number in ((3, 20), (4, 20), (4, 10_000)):
+        args, training = program.parse(options(data, tmp_path, model_type="bert", seed=seed))
+        args.vocab_file, args.tokenizer_type = str(trained[0] / "vocab.txt"), args.recipe
+        _, processing, _ = program.load_model(args, AutoModelForPreTraining)
+        encode, make, _ = program.example_makers(args, processing, training.seed)
+        held_out = program.load_texts(args, "validation")
+        seen.append(program.validation_examples(held_out, encode, make, number))
+    assert seen[0] == seen[1] == seen[2][:20]
+    assert "validation: 20 of at least 21 examples are used" in caplog.text
+    assert f"validation: {len(seen[2])} of {len(seen[2])} examples are used" in caplog.text
+
+
 def test_the_baseline_sees_the_same_examples_and_masks(trained, data, program, tmp_path):
     seen = {}
     for model_type in ("glyph_crm", "bert"):
@@ -245,10 +318,25 @@ def test_presets(data, program, tmp_path):
         (["--train_files", "{train}", "--text_column", "body"], "has the columns .*'source', 'text'.*--text_column"),
         (["--train_files", "{train}", "{valid}"], "mixed: .*give one kind"),
         (["--preset", "tiny", "--train_files", "{train}"], "--preset tiny is not known.*paper, released"),
+        (["--train_files", "{empty}.jsonl"], "the train text is empty: .*empty.jsonl"),
+        (["--train_files", "{empty}.txt"], "the train text is empty: .*empty.txt"),
+        (["--train_files", "{train}", "--max_seq_length", "4"], "max_seq_length=4 is not allowed: .*give 5 or more"),
+        (["--train_files", "{train}", "--label_smoothing_factor", "0.1"], "label_smoothing_factor=0.1 is not allowed"),
+        (
+            ["--train_files", "{train}", "--config_overrides", TINY, "--model_type", "bert", "--max_seq_length", "64"],
+            "max_seq_length=64 is more than the 32 positions",
+        ),
     ],
 )
 def test_errors_name_the_fix(data, program, tmp_path, arguments, message):
-    places = {"train": data / "part0.jsonl", "none": tmp_path / "none.txt", "valid": data / "valid.txt"}
+    places = {
+        "train": data / "part0.jsonl",
+        "none": tmp_path / "none.txt",
+        "valid": data / "valid.txt",
+        "empty": tmp_path / "empty",
+    }
+    for name in ("empty.jsonl", "empty.txt"):
+        (tmp_path / name).touch()
     filled = [argument.format(**places) for argument in arguments]
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         program.main([*filled, "--output_dir", str(tmp_path / "out")])

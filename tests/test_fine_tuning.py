@@ -1,0 +1,75 @@
+"""Where training goes on, and what batches are padded to."""
+
+import pytest
+from transformers import TrainingArguments
+from transformers.trainer_callback import TrainerState
+
+from hanziformers.fine_tuning import padding_multiple, starting_checkpoint, starts_anew
+
+
+@pytest.fixture
+def start(tmp_path):
+    """The checkpoint for a value of --resume_from_checkpoint; a run with whole checkpoints of steps 6, 12 and 100."""
+    for step in (6, 12, 100):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        TrainerState(global_step=step).save_to_json(str(tmp_path / f"checkpoint-{step}" / "trainer_state.json"))
+    (tmp_path / "checkpoint-best").mkdir()
+
+    def find(value=None):
+        return starting_checkpoint(TrainingArguments(str(tmp_path), use_cpu=True, resume_from_checkpoint=value))
+
+    return find
+
+
+@pytest.mark.parametrize("value", [None, "True", "true"])
+def test_goes_on_from_the_newest_checkpoint(start, tmp_path, warnings, value):
+    assert start(value) == str(tmp_path / "checkpoint-100")
+    assert [str(tmp_path / "checkpoint-100") in text and "another --output_dir" in text for text in warnings] == [True]
+
+
+@pytest.mark.parametrize("rest", [None, "", '{"epoch": 1.0,'])
+def test_a_checkpoint_that_was_not_saved_to_its_end_is_passed_over(start, tmp_path, warnings, rest):
+    (tmp_path / "checkpoint-100" / "trainer_state.json").unlink()
+    if rest is not None:
+        (tmp_path / "checkpoint-100" / "trainer_state.json").write_text(rest)
+    assert start() == str(tmp_path / "checkpoint-12")
+    assert "checkpoint-100 was not saved to its end" in warnings[0]
+    assert "goes on from" in warnings[1]
+
+
+@pytest.mark.parametrize("value", [False, "False", "false"])
+def test_starts_anew(start, tmp_path, warnings, value):
+    assert start(value) is None
+    assert starts_anew(TrainingArguments(str(tmp_path), use_cpu=True, resume_from_checkpoint=value))
+    assert ["training starts anew" in text and "checkpoint-100 the newest" in text for text in warnings] == [True]
+
+
+def test_a_checkpoint_that_is_named(start, tmp_path, warnings):
+    assert start(str(tmp_path / "checkpoint-6")) == str(tmp_path / "checkpoint-6")
+    assert not warnings
+
+
+def test_a_folder_without_checkpoints(tmp_path, warnings):
+    for folder in (tmp_path, tmp_path / "none"):
+        for value in (None, "False"):
+            args = TrainingArguments(str(folder), use_cpu=True, resume_from_checkpoint=value)
+            assert starting_checkpoint(args) is None
+        with pytest.raises(ValueError, match="resume_from_checkpoint=True, but .* holds no whole checkpoint"):
+            starting_checkpoint(TrainingArguments(str(folder), use_cpu=True, resume_from_checkpoint="True"))
+    assert not warnings
+
+
+@pytest.mark.parametrize(
+    ("length", "longest", "multiple"),
+    [
+        (512, 512, 8),
+        (50, 50, None),
+        (45, 50, 8),
+        (49, 50, None),
+        (40, 50, 8),
+        (64, int(1e30), 8),
+        (int(1e30),) * 2 + (8,),
+    ],
+)
+def test_batches_are_padded_no_longer_than_the_model_can_take(length, longest, multiple):
+    assert padding_multiple(length, longest) == multiple

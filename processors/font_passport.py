@@ -28,8 +28,9 @@ def make_passport(tokens: Sequence[str], places: np.ndarray, styles: Sequence[St
     Returns:
         {"tokens": n, "styles": [for each style {"style", "sources": [for each source that drew something {"style" (it
         may stand in), "family", "version", "licence", "sha256", "file", "where", "characters", "twins"}], "twins",
-        "stand_ins": {style: characters}, "not_drawn", "not_drawn_first"}]}. `twins` are characters drawn as their
-        simplified or traditional form.
+        "stand_ins": {style: characters}, "not_drawn", "not_drawn_first", "unused": names of the user's files that drew
+        nothing}]}. `twins` are characters drawn as their simplified or traditional form. No folder of this machine
+        is named.
     """
     entries = []
     for column, style in enumerate(styles):
@@ -55,7 +56,9 @@ def make_passport(tokens: Sequence[str], places: np.ndarray, styles: Sequence[St
                 "not_drawn": len(lacking),
                 "not_drawn_first": lacking[:_NAMED],
                 "unused": [
-                    source.name for _, source in style.sources() if source.where == "path" and id(source) not in sources
+                    source.path.name
+                    for _, source in style.sources()
+                    if source.where == "path" and id(source) not in sources
                 ],
             }
         )

@@ -11,8 +11,10 @@ Arrays: pictures are uint8 ink [size, size], 0 = paper, 255 = full ink.
 import hashlib
 import io
 import json
+import math
 import os
 import re
+import shutil
 import struct
 import zipfile
 from collections import Counter
@@ -26,15 +28,21 @@ import numpy as np
 from fontTools.pens.recordingPen import RecordingPen
 from fontTools.ttLib import TTFont, TTLibError
 from PIL import Image, ImageFont
+from transformers.utils import logging
 
-from .glyph_cache import read_json, write_json
+from .glyph_cache import cache_folder, read_json, write_json
+
+logger = logging.get_logger(__name__)
 
 CODES = 0x110000
-_RULES = 2  # goes into the names of kept findings: to be raised whenever `examine` changes
+_RULES = 3  # goes into the names of kept findings: to be raised whenever `examine` changes
 _SCAN = 32  # px: the size at which a font is looked through
 _LARGE, _MEASURED = 256, 300  # px and number of characters: where a font's ink usually lies
 _REPEATS = 4  # so many Han characters may look the same (a radical, its compatibility forms); more are a placeholder
 _UNREADABLE = (TTLibError, KeyError, AssertionError, ImportError, ValueError, TypeError, struct.error)  # by fontTools
+_POLLED = 64  # pictures of a collection that say whether it is light on dark
+_CLEAR = 0.05  # a picture has transparent paper where more than this part of it is transparent
+_INK = 96  # grey from which a dot of a binary picture is ink
 _PICTURES = (".png", ".bmp", ".gif", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".pgm", ".pbm")
 _CODE = re.compile(r"(?:u\+?|uni|0x)([0-9a-f]{4,6})", re.IGNORECASE)
 
@@ -48,6 +56,7 @@ class FontInfo:
         box: the usual extent of its Han characters (of all, if it has none) in em, relative to the middle of the
             advance and the baseline: left, top, right, bottom, y downwards. Pictures: all zeros.
         covered: code points that draw ink, as ranges "4e00-9fff,20", hexadecimal.
+        light_on_dark: pictures: they are light ink on dark paper.
     """
 
     family: str
@@ -55,6 +64,7 @@ class FontInfo:
     licence: str
     box: tuple[float, float, float, float]
     covered: str
+    light_on_dark: bool = False
 
 
 class Source:
@@ -79,6 +89,11 @@ class Source:
                 f"no font at {self.name!r}; give a font file (.ttf, .otf, .ttc, .woff2), or a folder or .zip of "
                 "pictures named by character or code point (人.png, u4eba.png, U+4EBA.png)"
             )
+
+    def __getstate__(self) -> dict:
+        """Without what is looked up anew: a pickle is the same before and after use."""
+        derived = [name for name in self.__dict__ if isinstance(getattr(type(self), name, None), cached_property)]
+        return {name: value for name, value in self.__dict__.items() if name not in derived}
 
     @cached_property
     def sha256(self) -> str:
@@ -108,11 +123,13 @@ class Source:
         key = f"font-{_RULES}-{self.sha256.replace('#', '-')}.json"
         kept = read_json(key)
         try:
-            return _info(kept)
-        except (TypeError, KeyError):  # none kept, or not what is kept here
-            info = self.examine()
-            write_json(key, asdict(info))
-            return info
+            if kept is not None:
+                return _info(kept)
+        except (TypeError, KeyError, ValueError) as error:
+            logger.warning(f"{cache_folder() / key} is damaged ({error}); finding it out anew")
+        info = self.examine()
+        write_json(key, asdict(info))
+        return info
 
     @cached_property
     def _known(self) -> dict | None:
@@ -135,6 +152,11 @@ class Source:
         """A line of characters at `height` px an em: grey uint8 [h, w] and the row of its baseline."""
         raise NotImplementedError
 
+    def save(self, target: Path) -> None:
+        """Writes the source to a file that draws the same."""
+        if self.path.resolve() != target.resolve():
+            shutil.copyfile(self.path, target)
+
 
 class FontFile(Source):
     """A font of any kind that FreeType opens."""
@@ -148,7 +170,7 @@ class FontFile(Source):
             self._font(_SCAN)
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "_fonts": {}}
+        return {**super().__getstate__(), "_fonts": {}}
 
     @cached_property
     def _number(self) -> int:
@@ -182,6 +204,14 @@ class FontFile(Source):
             return np.zeros((0, 0), dtype=np.uint8), (0, 0)
         return np.asarray(Image.Image()._new(core)), offset
 
+    def _dots(self, text: str, size: float, binary: bool) -> tuple[np.ndarray, tuple[int, int]]:
+        """`_mask`, binary or grey; where FreeType's binary one is blank at a small size, the grey one's ink."""
+        ink, corner = self._mask(text, size, "1" if binary else "L")
+        if binary and not ink.any():
+            ink, corner = self._mask(text, size, "L")
+            ink = to_binary(ink)
+        return ink, corner
+
     def draw(self, character: str, size: int, binary: bool) -> np.ndarray:
         """The picture of a covered character: uint8 [size, size].
 
@@ -190,13 +220,12 @@ class FontFile(Source):
         """
         left, top, right, bottom = self.info.box
         height = size * min(1.0, 1 / max(right - left, bottom - top, 1e-6))
-        mode = "1" if binary else "L"
-        ink, (x, y) = self._mask(character, height, mode)
+        ink, (x, y) = self._dots(character, height, binary)
         if max(ink.shape) > size:
             ink, (x, y) = _trim(ink, (x, y))
         if max(ink.shape) > size:
             height *= size / max(ink.shape)
-            ink, (x, y) = _trim(*self._mask(character, max(1, int(height)), mode))
+            ink, (x, y) = _trim(*self._dots(character, max(1, int(height)), binary))
             ink = ink[:size, :size]
         x += size // 2
         y += round((size - height * (top + bottom)) / 2)
@@ -272,7 +301,8 @@ class FontFile(Source):
 class Pictures(Source):
     """A folder or zip of pictures named by character or code point: `人.png`, `u4eba.png`, `U+4EBA.png`.
 
-    Pictures may have any size and mode; black on white and white on black are told apart by the border.
+    Pictures may have any size and mode. Whether they are black on white or white on black is found out once for all of
+    them: by most of a sample, as ink covers less than half of most characters. What is transparent is paper.
     """
 
     def __init__(self, path: str | Path, where: str = "path") -> None:
@@ -283,9 +313,6 @@ class Pictures(Source):
                 f"{self.name!r} holds no pictures named by character or code point; rename them to 人.png, u4eba.png "
                 f"or U+4EBA.png (kinds: {', '.join(_PICTURES)}; svg has to be drawn first)"
             )
-
-    def __getstate__(self) -> dict:
-        return {name: value for name, value in self.__dict__.items() if name != "_archive"}
 
     @cached_property
     def _archive(self) -> zipfile.ZipFile:
@@ -312,26 +339,39 @@ class Pictures(Source):
                 found.setdefault(ord(stem) if len(stem) == 1 else int(match[1], 16), name)
         return found
 
-    def _read(self, code: int) -> np.ndarray:
-        """Grey ink uint8 [h, w], as large as the file."""
+    def _data(self, name: str) -> bytes:
+        return (self.path / name).read_bytes() if self.path.is_dir() else self._archive.read(name)
+
+    def _read(self, code: int) -> tuple[np.ndarray, bool]:
+        """A picture on white, grey uint8 [h, w] as large as the file, and whether its paper is transparent."""
         name = self._files[code]
         try:
-            data = (self.path / name).read_bytes() if self.path.is_dir() else self._archive.read(name)
-            picture = Image.open(io.BytesIO(data))
+            picture = Image.open(io.BytesIO(self._data(name))).convert("RGBA")
             paper = Image.new("RGBA", picture.size, "white")
-            paper.alpha_composite(picture.convert("RGBA"))
+            paper.alpha_composite(picture)
         except (OSError, zipfile.BadZipFile, ValueError, Image.DecompressionBombError) as error:
             raise ValueError(
                 f"{name!r} in {self.name!r} cannot be read as a picture ({error}); replace or remove it"
             ) from error
-        grey = np.asarray(paper.convert("L"))
-        border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-        return grey if np.median(border) < 128 else 255 - grey
+        clear = np.asarray(picture.getchannel("A")) < 128
+        return np.asarray(paper.convert("L")), bool(clear.mean() > _CLEAR)
+
+    def _ink(self, code: int, light_on_dark: bool) -> np.ndarray:
+        """Ink of a picture, uint8 [h, w] as large as the file."""
+        grey, clear = self._read(code)
+        return grey if light_on_dark and not clear else 255 - grey
+
+    def _is_light_on_dark(self) -> bool:
+        """Whether more than half of most pictures of a sample is dark."""
+        codes = sorted(self._files)
+        read = [self._read(code) for code in codes[:: -(-len(codes) // _POLLED)]]
+        votes = [not clear and (grey < 128).mean() > 0.5 for grey, clear in read]
+        return bool(sum(votes) > len(votes) / 2)
 
     def draw(self, character: str, size: int, binary: bool) -> np.ndarray:
         """The picture, fitted whole into [size, size] with its own margins."""
-        ink = _resize(self._read(ord(character)), size)
-        return _to_binary(ink) if binary else ink
+        ink = _resize(self._ink(ord(character), self.info.light_on_dark), size)
+        return to_binary(ink) if binary else ink
 
     def strip(self, word: str, height: float) -> tuple[np.ndarray, int]:
         """See `Source.strip`."""
@@ -341,19 +381,31 @@ class Pictures(Source):
     def examine(self) -> FontInfo:
         """Reads every picture."""
         seen = {}
+        light_on_dark = self._is_light_on_dark()
         for code in self._files:
-            ink = self._read(code)
+            ink = self._ink(code, light_on_dark)
             if ink.max() >= 128:
                 seen[code] = hashlib.md5(ink.tobytes(), usedforsecurity=False).digest()
-        name = self.part or self.path.stem
-        return FontInfo(f"pictures {name}", "", "", (0.0, 0.0, 0.0, 0.0), pack_codes(_without_placeholders(seen)))
+        covered = pack_codes(_without_placeholders(seen))
+        return FontInfo(f"pictures {self.part or self.path.stem}", "", "", (0.0, 0.0, 0.0, 0.0), covered, light_on_dark)
+
+    def save(self, target: Path) -> None:
+        """Writes the pictures that are named as characters, and nothing else, flat into a zip, always in one way."""
+        memory = io.BytesIO()
+        with zipfile.ZipFile(memory, "w") as archive:
+            for name in self._files.values():
+                archive.writestr(zipfile.ZipInfo(os.path.basename(name)), self._data(name))
+        target.write_bytes(memory.getvalue())
 
 
 def open_source(path: str | Path, where: str = "path") -> Source:
     """A `FontFile`, or `Pictures` for folders and zips. Errors: see `Source`."""
-    file, _ = split_part(str(path))
-    pictures = file.is_dir() or file.suffix.lower() == ".zip"
-    return (Pictures if pictures else FontFile)(path, where)
+    return (Pictures if has_pictures(split_part(str(path))[0]) else FontFile)(path, where)
+
+
+def has_pictures(file: Path) -> bool:
+    """Whether a file or folder holds pictures (a zip, a folder) and is no font."""
+    return file.is_dir() or file.suffix.lower() == ".zip"
 
 
 def split_part(name: str) -> tuple[Path, str]:
@@ -385,7 +437,18 @@ def unpack_codes(ranges: str) -> np.ndarray:
 
 
 def _info(fields: dict) -> FontInfo:
-    return FontInfo(**{**fields, "box": tuple(fields["box"])})
+    """What JSON says; TypeError, KeyError or ValueError where it says something else."""
+    info = FontInfo(**{**fields, "box": tuple(map(float, fields["box"]))})
+    texts = all(isinstance(text, str) for text in (info.family, info.version, info.licence, info.covered))
+    if (
+        not texts
+        or not isinstance(info.light_on_dark, bool)
+        or len(info.box) != 4
+        or not all(map(math.isfinite, info.box))
+    ):
+        raise TypeError("a value of a wrong type")
+    unpack_codes(info.covered)
+    return info
 
 
 def _frame(ink: np.ndarray, corner: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -439,8 +502,12 @@ def _resize(ink: np.ndarray, size: int) -> np.ndarray:
     return picture
 
 
-def _to_binary(ink: np.ndarray) -> np.ndarray:
-    return np.where(ink >= 96, 255, 0).astype(np.uint8)
+def to_binary(ink: np.ndarray) -> np.ndarray:
+    """Ink of any shape as 0 and 255. Thin ink, of which nothing would be left, is taken at a lower threshold."""
+    threshold = float(_INK)
+    while ink.any() and ink.max() < threshold:
+        threshold /= 2
+    return np.where(ink >= threshold, 255, 0).astype(np.uint8)
 
 
 @lru_cache(maxsize=1)
@@ -485,4 +552,4 @@ def _digest(path: str, size: int, changed: int) -> str:
     return digest.hexdigest()
 
 
-__all__ = ["FontFile", "FontInfo", "Pictures", "Source", "open_source", "shipped_folder"]
+__all__ = ["FontFile", "FontInfo", "Pictures", "Source", "open_source", "shipped_folder", "to_binary"]

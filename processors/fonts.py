@@ -44,6 +44,10 @@ SHIPPED = {
     "bigseal": "ancient-characters.zip#bigseal",
 }
 SHIPPED_TOO = {"seal": "ancient-characters.zip#seal"}  # a second source of the style
+SHIPPED_FILES = {  # file -> the text of its licence
+    name.partition("#")[0]: f"{name.partition('.')[0]}-{'PD' if '.zip' in name else 'OFL'}.txt"
+    for name in (*SHIPPED.values(), *SHIPPED_TOO.values())
+}
 
 # style -> the style that stands in for what it lacks
 SUBSTITUTES = {
@@ -82,7 +86,12 @@ _INSTALLED = {
 }
 _LAST = ("song", "hei", "kai", "other")  # whatever was tried before: other scripts, rare characters
 
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0")
+# format characters (Cf) that Unicode does not want ignored: signs over numbers, interlinear marks, hieroglyph controls
+_VISIBLE_FORMAT = frozenset(
+    [*range(0x0600, 0x0606), 0x06DD, 0x070F, 0x0890, 0x0891, 0x08E2, 0x110BD, 0x110CD]
+    + [*range(0xFFF9, 0xFFFC), *range(0x13430, 0x13440)]
+)
 
 NOWHERE = -1  # the place of a character that no source has
 
@@ -125,7 +134,7 @@ class Style:
             )
         self.name = name
         self.levels: list[tuple[str, list[Source]]] = []  # this style, then those that stand in, each with its sources
-        for style in _with_substitutes(name) if substitute else [name]:
+        for style in with_substitutes(name) if substitute else [name]:
             sources = [open_source(path) for path in paths.get(style, ())]
             sources += [open_source(path, "checkpoint") for path in saved.get(style, ())]
             self.levels.append((style, [*sources, *_shipped(style), *_installed(style)]))
@@ -177,7 +186,14 @@ class Style:
 
 
 def blank_by_right(character: str) -> bool:
-    """Whether a character has no ink of its own: spaces, controls, joiners, variation selectors, fillers."""
+    """Whether a character has no ink of its own: spaces, controls, joiners, variation selectors, fillers.
+
+    These are the characters that GlyphCRM's tokenizer drops. All others are its tokens and need a picture that differs
+    from padding: format characters that Unicode wants shown (U+0600, U+06DD, U+FFF9, U+13430, ...) and the blank
+    Braille pattern (U+2800) therefore count as drawn only where a font has ink for them.
+    """
+    if ord(character) in _VISIBLE_FORMAT:
+        return False
     category = unicodedata.category(character)
     if category in ("Zs", "Zl", "Zp", "Cc", "Cf") or character in _INVISIBLE:
         return True
@@ -199,7 +215,7 @@ def _converters() -> tuple[Any, Any]:
     return opencc.OpenCC("t2s"), opencc.OpenCC("s2t")
 
 
-def _with_substitutes(name: str) -> list[str]:
+def with_substitutes(name: str) -> list[str]:
     """The style and those that stand in, each once."""
     order = [name]
     following = SUBSTITUTES.get(name, "song")
@@ -261,4 +277,15 @@ def _font_folders() -> Iterator[Path]:
         yield from Path("/usr/share").glob("tex*/texmf-dist/fonts/opentype/public/fandol")
 
 
-__all__ = ["NOWHERE", "STYLES", "SUBSTITUTES", "Place", "Style", "blank_by_right", "shipped_paths", "twins"]
+__all__ = [
+    "NOWHERE",
+    "SHIPPED_FILES",
+    "STYLES",
+    "SUBSTITUTES",
+    "Place",
+    "Style",
+    "blank_by_right",
+    "shipped_paths",
+    "twins",
+    "with_substitutes",
+]

@@ -1,12 +1,13 @@
 """Keeps what took time to draw on disk, by the hash of everything that it depends on.
 
 Files are written under another name and then renamed, so that readers and other writers never see half a file; a file
-that is damaged all the same is reported and drawn anew.
+that is damaged all the same, or cannot be read, is reported and drawn anew. Files get the usual rights (those that the
+umask leaves), so that users may share a folder.
 """
 
 import json
 import os
-import tempfile
+import secrets
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +29,7 @@ def cache_folder() -> Path:
 
 
 def read_arrays(path: Path, shapes: dict[str, tuple[tuple[int, ...], type]]) -> dict[str, np.ndarray] | None:
-    """The arrays of a kept file, or None if there is none or it is damaged (with a warning).
+    """The arrays of a kept file, or None if there is none or it cannot be used (with a warning).
 
     Args:
         path: the .npz file.
@@ -39,7 +40,10 @@ def read_arrays(path: Path, shapes: dict[str, tuple[tuple[int, ...], type]]) -> 
             arrays = {name: kept[name] for name in shapes}
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except OSError as error:
+        logger.warning(f"{path} cannot be read ({error}); drawing anew")
+        return None
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         logger.warning(f"{path} is damaged ({error}); drawing anew")
         return None
     for name, (shape, dtype) in shapes.items():
@@ -64,7 +68,10 @@ def read_json(name: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        logger.warning(f"{path} cannot be read ({error}); finding it out anew")
+        return None
+    except ValueError as error:
         logger.warning(f"{path} is damaged ({error}); finding it out anew")
         return None
 
@@ -76,15 +83,16 @@ def write_json(name: str, value: Any) -> None:
 
 def _write(path: Path, fill: Callable[[Any], Any]) -> None:
     """Writes a file whole or not at all. A folder that cannot be written to costs time, not the result."""
+    part = path.with_name(f"{path.stem}-{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.stem, suffix=".part", delete=False) as file:
-            try:
+        try:
+            with part.open("xb") as file:
                 fill(file)
-            except BaseException:
-                os.unlink(file.name)
-                raise
-        os.replace(file.name, path)
+            os.replace(part, path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
     except OSError as error:
         logger.warning_once(f"cannot keep drawn characters in {path.parent} ({error}); they are drawn again next time")
 

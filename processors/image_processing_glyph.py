@@ -11,13 +11,17 @@ How a token is drawn, in every style:
   brackets, on one line in the middle, at 2/3 of the size for up to three characters and 1/2 for more, squeezed in width
   until it is whole. `draw_words=False` leaves them blank.
 - What no font has: blank, and `can_draw` says so.
+- Binary pictures so small that the usual threshold would leave none of the ink are drawn with a lower one.
 """
 
+import copy
 import hashlib
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +33,20 @@ from transformers.processing_utils import ImagesKwargs
 from transformers.utils import cached_file, logging
 
 from .font_passport import make_passport, warn_of_substitutes
-from .font_source import split_part
-from .fonts import NOWHERE, Style, blank_by_right, shipped_paths
+from .font_source import has_pictures, open_source, split_part, to_binary
+from .fonts import NOWHERE, SHIPPED_FILES, Style, blank_by_right, shipped_paths
 from .glyph_cache import cache_folder, read_arrays, write_arrays
+from .glyph_settings import SETTINGS, refuse_unknown, setting, used_styles
 
 logger = logging.get_logger(__name__)
 
-_RULES = 2  # goes into the key of kept pictures: to be raised whenever the same font would be drawn differently
+_RULES = 3  # goes into the key of kept pictures: to be raised whenever the same font would be drawn differently
 _KEPT = 512  # so many tokens at once are kept on disk; fewer in memory
 _MEMORY = 1 << 26  # bytes of pictures kept in memory
 _BRACKETS = re.compile(r"\[([^\[\]]+)\]")
 _BLANK, _WORD = -2, -3  # where a picture comes from, besides NOWHERE and the numbers of `Style.places`
-_SETTINGS = ("styles", "size", "binary", "fonts", "draw_words", "substitute", "cache", "save_fonts")
+_IN_PASSPORT = ("styles", "size", "binary", "fonts", "draw_words", "substitute")  # a passport is of pictures drawn so
+_FOR_LOADING = ("trust_remote_code", "code_revision", "config", "use_fast", "backend", "return_unused_kwargs")
 
 
 class HanziGlyphKwargs(ImagesKwargs, total=False):
@@ -68,19 +74,23 @@ class HanziGlyphImageProcessor(PilBackend):
         size: height and width in dots, 8..512.
         binary: 0 and 255 only; else grey.
         fonts: style -> paths of your fonts for it, tried first: font files (`x.ttc#2` for a font of a collection),
-            folders or zips of pictures named by character or code point (`x.zip#seal` for a folder inside).
+            folders or zips of pictures named by character or code point (`x.zip#seal` for a folder inside). The full
+            paths are saved with the settings, so that they are found again on this machine; with `save_fonts` none is.
         draw_words: draw tokens of several characters and special tokens; False: they are blank by right.
         substitute: draw what a style lacks in the style that stands in for it (counted in the passport).
         cache: keep pictures on disk.
         save_fonts: `save_pretrained` copies your fonts into <folder>/fonts, where `from_pretrained` finds them. You
-            vouch that their licences allow it. (The shipped fonts of the styles, whose licences do, always go there, so
-            that a checkpoint draws new characters also where hanziformers is not installed.)
+            vouch that their licences allow it. Of pictures only those named as characters go there, in a zip. (The
+            shipped fonts of the styles, whose licences do, always go there with their texts, so that a checkpoint draws
+            new characters also where hanziformers is not installed.)
         saved_fonts: set by `save_pretrained`: style -> files in the checkpoint.
-        font_passport: set when 512 or more tokens are drawn at once: what drew them (the largest such set counts).
+        font_passport: set when 512 or more tokens are drawn at once: what drew them (the largest such set counts, of
+            equal ones the last). Not loaded where a setting is changed that it depends on, and not in pickles.
 
     Raises:
-        ValueError, TypeError: a setting out of range; an unknown style without fonts; a file that is no font.
-        FileNotFoundError: nothing lies at a path.
+        ValueError, TypeError: a setting that does not exist or is out of range; an unknown style without fonts; fonts
+            for a style that is not used; a file that is no font.
+        FileNotFoundError: nothing lies at a path, when made or when drawing.
 
     Example:
         >>> processor = HanziGlyphImageProcessor(styles=["song", "kai"], size=24, binary=False)
@@ -105,16 +115,47 @@ class HanziGlyphImageProcessor(PilBackend):
         font_passport: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        refuse_unknown(kwargs)
         super().__init__(**kwargs)
-        self.styles = _styles(styles)
-        self.size = _size(size)
-        self.binary, self.draw_words, self.substitute = bool(binary), bool(draw_words), bool(substitute)
-        self.cache, self.save_fonts = bool(cache), bool(save_fonts)
-        self.fonts = _paths(fonts)
+        self.styles, self.fonts = setting("styles", styles), setting("fonts", fonts)
+        self.size, self.binary = setting("size", size), setting("binary", binary)
+        self.draw_words, self.substitute = setting("draw_words", draw_words), setting("substitute", substitute)
+        self.cache, self.save_fonts = setting("cache", cache), setting("save_fonts", save_fonts)
         self.saved_fonts = saved_fonts or {}
         self.font_passport = font_passport
+        used = used_styles(self.styles, self.substitute)
+        unused = [style for style in self.fonts or () if style not in used]
+        if unused:
+            raise ValueError(
+                f"fonts has {unused[0]!r}, but styles={self.styles} draws with {', '.join(sorted(used))} only; give "
+                "the fonts to one of these, or name the style in `styles`"
+            )
         self._chains = [Style(name, self.fonts, self.saved_fonts, self.substitute) for name in self.styles]
         self._memory: dict[str, np.ndarray] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what drawing leaves behind: a pickle (and the hash by which `datasets` caches) stays the same."""
+        return {**self.__dict__, "_memory": {}, "font_passport": None}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        """A copy, with the passport: GlyphCrmProcessor saves one."""
+        memo[id(self)] = new = type(self).__new__(type(self))
+        new.__dict__.update(copy.deepcopy(self.__getstate__(), memo), font_passport=copy.deepcopy(self.font_passport))
+        return new
+
+    @contextmanager
+    def _fonts_here(self) -> Iterator[None]:
+        """Explains errors of sources that were there when the processor was made, and are no more."""
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            for style, source in (pair for chain in self._chains for pair in chain.sources()):
+                if not source.path.exists():
+                    raise FileNotFoundError(
+                        f"{source.name!r}, a font of the style {style!r}, is no longer there; put it back, or make the "
+                        f"image processor anew with fonts={{{style!r}: ['path of a font']}} or without the font"
+                    ) from error
+            raise
 
     def draw(self, tokens: Sequence[str]) -> np.ndarray:
         """Draws tokens (see the top of this file for how).
@@ -127,10 +168,14 @@ class HanziGlyphImageProcessor(PilBackend):
 
         Raises:
             TypeError: tokens is a string, or holds something else than strings.
+            FileNotFoundError: a font was removed since the processor was made.
         """
         tokens = _tokens(tokens)
-        if len(tokens) >= _KEPT:
-            return self._kept(tokens)
+        with self._fonts_here():
+            return self._kept(tokens) if len(tokens) >= _KEPT else self._remembered(tokens)
+
+    def _remembered(self, tokens: list[str]) -> np.ndarray:
+        """Pictures of a few tokens, kept in memory."""
         new = [token for token in dict.fromkeys(tokens) if token not in self._memory]
         if (len(self._memory) + len(new)) * len(self.styles) * self.size**2 > _MEMORY:
             self._memory.clear()
@@ -144,28 +189,43 @@ class HanziGlyphImageProcessor(PilBackend):
 
     def can_draw(self, tokens: Sequence[str]) -> np.ndarray:
         """Which tokens every style draws, bool [n]; what is blank by right counts as drawn. Errors: see `draw`."""
-        places, _ = self._find(_tokens(tokens))
+        tokens = _tokens(tokens)
+        with self._fonts_here():
+            places, _ = self._find(tokens)
         return (places != NOWHERE).all(axis=1)
+
+    def blank_by_right(self, tokens: Sequence[str]) -> np.ndarray:
+        """Which tokens have no ink by right (see the top of this file), bool [n]. Errors: see `draw`."""
+        return np.array([not self._letters(token) for token in _tokens(tokens)], dtype=bool)
 
     def passport(self, tokens: Sequence[str]) -> dict[str, Any]:
         """Which fonts draw these tokens, and what stands in: see `font_passport.make_passport`. Errors: see `draw`."""
         tokens = _tokens(tokens)
-        return make_passport(tokens, self._find(tokens)[0], self._chains)
+        with self._fonts_here():
+            return make_passport(tokens, self._find(tokens)[0], self._chains)
 
-    def preprocess(
-        self, images: str | Sequence[str], *args: Any, return_tensors: Any = None, **kwargs: Any
-    ) -> BatchFeature:
+    def preprocess(self, images: str | Sequence[str], return_tensors: Any = None, **kwargs: Any) -> BatchFeature:
         """`draw` as transformers calls it.
 
         Args:
             images: a token, or n of them.
-            *args: not used.
             return_tensors: "pt" or "np"; None gives an array as well.
-            **kwargs: not used.
+            **kwargs: settings, which must be those of this image processor; transformers' own names are not used.
 
         Returns:
             {"glyphs": uint8 [n, F, size, size]}.
+
+        Raises:
+            ValueError, TypeError: a setting that differs from this image processor's, or does not exist. See also
+                `draw`.
         """
+        refuse_unknown(kwargs)
+        for name in set(kwargs) & set(SETTINGS):
+            if setting(name, kwargs[name]) != getattr(self, name):
+                raise ValueError(
+                    f"{name}={kwargs[name]!r} in a call, but this image processor has {name}={getattr(self, name)!r}; "
+                    f"make one for it: HanziGlyphImageProcessor({name}={kwargs[name]!r})"
+                )
         tokens = [images] if isinstance(images, str) else images
         return BatchFeature({"glyphs": self.draw(tokens)}, tensor_type=return_tensors)
 
@@ -228,7 +288,7 @@ class HanziGlyphImageProcessor(PilBackend):
             kept = {"pictures": self._drawn(tokens, places, known), "places": places}
             if self.cache:
                 write_arrays(path, kept)
-        if self.font_passport is None or self.font_passport["tokens"] < len(tokens):
+        if self.font_passport is None or self.font_passport["tokens"] <= len(tokens):
             self.font_passport = make_passport(tokens, kept["places"], self._chains)
             warn_of_substitutes(self.font_passport)
         return kept["pictures"]
@@ -241,7 +301,7 @@ class HanziGlyphImageProcessor(PilBackend):
 
     def to_dict(self) -> dict[str, Any]:
         """The settings, as plain values for JSON, with the passport. Caches and transformers' own defaults stay out."""
-        output = {name: getattr(self, name) for name in _SETTINGS}
+        output = {name: getattr(self, name) for name in SETTINGS}
         output["image_processor_type"] = type(self).__name__
         if getattr(self, "auto_map", None):
             output["auto_map"] = self.auto_map
@@ -252,41 +312,54 @@ class HanziGlyphImageProcessor(PilBackend):
         output["saved_fonts"] = {style: list(names) for style, names in self._names_to_save().items()}
         return output
 
+    def _own_names(self) -> dict[str, dict[str, str]]:
+        """Style -> {name in the checkpoint: path now} of the user's fonts, where `save_fonts` says to save them.
+
+        The names differ from those of the fonts that came with the checkpoint.
+        """
+        taken = {split_part(path)[0].stem.lower() for paths in self.saved_fonts.values() for path in paths}
+        names: dict[str, dict[str, str]] = {}
+        for style, paths in (self.fonts or {}).items() if self.save_fonts else ():
+            slug = re.sub(r"[^\w-]+", "_", style)
+            for path in paths:
+                file, part = split_part(path)
+                stem = next(f"{slug}-{number}" for number in count() if f"{slug}-{number}".lower() not in taken)
+                taken.add(stem.lower())
+                end = ".zip" if has_pictures(file) else file.suffix + (f"#{part}" if part else "")
+                names.setdefault(style, {})[f"fonts/{stem}{end}"] = path
+        return names
+
     def _names_to_save(self) -> dict[str, dict[str, str]]:
         """Style -> {name in the checkpoint: path now}: the user's fonts, those of the checkpoint, the shipped ones."""
-        names: dict[str, dict[str, str]] = {}
-        own = self.fonts if self.save_fonts and self.fonts else {}
-        for style in dict.fromkeys([*self.styles, *own, *self.saved_fonts]):
+        names = self._own_names()
+        for style in dict.fromkeys([*self.styles, *self.saved_fonts]):
             found = names.setdefault(style, {})
             saved = [path for path in self.saved_fonts.get(style, ()) if split_part(path)[0].exists()]
-            for number, path in enumerate(own.get(style, ())):
-                file, part = split_part(path)
-                found[f"fonts/{style}-{number}{file.suffix or '.zip'}" + (f"#{part}" if part else "")] = path
             for path in [*saved, *(shipped_paths(style) if style in self.styles else ())]:
                 found.setdefault(f"fonts/{Path(path).name}", path)
         return {style: found for style, found in names.items() if found}
 
     def copy_fonts(self, folder: str | Path) -> list[str]:
-        """Copies what `save_fonts` says into <folder>/fonts (folders of pictures as a zip), with the licences.
+        """Copies what `save_fonts` says into <folder>/fonts: pictures as a zip, shipped fonts with their licences.
 
         Returns:
             The files written.
+
+        Raises:
+            FileNotFoundError: a font was removed since the processor was made.
         """
+        own = {name for names in self._own_names().values() for name in names}
         written = []
         for names in self._names_to_save().values():
             for name, path in names.items():
-                source, target = split_part(path)[0], Path(folder) / name.partition("#")[0]
+                target = Path(folder) / name.partition("#")[0]
                 target.parent.mkdir(parents=True, exist_ok=True)
-                if source.is_dir():
-                    shutil.make_archive(str(target.with_suffix("")), "zip", source)
+                if name in own:
+                    with self._fonts_here():
+                        open_source(path).save(target)
                     written.append(str(target))
-                    continue
-                licences = [*source.parent.glob(f"licenses/{source.stem}-*.txt")]
-                licences += source.parent.glob(f"{source.stem}-*.txt")
-                for file, copy in ((source, target), *((text, target.parent / text.name) for text in licences)):
-                    if file.resolve() != copy.resolve():
-                        shutil.copyfile(file, copy)
-                    written.append(str(copy))
+                else:
+                    written += _copy_with_licences(split_part(path)[0], target)
         return written
 
     def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
@@ -296,33 +369,68 @@ class HanziGlyphImageProcessor(PilBackend):
 
     @classmethod
     def get_image_processor_dict(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> tuple[dict, dict]:
-        """As in transformers; finds the fonts that were saved with the checkpoint."""
+        """As in transformers; finds the fonts that were saved with the checkpoint.
+
+        Raises:
+            TypeError: a setting that does not exist. The Auto classes hand the tokenizer's on as well: of theirs only
+                what looks like a misspelt setting is refused.
+        """
+        by_auto = kwargs.get("_from_auto", False)
         where = {name: kwargs.get(name) for name in ("cache_dir", "token", "revision") if kwargs.get(name)}
         where |= {"local_files_only": kwargs.get("local_files_only", False), "subfolder": kwargs.get("subfolder", "")}
         settings, kwargs = super().get_image_processor_dict(pretrained_model_name_or_path, **kwargs)
+        if not kwargs.get("return_unused_kwargs"):
+            refuse_unknown((name for name in kwargs if name not in _FOR_LOADING), by_auto)
         saved = {}
         for style, names in (settings.get("saved_fonts") or {}).items():
             for name in names:
                 file, _, part = name.partition("#")
                 path = cached_file(str(pretrained_model_name_or_path), file, **where)
                 saved.setdefault(style, []).append(f"{path}#{part}" if part else str(path))
+                if Path(file).name in SHIPPED_FILES:  # so that it is at hand when the font is saved again
+                    text = f"fonts/{SHIPPED_FILES[Path(file).name]}"
+                    cached_file(
+                        str(pretrained_model_name_or_path), text, **where, _raise_exceptions_for_missing_entries=False
+                    )
         return {**settings, "saved_fonts": saved}, kwargs
 
     @classmethod
     def from_dict(cls, image_processor_dict: dict[str, Any], **kwargs: Any) -> Any:
-        """As in transformers; a font that was a file of another machine is left out, with a warning."""
+        """As in transformers; a font that was a file of another machine is left out, with a warning.
+
+        A passport is not taken over where another setting is given that it depends on, nor are fonts of styles that are
+        then not used.
+        """
         settings = dict(image_processor_dict)
-        given = kwargs.get("fonts")
-        if given is None and settings.get("fonts"):
+        given = set(kwargs) & set(_IN_PASSPORT)
+        if any(name not in settings or setting(name, kwargs[name]) != settings[name] for name in given):
+            settings.pop("font_passport", None)
+        if kwargs.get("fonts") is None and settings.get("fonts"):
+            both = {"styles": ["song"], "substitute": True, **settings, **kwargs}
+            used = used_styles(setting("styles", both["styles"]), both["substitute"])
             settings["fonts"] = {
                 style: [path for path in paths if _still_there(style, path)]
                 for style, paths in settings["fonts"].items()
+                if style in used
             }
         saved = settings.get("saved_fonts") or {}  # names in a folder, where the settings come from no folder
         settings["saved_fonts"] = {
             style: [path for path in paths if split_part(path)[0].exists()] for style, paths in saved.items()
         }
         return super().from_dict(settings, **kwargs)
+
+
+def _copy_with_licences(source: Path, target: Path) -> list[str]:
+    """Copies a font of a checkpoint or of the package; if hanziformers ships it, with the text of its licence."""
+    copies = {target: source}
+    text = SHIPPED_FILES.get(source.name)
+    for folder in (source.parent, source.parent / "licenses") if text else ():  # of a checkpoint, of the package
+        if (folder / text).is_file():
+            copies[target.parent / text] = folder / text
+    for copied, file in copies.items():
+        if file.resolve() != copied.resolve():
+            shutil.copyfile(file, copied)
+    return [str(copied) for copied in copies]
 
 
 def _still_there(style: str, path: str) -> bool:
@@ -349,33 +457,6 @@ def _tokens(tokens: Any) -> list[str]:
     return tokens
 
 
-def _styles(styles: Any) -> list[str]:
-    names = [styles] if isinstance(styles, str) else list(styles)
-    if not names or not all(isinstance(name, str) and name for name in names):
-        raise ValueError(f"styles is {styles!r}; give one name or more, such as ['song', 'hei', 'kai']")
-    return names
-
-
-def _size(size: Any) -> int:
-    if isinstance(size, bool) or not isinstance(size, int) or not 8 <= size <= 512:
-        raise ValueError(f"size is {size!r}; pictures are square, give a whole number from 8 to 512, such as 24 or 48")
-    return size
-
-
-def _paths(fonts: Any) -> dict[str, list[str]] | None:
-    if fonts is None:
-        return None
-    if not isinstance(fonts, dict):
-        raise TypeError(f"fonts is {fonts!r}; give style -> paths, such as {{'kai': ['/usr/share/fonts/kai.ttf']}}")
-    paths = {}
-    for style, given in fonts.items():
-        given = [given] if isinstance(given, (str, Path)) else given
-        if not isinstance(given, (list, tuple)) or not all(isinstance(path, (str, Path)) for path in given):
-            raise TypeError(f"fonts[{style!r}] is {given!r}; give a list of paths of fonts, zips or folders")
-        paths[style] = [str(path) for path in given]
-    return paths
-
-
 def _line(strips: list[tuple[np.ndarray, int]], size: int, binary: bool) -> np.ndarray:
     """Sets letters side by side on one baseline, squeezed until they fit: uint8 [size, size]."""
     up = max(base for _, base in strips)
@@ -392,7 +473,7 @@ def _line(strips: list[tuple[np.ndarray, int]], size: int, binary: bool) -> np.n
     picture = np.zeros((size, size), dtype=np.uint8)
     y, x = (size - rows) // 2, (size - columns) // 2
     picture[y : y + rows, x : x + columns] = line
-    return np.where(picture >= 96, 255, 0).astype(np.uint8) if binary else picture
+    return to_binary(picture) if binary else picture
 
 
 HanziGlyphImageProcessor.register_for_auto_class("AutoImageProcessor")

@@ -1,5 +1,6 @@
 """The processor of GlyphCRM: its tokenizer, and the image processor that draws the characters."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,8 @@ class GlyphCrmProcessor(ProcessorMixin):
         image_processor: a HanziGlyphImageProcessor.
         tokenizer: a GlyphCrmTokenizer.
 
+    Either may be replaced later (`processor.image_processor = other`); the tokenizer then draws with the new one.
+
     Raises:
         TypeError: one of them is of another kind.
 
@@ -64,27 +67,40 @@ class GlyphCrmProcessor(ProcessorMixin):
 
     def __init__(self, image_processor: Any, tokenizer: Any, **kwargs: Any) -> None:
         super().__init__(image_processor, tokenizer, **kwargs)
-        missing = [name for name in ("bank_tokens", "set_extra_characters") if not hasattr(tokenizer, name)]
-        if missing:
-            raise TypeError(f"a {type(tokenizer).__name__} makes no glyph_ids; give a GlyphCrmTokenizer")
-        tokenizer.image_processor = image_processor
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Keeps the two parts joined: the tokenizer draws with the image processor, also when one is replaced."""
+        parts = {**self.__dict__, name: value}
+        if name in ("image_processor", "tokenizer") and "image_processor" in parts and "tokenizer" in parts:
+            tokenizer = parts["tokenizer"]
+            if not all(hasattr(tokenizer, needed) for needed in ("bank_tokens", "set_extra_characters")):
+                raise TypeError(f"a {type(tokenizer).__name__} makes no glyph_ids; give a GlyphCrmTokenizer")
+            tokenizer.image_processor = parts["image_processor"]
+        super().__setattr__(name, value)
 
     def __call__(
         self,
         text: TextInput | PreTokenizedInput | list[TextInput] | list[PreTokenizedInput] | None = None,
+        *pair: TextInput | PreTokenizedInput | list[TextInput] | list[PreTokenizedInput] | None,
         **kwargs: Unpack[GlyphCrmProcessorKwargs],
     ) -> BatchEncoding:
         """Encodes texts; see GlyphCrmTokenizer for the keys, shapes and ranges.
 
         Args:
             text: a text, or a list of them (or of words, with `is_split_into_words`).
+            pair: the second text of each (`text_pair`), as for a tokenizer; nothing else goes by its place.
             kwargs: arguments of the tokenizer (text_pair, padding, truncation, return_tensors, ...).
 
         Raises:
+            TypeError: more than two arguments without a name, or two second texts.
             ValueError: there is no text, or it cannot be encoded.
         """
+        if len(pair) > 1 or (pair and "text_pair" in kwargs):
+            raise TypeError("GlyphCrmProcessor takes text and text_pair, each once; name all other arguments")
         if text is None:
             raise ValueError("GlyphCrmProcessor needs `text`: a string, or a list of strings")
+        if pair:
+            kwargs["text_pair"] = pair[0]
         merged = self._merge_kwargs(
             self.valid_processor_kwargs, tokenizer_init_kwargs=self.tokenizer.init_kwargs, **kwargs
         )
@@ -102,34 +118,44 @@ class GlyphCrmProcessor(ProcessorMixin):
     def draw_bank(self) -> np.ndarray:
         """Draws the model's bank: uint8 [N, F, h, w], for `set_glyphs`.
 
-        Tokens that no font has get the picture of [UNK]; their number is logged as a warning.
+        Tokens that no font has, or that leave no ink at this size, get the picture of [UNK] (a blank one would be that
+        of [PAD]); their number is logged as a warning. What is blank by right stays so.
         """
-        tokens = self.tokenizer.bank_tokens()
-        pictures, drawn = np.array(self.image_processor.draw(tokens)), self.image_processor.can_draw(tokens)
-        lacking = np.flatnonzero(~np.asarray(drawn))
+        tokens, drawing = self.tokenizer.bank_tokens(), self.image_processor
+        pictures = np.array(drawing.draw(tokens))
+        blank = ~pictures.any(axis=(1, 2, 3)) & ~drawing.blank_by_right(tokens)
+        lacking = np.flatnonzero(blank | ~np.asarray(drawing.can_draw(tokens)))
         if len(lacking):
             pictures[lacking] = pictures[self.tokenizer.unk_token_id]
             names = " ".join(tokens[index] for index in lacking[:20])
             logger.warning(
-                f"{len(lacking)} of {len(tokens)} tokens of the bank have no picture in these fonts and get that of "
-                f"[UNK], among them: {names}. Name a font that has them (HanziGlyphImageProcessor(fonts=...))"
+                f"{len(lacking)} of {len(tokens)} tokens of the bank have no picture in these fonts at "
+                f"{drawing.size} px and get that of [UNK], among them: {names}. Name a font that has them "
+                "(HanziGlyphImageProcessor(fonts=...)), or a larger size"
             )
         return pictures
 
-    def extend_bank(self, characters: str | None = None) -> int:
+    def extend_bank(self, characters: str | Iterable[str] | None = None) -> int:
         """Gives more characters a row of the bank, so that they need no extra_glyphs. Do it before the model is made.
 
         Args:
-            characters: the new ones, in the order of their rows; None: all that the fonts draw of the usual blocks
-                (Latin, punctuation, kana, bopomofo, Extension A, the unified characters, hangul, full-width forms), in
-                order of code point. Those that have a row already are left out.
+            characters: the new ones, a string or list, in the order of their rows; None: all that the fonts draw of the
+                usual blocks (Latin, punctuation, kana, bopomofo, Extension A, the unified characters, hangul,
+                full-width forms), in order of code point. Those that have a row already are left out.
 
         Returns:
             How many rows were added.
 
         Raises:
-            ValueError: a character can have no picture (white space, invisible ones).
+            ValueError: a character can have no picture (white space, invisible ones); an entry of a list is not one
+                character.
         """
+        characters = characters if characters is None else list(characters)
+        wrong = next((one for one in characters or () if not isinstance(one, str) or len(one) != 1), None)
+        if wrong is not None:
+            raise ValueError(
+                f"characters holds {wrong!r}; every entry must be one character; give one string, such as 'あか'"
+            )
         have = set(self.tokenizer.bank_tokens())
         usual = [chr(code) for first, last in _USUAL for code in range(first, last + 1)]
         new = [

@@ -25,6 +25,18 @@ def warnings():
     logger.removeHandler(handler)
 
 
+@pytest.fixture
+def own_fonts(tmp_path, monkeypatch):
+    """A cache of its own and no installed fonts: what a test sees does not depend on the machine."""
+    from hanziformers.processors import fonts
+
+    monkeypatch.setenv("HANZIFORMERS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(fonts, "_installed_files", dict)
+    fonts._installed.cache_clear()
+    yield
+    fonts._installed.cache_clear()
+
+
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)

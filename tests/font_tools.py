@@ -7,6 +7,8 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import Image
 
 NOTDEF = (100, 0, 900, 800)
+WHOLE = (0, -100, 1000, 850)
+MANY = [chr(code) for code in range(0x4E00, 0x4E00 + 600)]
 # one of each extension of Han from B to I, and of two private-use areas
 RARE = "".join(map(chr, (0x20000, 0x2A700, 0x2B740, 0x2B820, 0x2CEB0, 0x30000, 0x31350, 0x2EBF0, 0xE000, 0xF0000)))
 

@@ -1,27 +1,22 @@
 import json
 import pickle
 import shutil
+import unicodedata
+import zipfile
 
 import numpy as np
 import pytest
 from font_tools import NOTDEF, box_font, picture_folder
-from PIL import ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from hanziformers.processors import font_source
 from hanziformers.processors import fonts as fonts_module
 from hanziformers.processors.font_passport import fonts, make_passport, passport_markdown
 from hanziformers.processors.font_source import open_source, pack_codes, shipped_folder, shipped_infos, unpack_codes
 from hanziformers.processors.fonts import SHIPPED, SHIPPED_TOO, STYLES, SUBSTITUTES, Style, blank_by_right, twins
+from hanziformers.tokenization.vocabulary import has_picture
 
-
-@pytest.fixture(autouse=True)
-def machine(tmp_path, monkeypatch):
-    """A cache of its own and no installed fonts: what the tests see does not depend on the machine."""
-    monkeypatch.setenv("HANZIFORMERS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(fonts_module, "_installed_files", dict)
-    fonts_module._installed.cache_clear()
-    yield
-    fonts_module._installed.cache_clear()
+pytestmark = pytest.mark.usefixtures("own_fonts")
 
 
 def covered(source):
@@ -128,6 +123,24 @@ def test_damaged_findings_are_found_out_anew(tmp_path, damage):
     assert json.loads(kept.read_text())["family"] == "Test Boxes"
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"covered": 3}, {"covered": "zz"}, {"covered": None}, {"family": None}, {"box": [0, 0, "a", 0]}, {"box": [0]}]
+    + [{"light_on_dark": 1}, {"box": 3}],
+)
+def test_findings_of_wrong_types_are_named_and_found_out_anew(tmp_path, warnings, wrong):
+    path = box_font(tmp_path / "x.ttf", {0x4E00: (0, 0, 900, 100)})
+    first = open_source(path)
+    kept = next((tmp_path / "cache").glob("font-*.json")) if first.info else None
+    whole = json.loads(kept.read_text())
+    kept.write_text(json.dumps(whole | wrong))
+    source = open_source(path)
+    assert covered(source) == {"一"}
+    assert source.info == first.info
+    assert any(f"{kept} is damaged" in text and "finding it out anew" in text for text in warnings)
+    assert json.loads(kept.read_text()) == whole
+
+
 def test_ranges():
     codes = [0x20, 0x4E00, 0x4E01, 0x4E02, 0x20000]
     assert pack_codes(codes) == "20,4e00-4e02,20000"
@@ -153,18 +166,96 @@ def test_folder_and_zip_draw_the_same(tmp_path):
     assert (pickle.loads(pickle.dumps(two)).draw("大", 24, True) == one.draw("大", 24, True)).all()
 
 
-def test_black_on_white_and_white_on_black(tmp_path):
-    source = open_source(picture_folder(tmp_path / "p", {"人.png": "black", "大.png": "white", "空.png": "blank"}))
-    assert covered(source) == {"人", "大"}
-    for character in "人大":
+def test_a_blank_picture_is_no_character(tmp_path):
+    source = open_source(picture_folder(tmp_path / "p", {"人.png": "black", "空.png": "blank"}))
+    assert covered(source) == {"人"}
+
+
+@pytest.mark.parametrize("kind", ["black", "white"])
+def test_black_on_white_and_white_on_black(tmp_path, kind):
+    source = open_source(picture_folder(tmp_path / "p", {"人.png": kind, "大.png": kind, "二.png": kind}))
+    assert covered(source) == {"人", "大", "二"}
+    for character in "人大二":
         ink = source.draw(character, 64, False)
         assert ink[0].max() == 0
         assert 0.1 < (ink > 127).mean() < 0.2
 
 
-def test_pictures_keep_their_shape(tmp_path):
-    from PIL import Image
+def tight_pictures(folder, light_on_dark=False, clear=False):
+    """口, 田 and three more, cropped to their ink: 口 and 田 are ink all along the border, 一 is nothing but ink."""
+    paper, ink = (0, 255) if light_on_dark else (255, 0)
+    frame, cross = [(0, 0, 59, 59)], [(0, 25, 59, 34), (25, 0, 34, 59)]
+    folder.mkdir()
+    for name, boxes, bars in (
+        ("口", frame, []),
+        ("田", frame, cross),
+        ("十", [], cross),
+        ("丁", [], cross[1:]),
+        ("一", [], []),
+    ):
+        height = 10 if name == "一" else 60
+        picture = Image.new("LA", (60, height), (paper, 0 if clear else 255))
+        pen = ImageDraw.Draw(picture)
+        for box in boxes:
+            pen.rectangle(box, outline=(ink, 255), width=8)
+        for bar in bars or ([(0, 0, 59, 9)] if name == "一" else []):
+            pen.rectangle(bar, fill=(ink, 255))
+        (picture if clear else picture.convert("L")).save(folder / f"{name}.png")
+    return folder
 
+
+@pytest.mark.parametrize(("light_on_dark", "clear"), [(False, False), (True, False), (False, True)])
+def test_pictures_cropped_to_their_ink_are_not_inverted(tmp_path, light_on_dark, clear):
+    source = open_source(tight_pictures(tmp_path / "p", light_on_dark, clear))
+    assert source.info.light_on_dark is light_on_dark
+    assert covered(source) == set("口田十丁一")
+    for character, share in (("口", 0.46), ("田", 0.66), ("十", 0.31), ("丁", 0.17), ("一", 0.17)):
+        picture = source.draw(character, 60, True) > 0
+        assert picture.mean() == pytest.approx(share, abs=0.06), character
+    assert (source.draw("口", 60, True)[20:40, 20:40] == 0).all()
+
+
+def test_a_zip_of_pictures_is_written_flat_with_nothing_else(tmp_path):
+    folder = picture_folder(tmp_path / "p", {"人.png": "black", "u5927.png": "black"})
+    picture_folder(folder / "more", {"人.png": "white", "中.png": "black"})
+    (folder / "notes.txt").write_text("mine")
+    for name in ("one", "two"):
+        open_source(folder).save(tmp_path / f"{name}.zip")
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "one.zip") as archive:
+        assert sorted(archive.namelist()) == ["u5927.png", "人.png"]
+    again = open_source(tmp_path / "one.zip")
+    assert covered(again) == covered(open_source(folder)) == {"人", "大"}
+    assert (again.draw("人", 48, False) == open_source(folder).draw("人", 48, False)).all()
+    again.save(tmp_path / "one.zip")  # onto itself
+    assert covered(open_source(tmp_path / "one.zip")) == {"人", "大"}
+
+
+def test_thin_pictures_keep_ink_at_a_small_size(tmp_path):
+    (tmp_path / "p").mkdir()
+    picture = Image.new("L", (400, 400), 255)
+    ImageDraw.Draw(picture).line((0, 200, 399, 200), fill=0, width=4)
+    picture.save(tmp_path / "p" / "一.png")
+    source = open_source(tmp_path / "p")
+    assert source.draw("一", 8, True).any()
+    font = open_source(box_font(tmp_path / "x.ttf", {0x4E00: (0, 0, 900, 900), 0x2D: (300, 300, 600, 330)}))
+    for character in "-一":
+        assert set(np.unique(font.draw(character, 8, True))) == {0, 255}
+
+
+def test_pickles_of_sources_are_the_same_before_and_after_use(tmp_path):
+    folder = picture_folder(tmp_path / "p", {"人.png": "black"})
+    font = box_font(tmp_path / "x.ttf", {ord("人"): (0, 0, 900, 100)})
+    for path, where in ((folder, "path"), (font, "path"), (shipped_folder() / "xingkai.woff2", "shipped")):
+        source = open_source(path, where)
+        before = pickle.dumps(source)
+        picture = source.draw("人", 24, False)
+        assert len(pickle.dumps(source)) == len(before)
+        for pickled in (before, pickle.dumps(source)):
+            assert (pickle.loads(pickled).draw("人", 24, False) == picture).all()
+
+
+def test_pictures_keep_their_shape(tmp_path):
     wide = Image.new("LA", (90, 30), (0, 0))  # transparent paper
     wide.paste((0, 255), (0, 10, 90, 20))
     (tmp_path / "p").mkdir()
@@ -245,8 +336,15 @@ def test_a_substitute_is_stated(warnings):
 
 
 def test_blank_by_right():
-    assert all(map(blank_by_right, " \u3000\t\n\u200b\u200d\ufe0f\u00ad\u2800\x7f"))
+    assert all(map(blank_by_right, " \u3000\t\n\u200b\u200d\ufe0f\u00ad\x7f"))
     assert not any(map(blank_by_right, "a中。\u0300\ue000\U00020000"))
+
+
+def test_blank_by_right_is_what_the_tokenizer_drops():
+    """Else a token would have a blank picture, which is padding."""
+    known = [c for c in map(chr, range(0x110000)) if unicodedata.category(c) not in ("Cn", "Cs")]
+    tokens = has_picture()
+    assert [c for c in known if blank_by_right(c) is bool(tokens[ord(c)])] == []
 
 
 # --- bad input ---
@@ -300,6 +398,15 @@ def test_no_font_at_all(monkeypatch):
             Style("kai")
     finally:
         fonts_module._shipped.cache_clear()
+
+
+def test_the_passport_names_no_folder(tmp_path):
+    path = box_font(tmp_path / "unused.ttf", {0x20000: (0, 0, 900, 900)})
+    style = Style("song", {"song": [str(path)]})
+    numbers, _ = style.find(["一"])
+    passport = make_passport(["一"], numbers[:, None], [style])
+    assert passport["styles"][0]["unused"] == ["unused.ttf"]
+    assert str(tmp_path) not in json.dumps(passport)
 
 
 # --- report ---

@@ -1,33 +1,25 @@
+"""Pictures of tokens, the same everywhere; fonts that go with a checkpoint; passports."""
+
 import json
 import pickle
 import subprocess
 import sys
-import threading
+import zipfile
 
 import numpy as np
 import pytest
-from font_tools import box_font, picture_folder
+from datasets.fingerprint import Hasher
+from font_tools import MANY, WHOLE, box_font, picture_folder
 from PIL import Image
 
-from hanziformers.processors import fonts as fonts_module
 from hanziformers.processors import image_processing_glyph as module
 from hanziformers.processors.contact_sheet import contact_sheet
 from hanziformers.processors.font_passport import passport_markdown
 from hanziformers.processors.image_processing_glyph import HanziGlyphImageProcessor
 
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-MANY = [chr(code) for code in range(0x4E00, 0x4E00 + 600)]
-WHOLE = (0, -100, 1000, 850)
 
-
-@pytest.fixture(autouse=True)
-def machine(tmp_path, monkeypatch):
-    """A cache of its own and no installed fonts: what the tests see does not depend on the machine."""
-    monkeypatch.setenv("HANZIFORMERS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(fonts_module, "_installed_files", dict)
-    fonts_module._installed.cache_clear()
-    yield
-    fonts_module._installed.cache_clear()
+pytestmark = pytest.mark.usefixtures("own_fonts")
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +77,24 @@ def test_blank_by_right_counts_as_drawn(song):
     tokens = ["[PAD]", " ", "\u3000", "\n", "\u200d", "\U000e0100"]
     assert not song.draw(tokens).any()
     assert song.can_draw(tokens).all()
+
+
+@pytest.mark.parametrize("size", [8, 10, 12])
+def test_small_binary_words_have_ink(size):
+    words = ["[UNK]", "[CLS]", "[SEP]", "[MASK]", "##ing", "international", "2019", "www", "##th", "-"]
+    pictures = HanziGlyphImageProcessor(size=size).draw(words)
+    assert pictures.reshape(len(words), -1).any(1).all()
+    assert set(np.unique(pictures)) == {0, 255}
+
+
+def test_visible_format_characters_are_drawn_where_a_font_has_them(tmp_path):
+    path = box_font(tmp_path / "x.ttf", {0x0600: WHOLE, 0x2800: None, 0xFFF9: (0, 0, 500, 500)})
+    tokens = ["\u0600", "\u2800", "\ufff9", "\u200b"]
+    processor = HanziGlyphImageProcessor(fonts={"song": [path]})
+    assert processor.draw(tokens).reshape(4, -1).any(1).tolist() == [True, False, True, False]
+    assert processor.can_draw(tokens).tolist() == [True, False, True, True]
+    assert HanziGlyphImageProcessor().can_draw(tokens).tolist() == [False, False, False, True]
+    assert processor.blank_by_right([*tokens, "[PAD]", "a"]).tolist() == [False, False, False, True, True, False]
 
 
 def test_what_no_font_has(song):
@@ -178,6 +188,22 @@ def test_settings_are_saved_as_json_and_may_be_changed_when_loaded(tmp_path):
     assert json.loads(loaded.to_json_string())["image_processor_type"] == "HanziGlyphImageProcessor"
 
 
+def test_a_pickle_and_its_hash_are_the_same_before_and_after_use(tmp_path):
+    """So that `Dataset.map` finds what it has kept."""
+    folder = picture_folder(tmp_path / "p", {"人.png": "black"})
+    processor = HanziGlyphImageProcessor(styles=["xingkai", "mine"], size=16, fonts={"mine": [folder]})
+    before, size = Hasher.hash(processor), len(pickle.dumps(processor))
+    few, many = processor.draw(["人", "永", "[UNK]"]), processor.draw(MANY)
+    assert Hasher.hash(processor) == before
+    assert len(pickle.dumps(processor)) == size < 20_000
+    again = pickle.loads(pickle.dumps(processor))
+    assert (again.draw(["人", "永", "[UNK]"]) == few).all()
+    assert (again.draw(MANY) == many).all()
+    assert Hasher.hash(again) == before
+    assert again.font_passport == processor.font_passport
+    assert Hasher.hash(HanziGlyphImageProcessor(styles=["xingkai"], size=16)) != before
+
+
 def test_called_as_transformers_calls_it(song):
     assert song(["中", "国"], return_tensors="pt")["glyphs"].shape == (2, 1, 48, 48)
     assert song("中")["glyphs"].shape == (1, 1, 48, 48)
@@ -202,6 +228,105 @@ print(processor.draw(["一"]).any(), *processor.can_draw(["中", "𰻝"]))
 
 
 # --- fonts of the checkpoint ---
+
+
+def in_zip(path):
+    with zipfile.ZipFile(path) as archive:
+        return sorted(archive.namelist())
+
+
+@pytest.mark.parametrize("name", ["my.pictures", "pictures"])
+def test_saved_folders_of_pictures_draw_the_same(tmp_path, name):
+    """Whatever the folder is called, and whatever else lies in it."""
+    folder = picture_folder(tmp_path / name, {"人.png": "black", "大.png": "black"})
+    picture_folder(folder / "a", {"中.png": "black", "x.png": "black", "人.png": "blank"})
+    (folder / "notes.txt").write_text("mine")
+    first = HanziGlyphImageProcessor(fonts={"song": [folder]}, save_fonts=True)
+    first.save_pretrained(tmp_path / "saved")
+    assert in_zip(tmp_path / "saved/fonts/song-0.zip") == ["人.png", "大.png"]
+    again = HanziGlyphImageProcessor.from_pretrained(tmp_path / "saved")
+    assert (again.draw(list("人大中")) == first.draw(list("人大中"))).all()
+
+
+def test_a_folder_inside_a_users_zip_is_saved_alone(tmp_path):
+    folder = picture_folder(tmp_path / "all" / "seal", {"人.png": "black"}).parent
+    picture_folder(folder / "other", {"大.png": "black"})
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for file in sorted(folder.rglob("*.png")):
+            archive.write(file, file.relative_to(folder))
+    first = HanziGlyphImageProcessor(styles=["mine"], fonts={"mine": f"{tmp_path / 'all.zip'}#seal"}, save_fonts=True)
+    first.save_pretrained(tmp_path / "saved")
+    assert in_zip(tmp_path / "saved/fonts/mine-0.zip") == ["人.png"]
+    again = HanziGlyphImageProcessor.from_pretrained(tmp_path / "saved")
+    assert (again.draw(list("人大")) == first.draw(list("人大"))).all()
+
+
+def test_only_shipped_fonts_bring_texts(tmp_path):
+    path = box_font(tmp_path / "song.ttf", {0x4E00: WHOLE})
+    (tmp_path / "song-diary.txt").write_text("mine")
+    HanziGlyphImageProcessor(fonts={"song": [path]}, save_fonts=True).save_pretrained(tmp_path / "one")
+    names = {file.name for file in (tmp_path / "one/fonts").iterdir()}
+    assert names == {"song-0.ttf", "song.woff2", "song-OFL.txt"}
+
+
+def test_texts_of_licences_are_fetched_with_their_fonts(tmp_path, monkeypatch):
+    """From a hub only what is asked for comes, and a font is not to be saved again without its licence."""
+    HanziGlyphImageProcessor().save_pretrained(tmp_path / "one")
+    asked, real = [], module.cached_file
+    monkeypatch.setattr(module, "cached_file", lambda *args, **kwargs: asked.append(args[1]) or real(*args, **kwargs))
+    loaded = HanziGlyphImageProcessor.from_pretrained(tmp_path / "one")
+    assert asked == ["fonts/song.woff2", "fonts/song-OFL.txt"]
+    loaded.save_pretrained(tmp_path / "two")
+    assert (tmp_path / "two/fonts/song-OFL.txt").read_text() == (tmp_path / "one/fonts/song-OFL.txt").read_text()
+    (tmp_path / "one/fonts/song-OFL.txt").unlink()
+    assert HanziGlyphImageProcessor.from_pretrained(tmp_path / "one").draw(["中"]).any()
+
+
+@pytest.mark.parametrize("same_folder", [True, False])
+def test_another_own_font_leaves_the_saved_one(tmp_path, same_folder):
+    one = box_font(tmp_path / "one.ttf", {0x20000: WHOLE})
+    two = box_font(tmp_path / "two.ttf", {0x20001: (0, 0, 500, 500)})
+    first, last = tmp_path / "first", tmp_path / ("first" if same_folder else "last")
+    HanziGlyphImageProcessor(fonts={"song": [one]}, save_fonts=True).save_pretrained(first)
+    second = HanziGlyphImageProcessor.from_pretrained(first, fonts={"song": [str(two)]})
+    tokens = ["\U00020000", "\U00020001"]
+    expected = second.draw(tokens)
+    assert expected.reshape(2, -1).any(1).all()
+    second.save_pretrained(last)
+    written = {file.name: file.read_bytes() for file in last.rglob("*") if file.is_file()}
+    second.save_pretrained(last)
+    assert {file.name: file.read_bytes() for file in last.rglob("*") if file.is_file()} == written
+    assert {"song-0.ttf", "song-1.ttf"} < set(written)
+    one.unlink()
+    two.unlink()
+    assert (HanziGlyphImageProcessor.from_pretrained(last).draw(tokens) == expected).all()
+
+
+def test_names_of_styles_stay_in_the_folder(tmp_path):
+    fonts = {
+        name: [box_font(tmp_path / f"{number}.ttf", {0x20000: (0, 0, 200 * number + 300, 800)})]
+        for number, name in enumerate(["../../out", "a/b", "a b", "Mine", "mine", "草书"])
+    }
+    first = HanziGlyphImageProcessor(styles=list(fonts), fonts=fonts, save_fonts=True, substitute=False)
+    first.save_pretrained(tmp_path / "deep/er/saved")
+    assert {path.name for path in (tmp_path / "deep/er").iterdir()} == {"saved"}
+    names = {path.name for path in (tmp_path / "deep/er/saved/fonts").iterdir()}
+    assert names == {"_out-0.ttf", "a_b-0.ttf", "a_b-1.ttf", "Mine-0.ttf", "mine-1.ttf", "草书-0.ttf"}
+    again = HanziGlyphImageProcessor.from_pretrained(tmp_path / "deep/er/saved")
+    assert (again.draw(["\U00020000"]) == first.draw(["\U00020000"])).all()
+
+
+def test_paths_are_saved_absolute_or_not_at_all(tmp_path, monkeypatch):
+    box_font(tmp_path / "x.ttf", {0x20000: WHOLE})
+    monkeypatch.chdir(tmp_path)
+    for save in (False, True):
+        HanziGlyphImageProcessor(fonts={"song": ["x.ttf"]}, save_fonts=save).save_pretrained(tmp_path / f"{save}")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for save in (False, True):
+        assert HanziGlyphImageProcessor.from_pretrained(tmp_path / f"{save}").can_draw(["\U00020000"])[0]
+        text = (tmp_path / f"{save}" / "preprocessor_config.json").read_text()
+        assert (str(tmp_path / "x.ttf") in text) is not save
 
 
 def test_saved_fonts_are_found_where_the_originals_are_not(tmp_path):
@@ -232,6 +357,28 @@ def test_a_path_of_another_machine_is_left_out_with_a_warning(tmp_path, warnings
     assert any("mine.ttf' that drew the style 'song' is not on this machine" in text for text in warnings)
 
 
+@pytest.mark.parametrize("kind", ["font", "folder"])
+def test_a_font_that_was_removed_is_named_with_its_style(tmp_path, kind):
+    path = tmp_path / "mine"
+    if kind == "font":
+        box_font(path, {0x4E00: WHOLE})
+    else:
+        picture_folder(path, {"一.png": "black"})
+    fresh, used = (HanziGlyphImageProcessor(fonts={"song": [path]}, save_fonts=True) for _ in range(2))
+    used.draw(["一"])
+    path.rename(tmp_path / "away")
+    words = "mine', a font of the style 'song', is no longer there; put it back, or make the image processor anew"
+    for method in (fresh.draw, fresh.can_draw, fresh.passport):
+        for tokens in (["一", "二"], MANY):
+            with pytest.raises(FileNotFoundError, match=words):
+                method(tokens)
+    if kind == "folder":  # a font stays open
+        with pytest.raises(FileNotFoundError, match=words):
+            used.draw(MANY)
+    with pytest.raises(FileNotFoundError, match=words):
+        fresh.save_pretrained(tmp_path / "saved")
+
+
 # --- passport ---
 
 
@@ -251,84 +398,39 @@ def test_passport_counts_and_is_saved(tmp_path, warnings):
     assert "| xingkai | Hanziformers XingKai | 2.001 | OFL-1.1 |" in passport_markdown(processor.font_passport)
 
 
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [
+        ({"styles": ["kai"]}, False),
+        ({"fonts": "x.ttf"}, False),
+        ({"substitute": False}, False),
+        ({"size": 24}, False),
+        ({"binary": False}, False),
+        ({"cache": False}, True),
+        ({"styles": "xingkai", "size": 16, "binary": True, "fonts": None}, True),
+    ],
+)
+def test_a_passport_is_not_loaded_with_other_settings(tmp_path, settings, kept):
+    processor = HanziGlyphImageProcessor(styles=["xingkai"], size=16)
+    processor.draw(MANY)
+    processor.save_pretrained(tmp_path)
+    if settings.get("fonts"):
+        settings = {"fonts": {"xingkai": [str(box_font(tmp_path / "x.ttf", {0x4E00: WHOLE}))]}}
+    loaded = HanziGlyphImageProcessor.from_pretrained(tmp_path, **settings)
+    assert loaded.font_passport == (processor.font_passport if kept else None)
+
+
+def test_of_equal_sets_the_last_is_in_the_passport(tmp_path):
+    processor = HanziGlyphImageProcessor(styles=["xingkai"], size=16)
+    processor.draw(MANY)
+    processor.draw(["\U0010fffd", *MANY[1:]])
+    assert processor.font_passport["styles"][0]["not_drawn"] == 1
+
+
 def test_a_given_font_that_draws_nothing_of_it_is_reported(tmp_path, warnings):
     path = box_font(tmp_path / "x.ttf", {0x20000: WHOLE})
     HanziGlyphImageProcessor(styles=["kai"], fonts={"kai": [path]}).draw(MANY)
     assert any("none by" in text and "x.ttf" in text for text in warnings)
-
-
-# --- cache ---
-
-
-def kept(tmp_path):
-    return sorted((tmp_path / "cache").glob("glyphs-*.npz"))
-
-
-def test_many_tokens_are_kept_and_read_back(tmp_path, monkeypatch):
-    expected = HanziGlyphImageProcessor(styles=["xingkai"], size=24).draw(MANY)
-    assert len(kept(tmp_path)) == 1
-    monkeypatch.setattr(module.HanziGlyphImageProcessor, "_drawn", lambda *_: pytest.fail("drawn again"))
-    again = HanziGlyphImageProcessor(styles=["xingkai"], size=24)
-    assert (again.draw(MANY) == expected).all()
-    assert again.font_passport["tokens"] == len(MANY)
-
-
-def test_everything_that_matters_is_in_the_key(tmp_path):
-    path = box_font(tmp_path / "x.ttf", {0x4E00: WHOLE})
-    keys = {
-        HanziGlyphImageProcessor(**settings)._key(tokens)
-        for tokens in (MANY, MANY[1:])
-        for settings in ({}, {"size": 24}, {"binary": False}, {"draw_words": False}, {"styles": ["kai"]})
-    }
-    keys.add(HanziGlyphImageProcessor(fonts={"song": [path]})._key(MANY))
-    box_font(path, {0x4E00: (0, 0, 800, 800)})
-    keys.add(HanziGlyphImageProcessor(fonts={"song": [path]})._key(MANY))
-    assert len(keys) == 12
-
-
-def test_no_cache(tmp_path):
-    HanziGlyphImageProcessor(styles=["xingkai"], size=16, cache=False).draw(MANY)
-    assert not kept(tmp_path)
-
-
-@pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "other shape"])
-def test_a_damaged_file_is_reported_and_drawn_anew(tmp_path, warnings, damage):
-    expected = HanziGlyphImageProcessor(styles=["xingkai"], size=16).draw(MANY)
-    (path,) = kept(tmp_path)
-    data = bytearray(path.read_bytes())
-    if damage == "flipped":
-        data[len(data) // 2] ^= 0xFF
-    if damage == "other shape":
-        np.savez(path, pictures=np.zeros((1, 2), np.uint8), places=np.zeros((1, 2), np.int16))
-    else:
-        path.write_bytes({"cut": data[: len(data) // 2], "empty": b"", "flipped": data}[damage])
-    assert (HanziGlyphImageProcessor(styles=["xingkai"], size=16).draw(MANY) == expected).all()
-    assert any("drawing anew" in text for text in warnings)
-    warnings.clear()
-    assert (HanziGlyphImageProcessor(styles=["xingkai"], size=16).draw(MANY) == expected).all()
-    assert not any("drawing anew" in text for text in warnings)
-
-
-def test_writers_at_once(tmp_path):
-    results = []
-
-    def draw():
-        results.append(HanziGlyphImageProcessor(styles=["xingkai"], size=16).draw(MANY))
-
-    threads = [threading.Thread(target=draw) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(results) == 4
-    assert all((result == results[0]).all() for result in results)
-    assert not list((tmp_path / "cache").glob("*.part"))
-
-
-def test_a_cache_that_cannot_be_written_costs_no_result(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("HANZIFORMERS_CACHE", str(tmp_path / "file"))
-    assert HanziGlyphImageProcessor(styles=["xingkai"], size=16).draw(MANY).any()
 
 
 def test_memory_is_bounded(monkeypatch):
@@ -341,24 +443,6 @@ def test_memory_is_bounded(monkeypatch):
 
 
 # --- bad input ---
-
-
-@pytest.mark.parametrize(
-    ("settings", "kind", "words"),
-    [
-        ({"size": 0}, ValueError, "size is 0; .* from 8 to 512"),
-        ({"size": 24.5}, ValueError, "size is 24.5"),
-        ({"size": {"height": 24}}, ValueError, "size is .*whole number"),
-        ({"styles": []}, ValueError, r"styles is \[\]; give one name or more"),
-        ({"styles": ["songg"]}, ValueError, "the style 'songg' is not known; use one of song"),
-        ({"fonts": ["x.ttf"]}, TypeError, "give style -> paths"),
-        ({"fonts": {"kai": [3]}}, TypeError, r"fonts\['kai'\] is \[3\]; give a list of paths"),
-        ({"fonts": {"song": ["/nowhere/x.ttf"]}}, FileNotFoundError, "no font at '/nowhere/x.ttf'"),
-    ],
-)
-def test_settings_out_of_range(settings, kind, words):
-    with pytest.raises(kind, match=words):
-        HanziGlyphImageProcessor(**settings)
 
 
 @pytest.mark.parametrize(

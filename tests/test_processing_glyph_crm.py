@@ -1,13 +1,17 @@
 """No character is out of vocabulary: what a font has reaches the encoder as its own picture, on every path."""
 
+import copy
 import json
+import pickle
 import shutil
 
 import numpy as np
 import pytest
 import torch
+from datasets.fingerprint import Hasher
 from font_tools import RARE, rare_font
 from glyph_tools import SPECIAL, TOKENS, VOCABULARY, NumberPictures
+from PIL import Image
 from remote_tools import run_without_package
 from transformers import (
     AutoProcessor,
@@ -116,6 +120,60 @@ def test_bank(processor, warnings):
     assert any(f"1 of {len(bank)} tokens" in message and NOWHERE in message for message in warnings)
 
 
+def test_rows_without_ink_get_the_picture_of_unk(processor, warnings, tmp_path):
+    """A blank row would be that of [PAD]."""
+    faint = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4, "银": 5, "\u2800": 6, "一": 7}
+    folder = tmp_path / "faint"
+    folder.mkdir()
+    picture = Image.new("L", (900, 900), 255)
+    picture.putpixel((450, 450), 0)  # nothing is left of it at 24 px
+    picture.save(folder / "一.png")
+    drawing = HanziGlyphImageProcessor(size=24, fonts={"song": [folder]})
+    bank = GlyphCrmProcessor(drawing, GlyphCrmTokenizer(faint)).draw_bank()
+    assert drawing.can_draw(["一"])[0]
+    assert not drawing.draw(["一"]).any()
+    assert bank.reshape(len(bank), -1).any(1).tolist() == [False, *[True] * 7]
+    assert np.array_equal(bank[6], bank[1])
+    assert np.array_equal(bank[7], bank[1])
+    assert any("2 of 8 tokens of the bank have no picture in these fonts at 24 px" in text for text in warnings)
+
+
+@pytest.mark.parametrize("size", [8, 12])
+def test_small_banks_have_ink(size, warnings):
+    tokens = {token: row for row, token in enumerate([*SPECIAL, "##ing", "the", "2019", "银", "-"])}
+    bank = GlyphCrmProcessor(HanziGlyphImageProcessor(size=size), GlyphCrmTokenizer(tokens)).draw_bank()
+    assert bank.reshape(len(bank), -1).any(1).tolist() == [False, *[True] * (len(tokens) - 1)]
+    assert not any("no picture" in text for text in warnings)
+
+
+def test_another_image_processor_is_handed_on(processor):
+    first = processor("㐀", return_tensors="np")["extra_glyphs"]
+    other = HanziGlyphImageProcessor(styles=["kai"], size=24)
+    processor.image_processor = other
+    assert processor.tokenizer.image_processor is other
+    drawn = processor("㐀", return_tensors="np")["extra_glyphs"]
+    assert np.array_equal(drawn[0, 0], other.draw(["㐀"]).reshape(-1))
+    assert not np.array_equal(drawn, first)
+    processor.tokenizer = GlyphCrmTokenizer(VOCABULARY)
+    assert processor.tokenizer.image_processor is other
+    with pytest.raises(TypeError, match="a BertTokenizer makes no glyph_ids"):
+        processor.tokenizer = BertTokenizer(VOCABULARY)
+    assert type(processor.tokenizer) is GlyphCrmTokenizer
+
+
+def test_a_copy_and_a_pickle_stay_joined(processor):
+    for again in (copy.deepcopy(processor), pickle.loads(pickle.dumps(processor))):
+        assert again.tokenizer.image_processor is again.image_processor
+        assert np.array_equal(again.draw_bank(), processor.draw_bank())
+
+
+def test_its_hash_is_the_same_before_and_after_use(processor):
+    before = Hasher.hash(processor)
+    processor(list(UNSEEN), padding=True, return_tensors="pt")
+    processor.draw_bank()
+    assert Hasher.hash(processor) == before
+
+
 def test_extending_the_bank(processor):
     assert processor.extend_bank("犇" + TOKENS[6] + "犇") == 1
     assert processor.extend_bank("龘犇") == 1
@@ -123,6 +181,11 @@ def test_extending_the_bank(processor):
     with pytest.raises(ValueError, match="can have no picture"):
         processor.extend_bank("\u3000")
     assert processor.tokenizer.extra_characters == "犇龘"
+    for wrong in ("かな", "", 3):
+        with pytest.raises(ValueError, match=f"characters holds {wrong!r}; every entry must be one character"):
+            processor.extend_bank(["あ", wrong])
+    assert processor.tokenizer.extra_characters == "犇龘"
+    assert processor.extend_bank(["あ", "か"]) == 2
 
 
 def test_bank_of_all_usual_characters():
@@ -149,12 +212,12 @@ class NumbersOfHan(HanziGlyphImageProcessor):
 def test_calls_are_the_tokenizers(processor):
     texts, pairs = ["银行㐀", "好"], ["忙", "あ"]
     for kwargs in ({}, {"padding": True, "return_tensors": "pt"}, {"truncation": True, "max_length": 4}):
-        first = processor(texts, text_pair=pairs, **kwargs)
         second = processor.tokenizer(texts, pairs, **kwargs)
-        assert type(first) is type(second)
-        assert set(first) == set(second)
-        for key, value in second.items():
-            assert np.array_equal(first[key], value) if "return_tensors" in kwargs else first[key] == value
+        for first in (processor(texts, text_pair=pairs, **kwargs), processor(texts, pairs, **kwargs)):
+            assert type(first) is type(second)
+            assert set(first) == set(second)
+            for key, value in second.items():
+                assert np.array_equal(first[key], value) if "return_tensors" in kwargs else first[key] == value
     assert set(processor.model_input_names) == set(processor("好", return_tensors="pt"))
     padded = processor.pad([processor(text) for text in texts], return_tensors="pt")
     assert torch.equal(padded["glyph_ids"], processor(texts, padding=True, return_tensors="pt")["glyph_ids"])
@@ -283,6 +346,9 @@ def test_without_the_package(font, tmp_path):
 def test_wrong_parts_are_explained(processor):
     with pytest.raises(ValueError, match="needs `text`"):
         processor()
+    for wrong in (lambda: processor("银", "行", True), lambda: processor("银", "行", text_pair="好")):
+        with pytest.raises(TypeError, match="takes text and text_pair, each once"):
+            wrong()
     with pytest.raises(TypeError, match="a BertTokenizer makes no glyph_ids; give a GlyphCrmTokenizer"):
         GlyphCrmProcessor(processor.image_processor, BertTokenizer(VOCABULARY))
     with pytest.raises((TypeError, ValueError)):

@@ -1,0 +1,99 @@
+"""The settings of the image processor of characters: what a value is turned into, or why it is refused."""
+
+import os
+from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import partial
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers.processing_utils import ImagesKwargs
+
+from .fonts import with_substitutes
+
+SETTINGS = ("styles", "size", "binary", "fonts", "draw_words", "substitute", "cache", "save_fonts")
+_KNOWN = {  # to transformers
+    *SETTINGS,
+    *ImagesKwargs.__annotations__,
+    "auto_map",
+    "processor_class",
+    "image_processor_type",
+    "feature_extractor_type",
+}
+
+
+def setting(name: str, value: Any) -> Any:
+    """The value of a setting, in the form in which it is kept and saved.
+
+    Raises:
+        ValueError, TypeError: it is out of range or of another kind; says what to give.
+    """
+    return _CHECKS[name](value)
+
+
+def _styles(styles: Any) -> list[str]:
+    names = [styles] if isinstance(styles, str) else list(styles)
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise ValueError(f"styles is {styles!r}; give one name or more, such as ['song', 'hei', 'kai']")
+    return names
+
+
+def _size(size: Any) -> int:
+    if isinstance(size, bool) or not isinstance(size, Integral) or not 8 <= size <= 512:
+        raise ValueError(f"size is {size!r}; pictures are square, give a whole number from 8 to 512, such as 24 or 48")
+    return int(size)
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} is {value!r}, a {type(value).__name__}; give True or False")
+    return bool(value)
+
+
+def _paths(fonts: Any) -> dict[str, list[str]] | None:
+    if fonts is None:
+        return None
+    if not isinstance(fonts, dict):
+        raise TypeError(f"fonts is {fonts!r}; give style -> paths, such as {{'kai': ['/usr/share/fonts/kai.ttf']}}")
+    paths = {}
+    for style, given in fonts.items():
+        given = [given] if isinstance(given, (str, Path)) else given
+        if not isinstance(given, (list, tuple)) or not all(isinstance(path, (str, Path)) for path in given):
+            raise TypeError(f"fonts[{style!r}] is {given!r}; give a list of paths of fonts, zips or folders")
+        paths[style] = [os.path.abspath(path) for path in given]
+    return paths
+
+
+def used_styles(styles: list[str], substitute: bool) -> set[str]:
+    """The styles, with those that stand in for them."""
+    return {tried for style in styles for tried in (with_substitutes(style) if substitute else [style])}
+
+
+def refuse_unknown(names: Iterable[str], by_auto: bool = False) -> None:
+    """Refuses a name that is neither a setting nor one that transformers uses.
+
+    Args:
+        names: of arguments.
+        by_auto: they come through an Auto class, which hands on those of tokenizer and model too; then only what looks
+            like a misspelt setting is refused.
+
+    Raises:
+        TypeError: names the argument, the setting that may be meant, and all settings.
+    """
+    for name in names:
+        near = get_close_matches(name, SETTINGS, n=1, cutoff=0.8)
+        if name in _KNOWN or name.startswith("_") or (by_auto and not near):
+            continue
+        raise TypeError(
+            f"{name!r} is no setting of HanziGlyphImageProcessor"
+            + (f"; is {near[0]!r} meant? Settings are " if near else "; settings are ")
+            + ", ".join(SETTINGS)
+        )
+
+
+_CHECKS = {"styles": _styles, "size": _size, "fonts": _paths}
+_CHECKS |= {name: partial(_flag, name) for name in SETTINGS if name not in _CHECKS}
+
+__all__ = ["SETTINGS", "refuse_unknown", "setting", "used_styles"]

@@ -29,6 +29,7 @@ PROCESSOR_CODE = {
     "font_source.py",
     "fonts.py",
     "glyph_cache.py",
+    "glyph_settings.py",
     "tokenization_glyph_crm.py",
     "glyph_pictures.py",
     "texts.py",

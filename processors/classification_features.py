@@ -61,7 +61,7 @@ def encode_classification(
 
     def encode(batch: dict[str, list]) -> dict[str, list]:
         columns = [batch[name] for name in texts]
-        output = dict(processing(**dict(zip(texts, columns, strict=True)), truncation=True, max_length=max_length))
+        output = dict(processing(*columns, truncation=True, max_length=max_length))
         full = [place for place, ids in enumerate(output["input_ids"]) if len(ids) >= max_length]
         cut = [-1] * len(columns[0])
         for place, count in zip(full, _count_cut(tokenizer, columns, full, max_length), strict=True):

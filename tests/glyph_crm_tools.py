@@ -56,6 +56,16 @@ def build(cls=GlyphCrmModel, **fields):
     return model
 
 
+def build_for(processor, cls=GlyphCrmModel, **fields):
+    """A tiny model for a processor of 24 px, with the pictures that it draws, in eval mode; always the same weights."""
+    torch.manual_seed(0)
+    tokenizer = processor.tokenizer
+    own = {"vocab_size": len(tokenizer), "glyph_vocab_size": tokenizer.glyph_vocab_size}
+    model = cls(GlyphCrmConfig(**{**SIZES, **own, **fields})).eval()
+    model.base_model.set_glyphs(processor.draw_bank())
+    return model
+
+
 def make_inputs(batch=4, length=9, extras=3, **more):
     """A batch in which the third token of every example is a further character, and two rows of the bank are."""
     lengths = torch.arange(length, length - batch, -1).clamp(min=3)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from datasets.fingerprint import Hasher
 from font_tools import RARE, rare_font
+from glyph_crm_tools import build_for
 from glyph_tools import SPECIAL, TOKENS, VOCABULARY, NumberPictures
 from PIL import Image
 from remote_tools import run_without_package
@@ -25,7 +26,6 @@ from transformers import (
 
 from hanziformers import (
     ChineseBertTokenizer,
-    GlyphCrmConfig,
     GlyphCrmForSequenceClassification,
     GlyphCrmForTokenClassification,
     GlyphCrmModel,
@@ -54,27 +54,6 @@ def processor(font):
     )
 
 
-def make_model(processor, head=GlyphCrmModel, **fields):
-    torch.manual_seed(0)
-    config = GlyphCrmConfig(
-        vocab_size=len(processor.tokenizer),
-        glyph_vocab_size=processor.tokenizer.glyph_vocab_size,
-        glyph_size=24,
-        first_block_channels=4,
-        second_block_channels=8,
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=16,
-        max_position_embeddings=32,
-        initializer_range=0.2,
-        **fields,
-    )
-    model = head(config).eval()
-    model.base_model.set_glyphs(processor.draw_bank())
-    return model
-
-
 @torch.no_grad()
 def first_vectors(model, inputs):
     return model.base_model(**inputs).last_hidden_state[:, 1]
@@ -88,7 +67,7 @@ def assert_all_differ(vectors):
 def test_unseen_characters_have_vectors_of_their_own(processor):
     inputs = processor(list(UNSEEN), padding=True, return_tensors="pt")
     assert set(inputs["input_ids"][:, 1].tolist()) == {VOCABULARY["[UNK]"]}  # as labels they are unknown
-    assert_all_differ(first_vectors(make_model(processor), inputs))
+    assert_all_differ(first_vectors(build_for(processor), inputs))
     for tokenizer in (BertTokenizer(VOCABULARY), ChineseBertTokenizer(VOCABULARY)):
         assert tokenizer("㐀")["input_ids"] == tokenizer("あ")["input_ids"] == [2, 1, 3]  # BERT: two [UNK]
         assert tokenizer(PRIVATE)["input_ids"] == [2, 3]  # or nothing at all
@@ -98,12 +77,12 @@ def test_unseen_characters_have_vectors_of_their_own(processor):
 
 
 def test_a_character_in_the_bank_equals_one_drawn_on_the_fly(processor):
-    drawn = first_vectors(make_model(processor), processor(list(UNSEEN), padding=True, return_tensors="pt"))
+    drawn = first_vectors(build_for(processor), processor(list(UNSEEN), padding=True, return_tensors="pt"))
     assert processor.extend_bank(UNSEEN) == len(UNSEEN)
     inputs = processor(list(UNSEEN), padding=True, return_tensors="pt")
     assert inputs["extra_glyphs"].shape == (len(UNSEEN), 0, 576)
     assert inputs["glyph_ids"][:, 1].tolist() == list(range(len(TOKENS), len(TOKENS) + len(UNSEEN)))
-    torch.testing.assert_close(first_vectors(make_model(processor), inputs), drawn)
+    torch.testing.assert_close(first_vectors(build_for(processor), inputs), drawn)
 
 
 def test_bank(processor, warnings):
@@ -254,7 +233,7 @@ def test_a_tokenizer_saved_alone_still_draws(processor, tmp_path):
 
 
 def test_training_and_evaluation_see_the_pictures(processor, tmp_path):
-    model, seen = make_model(processor, GlyphCrmForSequenceClassification), []
+    model, seen = build_for(processor, GlyphCrmForSequenceClassification), []
     model.register_forward_pre_hook(lambda _, args, kwargs: seen.append(kwargs), with_kwargs=True)
     data = [{**processor(text), "labels": number % 2} for number, text in enumerate(["银㐀", "あ好好", "行", OWN])]
     arguments = TrainingArguments(
@@ -282,7 +261,7 @@ def test_training_and_evaluation_see_the_pictures(processor, tmp_path):
 def test_pipelines_over_a_folder(processor, tmp_path):
     for head in (GlyphCrmModel, GlyphCrmForTokenClassification, GlyphCrmForSequenceClassification):
         labels = {0: "entailment", 1: "contradiction"}
-        model = make_model(processor, head, id2label=labels, label2id={name: key for key, name in labels.items()})
+        model = build_for(processor, head, id2label=labels, label2id={name: key for key, name in labels.items()})
         model.save_pretrained(tmp_path / head.__name__)
         processor.save_pretrained(tmp_path / head.__name__)
     texts = [f"{character}好 {character}" for character in UNSEEN] + ["银行"]
@@ -291,7 +270,7 @@ def test_pipelines_over_a_folder(processor, tmp_path):
     assert_all_differ(one_by_one)
     together = [torch.tensor(out)[0, 1] for out in features(texts, batch_size=4)]
     torch.testing.assert_close(torch.stack(together), one_by_one, rtol=1e-4, atol=1e-5)
-    expected = first_vectors(make_model(processor), processor(texts, padding=True, return_tensors="pt"))
+    expected = first_vectors(build_for(processor), processor(texts, padding=True, return_tensors="pt"))
     torch.testing.assert_close(one_by_one, expected, rtol=1e-4, atol=1e-5)
 
     tags = pipeline("token-classification", str(tmp_path / "GlyphCrmForTokenClassification"), ignore_labels=[])
@@ -329,7 +308,7 @@ def test_without_the_package(font, tmp_path):
     drawing = HanziGlyphImageProcessor(styles=["song"], size=24, fonts={"song": [str(own)]}, save_fonts=True)
     processor = GlyphCrmProcessor(drawing, GlyphCrmTokenizer(VOCABULARY))
     target.mkdir()
-    model, texts = make_model(processor), [f"{character}好" for character in UNSEEN]
+    model, texts = build_for(processor), [f"{character}好" for character in UNSEEN]
     model.save_pretrained(source)
     processor.save_pretrained(source)
     (source / "texts.json").write_text(json.dumps(texts))

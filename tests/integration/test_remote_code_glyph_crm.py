@@ -6,12 +6,13 @@ import shutil
 import pytest
 import torch
 from font_tools import RARE, rare_font
+from glyph_crm_tools import build_for
 from glyph_tools import SPECIAL
 from remote_tools import run_without_package
 from transformers import DataCollatorForTokenClassification, Trainer, TrainingArguments, pipeline
 
 import hanziformers
-from hanziformers import GlyphCrmConfig, GlyphCrmProcessor, GlyphCrmTokenizer, HanziGlyphImageProcessor
+from hanziformers import GlyphCrmProcessor, GlyphCrmTokenizer, HanziGlyphImageProcessor
 
 MODEL_CODE = {
     "configuration_glyph_crm.py",
@@ -109,27 +110,6 @@ def make_processor(font):
     return GlyphCrmProcessor(drawing, GlyphCrmTokenizer({token: row for row, token in enumerate(characters)}, "龘"))
 
 
-def make_model(processor, name):
-    config = GlyphCrmConfig(
-        vocab_size=len(processor.tokenizer),
-        glyph_vocab_size=processor.tokenizer.glyph_vocab_size,
-        glyph_size=24,
-        first_block_channels=4,
-        second_block_channels=6,
-        hidden_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=37,
-        max_position_embeddings=40,
-        initializer_range=0.2,
-        id2label={0: "B-entailment", 1: "I-contradiction"},
-        label2id={"B-entailment": 0, "I-contradiction": 1},
-    )
-    model = getattr(hanziformers, name)(config).eval()
-    model.base_model.set_glyphs(processor.draw_bank())
-    return model
-
-
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     """A folder with a model and processor a head, another that a Trainer saved; and what they give in this process."""
@@ -138,7 +118,9 @@ def saved(tmp_path_factory):
     tokenizer = processor.tokenizer
     tokenizer.model_max_length = 12
     torch.manual_seed(0)
-    models = {auto: make_model(processor, name) for auto, name in HEADS.items()}
+    labels = {0: "B-entailment", 1: "I-contradiction"}
+    fields = {"id2label": labels, "label2id": {label: row for row, label in labels.items()}}
+    models = {auto: build_for(processor, getattr(hanziformers, name), **fields) for auto, name in HEADS.items()}
     for auto, model in models.items():
         model.save_pretrained(folder / auto)
         processor.save_pretrained(folder / auto)

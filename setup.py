@@ -9,7 +9,7 @@ ROOMS = ("modeling", "tokenization", "processors")
 FONTS = ("hanziformers.font_files", "hanziformers.font_files.licenses")
 
 setup(
-    packages=["hanziformers", *FONTS, *(f"hanziformers.{room}" for room in ROOMS)],
+    packages=["hanziformers", "hanziformers.training", *FONTS, *(f"hanziformers.{room}" for room in ROOMS)],
     package_dir={"hanziformers": "hanziformers", **{f"hanziformers.{room}": room for room in ROOMS}},
     package_data={"hanziformers": ["py.typed"], **{folder: ["*"] for folder in FONTS}},
 )

@@ -1,126 +1,68 @@
-"""Tells transformers' auto classes about the models of this package, as late as can be.
+"""Registers the models of this package with transformers' auto classes.
 
-`AutoModel.register` wants the class itself, and importing it imports torch. So our files are imported when the module
-of transformers that holds the auto class is, and register themselves once they are complete: who imports only
-transformers, or only a tokenizer, pays for no more. (The two steps are apart because our files themselves import
-transformers' auto classes: whichever of both comes first, each is complete when they meet.)
+One entry of `FAMILIES` a model family; a further family adds its entry and nothing else.
 """
 
-import sys
-from collections.abc import Callable
-from importlib import import_module
-from types import ModuleType
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForMultipleChoice,
+    AutoModelForPreTraining,
+    AutoModelForQuestionAnswering,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    AutoProcessor,
+    AutoTokenizer,
+)
+from transformers.models.auto.image_processing_auto import AutoImageProcessor  # the short name needs torchvision in 5.17
 
-import wrapt
+from .modeling import modeling_chinese_bert as chinese_bert
+from .modeling import modeling_glyph_crm as glyph_crm
+from .modeling.configuration_chinese_bert import ChineseBertConfig
+from .modeling.configuration_glyph_crm import GlyphCrmConfig
+from .processors.image_processing_glyph import HanziGlyphImageProcessor
+from .processors.processing_hanzi import HanziProcessor
+from .tokenization.tokenization_chinese_bert import ChineseBertTokenizer
+from .tokenization.tokenization_glyph_crm import GlyphCrmTokenizer
 
-AUTO = "transformers.models.auto"
-BERT = "transformers.models.bert.modeling_bert"
-
-# model type (our files end in it) -> the class that each auto class finds
+# configuration -> auto class -> what it finds
 FAMILIES = {
-    "chinese_bert": {
-        "AutoConfig": "ChineseBertConfig",
-        "AutoTokenizer": "ChineseBertTokenizer",
-        "AutoModel": "ChineseBertModel",
-        "AutoModelForPreTraining": "ChineseBertForMaskedLM",
-        "AutoModelForMaskedLM": "ChineseBertForMaskedLM",
-        "AutoModelForSequenceClassification": "ChineseBertForSequenceClassification",
-        "AutoModelForTokenClassification": "ChineseBertForTokenClassification",
-        "AutoModelForQuestionAnswering": "ChineseBertForQuestionAnswering",
-        "AutoModelForMultipleChoice": "ChineseBertForMultipleChoice",
+    ChineseBertConfig: {
+        AutoTokenizer: ChineseBertTokenizer,
+        AutoModel: chinese_bert.ChineseBertModel,
+        AutoModelForPreTraining: chinese_bert.ChineseBertForMaskedLM,
+        AutoModelForMaskedLM: chinese_bert.ChineseBertForMaskedLM,
+        AutoModelForSequenceClassification: chinese_bert.ChineseBertForSequenceClassification,
+        AutoModelForTokenClassification: chinese_bert.ChineseBertForTokenClassification,
+        AutoModelForQuestionAnswering: chinese_bert.ChineseBertForQuestionAnswering,
+        AutoModelForMultipleChoice: chinese_bert.ChineseBertForMultipleChoice,
     },
-    "glyph_crm": {
-        "AutoConfig": "GlyphCrmConfig",
-        "AutoTokenizer": "GlyphCrmTokenizer",
-        "AutoProcessor": "GlyphCrmProcessor",
-        "AutoModel": "GlyphCrmModel",
-        "AutoModelForPreTraining": "GlyphCrmForPreTraining",
-        "AutoModelForMaskedLM": "GlyphCrmForMaskedLM",
-        "AutoModelForSequenceClassification": "GlyphCrmForSequenceClassification",
-        "AutoModelForTokenClassification": "GlyphCrmForTokenClassification",
-        "AutoModelForQuestionAnswering": "GlyphCrmForQuestionAnswering",
+    GlyphCrmConfig: {
+        AutoTokenizer: GlyphCrmTokenizer,
+        AutoImageProcessor: HanziGlyphImageProcessor,
+        AutoProcessor: HanziProcessor,
+        AutoModel: glyph_crm.GlyphCrmModel,
+        AutoModelForPreTraining: glyph_crm.GlyphCrmForPreTraining,
+        AutoModelForMaskedLM: glyph_crm.GlyphCrmForMaskedLM,
+        AutoModelForSequenceClassification: glyph_crm.GlyphCrmForSequenceClassification,
+        AutoModelForTokenClassification: glyph_crm.GlyphCrmForTokenClassification,
+        AutoModelForQuestionAnswering: glyph_crm.GlyphCrmForQuestionAnswering,
     },
 }
 
 
-def register_when_imported() -> None:
-    """Registers now with the auto modules that are imported already, and with the others when they come."""
-    _meet("transformers.pipelines", "processors.token_classification_pipeline", _register_pipeline)
-    _meet(f"{AUTO}.image_processing_auto", "processors.image_processing_glyph", _register_image_processor)
-    for family, classes in FAMILIES.items():
-        _meet(f"{AUTO}.configuration_auto", f"modeling.configuration_{family}", _register_config)
-        _meet(f"{AUTO}.modeling_auto", f"modeling.modeling_{family}", _register_models, BERT)
-        if "AutoTokenizer" in classes:
-            _meet(f"{AUTO}.tokenization_auto", f"tokenization.tokenization_{family}", _register_tokenizer)
-        if "AutoProcessor" in classes:
-            _meet(f"{AUTO}.processing_auto", f"processors.processing_{family}", _register_processor)
+def register() -> None:
+    """Registers every family; doing it again changes nothing."""
+    for config, classes in FAMILIES.items():
+        AutoConfig.register(config.model_type, config, exist_ok=True)
+        for auto_class, found in classes.items():
+            if auto_class is AutoTokenizer:
+                auto_class.register(config, tokenizer_class=found, exist_ok=True)
+            elif auto_class is AutoImageProcessor:
+                auto_class.register(config, image_processor_classes={"pil": found}, exist_ok=True)
+            else:
+                auto_class.register(config, found, exist_ok=True)
 
 
-def _meet(theirs: str, ours: str, register: Callable[[ModuleType], None], base: str | None = None) -> None:
-    """Imports our file when theirs is imported; when ours is complete, it is registered.
-
-    Where ours builds on a `base` that itself imports theirs, and that import is going on, ours waits for its end.
-    """
-    wrapt.register_post_import_hook(register, f"{__package__}.{ours}")
-
-    def bring(trigger: ModuleType) -> None:
-        spec = getattr(sys.modules.get(base), "__spec__", None)
-        if trigger.__name__ == base or not getattr(spec, "_initializing", False):
-            import_module(f".{ours}", __package__)
-
-    for name in filter(None, (theirs, base)):
-        wrapt.register_post_import_hook(bring, name)
-
-
-def _family(ours: ModuleType) -> tuple[str, dict[str, str], type]:
-    """Model type, classes and configuration of the family that a file of ours belongs to."""
-    name = ours.__name__.rpartition(".")[2].partition("_")[2]
-    place = import_module(f".modeling.configuration_{name}", __package__)
-    return name, FAMILIES[name], getattr(place, FAMILIES[name]["AutoConfig"])
-
-
-def _register_config(ours: ModuleType) -> None:
-    from transformers.models.auto.configuration_auto import AutoConfig
-
-    name, _, config = _family(ours)
-    AutoConfig.register(name, config, exist_ok=True)
-
-
-def _register_models(ours: ModuleType) -> None:
-    from transformers.models.auto import modeling_auto
-
-    _, classes, config = _family(ours)
-    for auto, model in classes.items():
-        if auto.startswith("AutoModel"):
-            getattr(modeling_auto, auto).register(config, getattr(ours, model), exist_ok=True)
-
-
-def _register_tokenizer(ours: ModuleType) -> None:
-    from transformers.models.auto.tokenization_auto import AutoTokenizer
-
-    _, classes, config = _family(ours)
-    AutoTokenizer.register(config, tokenizer_class=getattr(ours, classes["AutoTokenizer"]), exist_ok=True)
-
-
-def _register_processor(ours: ModuleType) -> None:
-    from transformers.models.auto.processing_auto import AutoProcessor
-
-    _, classes, config = _family(ours)
-    AutoProcessor.register(config, getattr(ours, classes["AutoProcessor"]), exist_ok=True)
-
-
-def _register_image_processor(ours: ModuleType) -> None:
-    from transformers.models.auto.image_processing_auto import AutoImageProcessor
-
-    from .modeling.configuration_glyph_crm import GlyphCrmConfig
-
-    AutoImageProcessor.register(
-        GlyphCrmConfig, image_processor_classes={"pil": ours.HanziGlyphImageProcessor}, exist_ok=True
-    )
-
-
-def _register_pipeline(ours: ModuleType) -> None:
-    from transformers.pipelines import PIPELINE_REGISTRY
-
-    task = PIPELINE_REGISTRY.supported_tasks["token-classification"]
-    task["impl"] = ours.WordPieceTokenClassificationPipeline
+__all__ = ["FAMILIES", "register"]

@@ -1,13 +1,13 @@
-"""A bank of characters' pictures and the network that turns a picture into a vector: pay once a character, not a token.
+"""A bank of characters' glyph images and the network that turns a glyph image into a vector: pay once a character, not a token.
 
 Axes: N rows of the bank, B batch, L length, E further characters of an example, U distinct characters, F fonts, h and w
-the picture's height and width, D the vector's length.
+the glyph image's height and width, D the vector's length.
 
-    ids [B, L]:  0..N-1 are rows of the bank; N + i is picture i of the example's own `extra_glyphs` [B, E, F*h*w]
-    training:    unique(ids) -> pictures [U, F, h, w] -> encoder -> vectors [U, D] -> gather -> [B, L, D]
+    ids [B, L]:  0..N-1 are rows of the bank; N + i is glyph image i of the example's own `extra_glyphs` [B, E, F*h*w]
+    training:    unique(ids) -> glyph images [U, F, h, w] -> encoder -> vectors [U, D] -> gather -> [B, L, D]
     inference:   the same, but a row that was encoded once is kept in a table [N, D] and only looked up from then on
 
-The table is dropped as soon as a weight or a picture changes.
+The table is dropped as soon as a weight or a glyph image changes.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers.utils import logging
 
 from .checks import check_ids
-from .distinct import WeightCache, encode_distinct, has_hooks, to_keep
+from .unique import WeightCache, encode_unique, has_hooks, to_keep
 
 logger = logging.get_logger(__name__)
 
@@ -27,18 +27,18 @@ FIX = "Pass the text through the processor or tokenizer that was saved with the 
 
 
 class CharacterBank(nn.Module):
-    """Looks characters' vectors up by encoding their pictures.
+    """Looks characters' vectors up by encoding their glyph images.
 
     Where the ranks of a job see different numbers of distinct characters, they call the encoder different numbers of
     times: under FSDP keep the whole bank in one unit, under ZeRO-3 make it a leaf (`set_z3_leaf_modules`).
 
     Args:
-        encoder: pictures [U, F, h, w] float in 0..1 -> vectors [U, D]; must depend on nothing but the picture and its
+        encoder: glyph images [U, F, h, w] float in 0..1 -> vectors [U, D]; must depend on nothing but the glyph image and its
             weights, and have no dropout of its own.
         rows: N.
         shape: (F, h, w).
         width: D.
-        chunk_size: pictures that are encoded at a time.
+        chunk_size: glyph images that are encoded at a time.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class CharacterBank(nn.Module):
         self.width = width
         self.chunk_size = chunk_size
         self.gradient_checkpointing = False
-        self.register_buffer("pictures", torch.zeros((rows, *shape), dtype=torch.uint8))
+        self.register_buffer("glyphs", torch.zeros((rows, *shape), dtype=torch.uint8))
         self._kinds = self._kinds_of_parts()
         self._looked = False
         self._cache = WeightCache()
@@ -60,49 +60,49 @@ class CharacterBank(nn.Module):
         return super().train(mode)
 
     @torch.no_grad()
-    def set_glyphs(self, pictures: Tensor, rows: Tensor | None = None) -> None:
-        """Writes pictures into the bank.
+    def set_glyphs(self, images: Tensor, rows: Tensor | None = None) -> None:
+        """Writes glyph images into the bank.
 
         Args:
-            pictures: [n, F, h, w] uint8 ink, 0 = paper, 255 = full ink; other shapes of n * F * h * w values are taken
+            glyph images: [n, F, h, w] uint8 ink, 0 = paper, 255 = full ink; other shapes of n * F * h * w values are taken
                 in that order.
             rows: int64 [n], the rows to write; None writes all N.
 
         Raises:
             ValueError: the dtype, the number of values or of rows does not fit, or a row is outside of the bank.
         """
-        pictures = torch.as_tensor(pictures)
-        places = torch.arange(len(self.pictures)) if rows is None else torch.as_tensor(rows)
-        values = self.pictures[0].numel()
-        if pictures.dtype != torch.uint8:
-            raise ValueError(f"pictures are {pictures.dtype}; needed is torch.uint8 ink: 0 = paper, 255 = full ink")
-        if pictures.flatten(1).shape != (len(places), values):
+        images = torch.as_tensor(images)
+        places = torch.arange(len(self.glyphs)) if rows is None else torch.as_tensor(rows)
+        values = self.glyphs[0].numel()
+        if images.dtype != torch.uint8:
+            raise ValueError(f"glyph images are {images.dtype}; needed is torch.uint8 ink: 0 = paper, 255 = full ink")
+        if images.flatten(1).shape != (len(places), values):
             raise ValueError(
-                f"pictures have the shape {tuple(pictures.shape)}; needed are {tuple(self.pictures.shape[1:])} values "
+                f"glyph images have the shape {tuple(images.shape)}; needed are {tuple(self.glyphs.shape[1:])} values "
                 f"for each of {len(places)} rows (pass rows to write only some)"
             )
-        check_ids("rows", places.cpu(), len(self.pictures), "rows of the bank", "Configure a larger bank")
-        place = places.to(self.pictures.device)
-        self.pictures[place] = pictures.view(-1, *self.pictures.shape[1:]).to(self.pictures.device)
+        check_ids("rows", places.cpu(), len(self.glyphs), "rows of the bank", "Configure a larger bank")
+        place = places.to(self.glyphs.device)
+        self.glyphs[place] = images.view(-1, *self.glyphs.shape[1:]).to(self.glyphs.device)
 
     def forward(self, ids: Tensor, extra_glyphs: Tensor | None = None) -> Tensor:
         """Vectors of characters.
 
         Args:
-            ids: int64 [B, L], or any shape without `extra_glyphs`: 0..N-1, and N + i for picture i of `extra_glyphs`.
+            ids: int64 [B, L], or any shape without `extra_glyphs`: 0..N-1, and N + i for glyph image i of `extra_glyphs`.
             extra_glyphs: uint8 [B, E, F*h*w], each example's further characters; blank rows are padding.
 
         Returns:
             [*ids.shape, D].
 
         Raises:
-            ValueError: an id outside of the bank and of the example's own pictures, or of a blank one (seen on the CPU
+            ValueError: an id outside of the bank and of the example's own glyph images, or of a blank one (seen on the CPU
                 only, as elsewhere a look at the values would make the host wait); a shape or dtype that does not fit.
         """
         self._check(ids, extra_glyphs)
         if extra_glyphs is None or not extra_glyphs.shape[1]:
             return self._rows(ids)
-        is_extra = ids >= len(self.pictures)
+        is_extra = ids >= len(self.glyphs)
         extra = torch.arange(len(ids), device=ids.device)[:, None] * extra_glyphs.shape[1] + ids
         if not self._may_keep(ids):
             return self._encode_distinct(torch.where(is_extra, extra, ids), extra_glyphs)
@@ -118,19 +118,17 @@ class CharacterBank(nn.Module):
         if self.training:
             raise ValueError("fill() keeps vectors that training changes; call model.eval() first")
         with torch.no_grad():
-            self._rows(torch.arange(len(self.pictures), device=self.pictures.device))
+            self._rows(torch.arange(len(self.glyphs), device=self.glyphs.device))
 
     def extra_repr(self) -> str:
         """The bank's shape."""
-        return f"pictures={tuple(self.pictures.shape)}, width={self.width}"
+        return f"glyph images={tuple(self.glyphs.shape)}, width={self.width}"
 
     def _rows(self, ids: Tensor) -> Tensor:
         """Ids of rows [...] -> [..., D], from the table where it may be used."""
         if not self._may_keep(ids):
             return self._encode_distinct(ids)
-        table: _Table = self._cache.get(
-            self._weights(), lambda: _Table(len(self.pictures), ids.device), ids.device.type
-        )
+        table: _Table = self._cache.get(self._weights(), lambda: _Table(len(self.glyphs), ids.device), ids.device.type)
         if not table.complete:
             with to_keep(ids.device.type):
                 table.learn(ids, self._encode_keys)
@@ -147,35 +145,35 @@ class CharacterBank(nn.Module):
         return [type(part) for part in self.encoder.modules()]
 
     def _weights(self) -> list[Tensor]:
-        return [self.pictures, *self.encoder.parameters(), *self.encoder.buffers()]
+        return [self.glyphs, *self.encoder.parameters(), *self.encoder.buffers()]
 
     def _encode_distinct(self, keys: Tensor, extra_glyphs: Tensor | None = None) -> Tensor:
-        """Keys [...] -> [..., D]; keys N + i are picture i of all examples' further characters."""
-        return encode_distinct(keys, lambda distinct: self._encode_keys(distinct, extra_glyphs))
+        """Keys [...] -> [..., D]; keys N + i are glyph image i of all examples' further characters."""
+        return encode_unique(keys, lambda distinct: self._encode_keys(distinct, extra_glyphs))
 
     def _encode_keys(self, keys: Tensor, extra_glyphs: Tensor | None = None) -> Tensor:
         """Keys [U] -> [U, D]."""
         dtype = next((weight.dtype for weight in self.encoder.parameters()), torch.get_default_dtype())
         vectors = [
-            self._encode(self._pictures(some, extra_glyphs).to(dtype) / 255) for some in keys.split(self.chunk_size)
+            self._encode(self._images(some, extra_glyphs).to(dtype) / 255) for some in keys.split(self.chunk_size)
         ]
         return torch.cat(vectors)
 
-    def _pictures(self, keys: Tensor, extra_glyphs: Tensor | None) -> Tensor:
+    def _images(self, keys: Tensor, extra_glyphs: Tensor | None) -> Tensor:
         """Keys [U] -> uint8 [U, F, h, w]."""
         if extra_glyphs is None:
-            return self.pictures[keys]
-        rows = len(self.pictures)
-        extra = extra_glyphs.view(-1, *self.pictures.shape[1:])[(keys - rows).clamp(min=0)]
-        return torch.where((keys < rows)[:, None, None, None], self.pictures[keys.clamp(max=rows - 1)], extra)
+            return self.glyphs[keys]
+        rows = len(self.glyphs)
+        extra = extra_glyphs.view(-1, *self.glyphs.shape[1:])[(keys - rows).clamp(min=0)]
+        return torch.where((keys < rows)[:, None, None, None], self.glyphs[keys.clamp(max=rows - 1)], extra)
 
-    def _encode(self, pictures: Tensor) -> Tensor:
+    def _encode(self, images: Tensor) -> Tensor:
         if self.gradient_checkpointing and self.training:
-            return checkpoint(self.encoder, pictures, use_reentrant=False)
-        return self.encoder(pictures)
+            return checkpoint(self.encoder, images, use_reentrant=False)
+        return self.encoder(images)
 
     def _check(self, ids: Tensor, extra_glyphs: Tensor | None) -> None:
-        rows, values = len(self.pictures), self.pictures[0].numel()
+        rows, values = len(self.glyphs), self.glyphs[0].numel()
         if extra_glyphs is None:
             check_ids("glyph_ids", ids, rows, "rows of the bank; further characters need extra_glyphs", FIX)
         else:
@@ -183,30 +181,30 @@ class CharacterBank(nn.Module):
             if ids.dim() != 2 or extra_glyphs.dtype != torch.uint8 or extra_glyphs.shape != (len(ids), extras, values):
                 raise ValueError(
                     f"extra_glyphs are {extra_glyphs.dtype} {tuple(extra_glyphs.shape)} for ids {tuple(ids.shape)}; "
-                    f"needed are torch.uint8 [B, E, {values}] for ids [B, L]: every example's own pictures "
-                    f"{tuple(self.pictures.shape[1:])} laid flat. {FIX}"
+                    f"needed are torch.uint8 [B, E, {values}] for ids [B, L]: every example's own glyph images "
+                    f"{tuple(self.glyphs.shape[1:])} flattened. {FIX}"
                 )
             meaning = f"{rows} rows of the bank and {extras} extra_glyphs"
             check_ids("glyph_ids", ids, rows + extras, meaning, FIX)
             if extras and ids.device.type == "cpu" and not torch.compiler.is_compiling():
                 self._check_padding(ids, extra_glyphs)
-        if not self._looked and not torch.compiler.is_compiling() and not self.pictures.is_meta:
+        if not self._looked and not torch.compiler.is_compiling() and not self.glyphs.is_meta:
             self._looked = True
-            if not self.pictures.any():
+            if not self.glyphs.any():
                 logger.warning(
-                    "the bank holds no pictures: all characters look the same. Draw the vocabulary and call "
-                    "model.base_model.set_glyphs(pictures), or load a checkpoint, which holds them"
+                    "the bank holds no glyph images: all characters look the same. Render the vocabulary and call "
+                    "model.base_model.set_glyphs(glyph images), or load a checkpoint, which holds them"
                 )
 
     def _check_padding(self, ids: Tensor, extra_glyphs: Tensor) -> None:
-        example, place = (ids >= len(self.pictures)).nonzero(as_tuple=True)
+        example, place = (ids >= len(self.glyphs)).nonzero(as_tuple=True)
         wanted = ids[example, place]
-        blank = (extra_glyphs[example, wanted - len(self.pictures)] == 0).all(-1)
+        blank = (extra_glyphs[example, wanted - len(self.glyphs)] == 0).all(-1)
         if blank.any():
             first = int(blank.nonzero()[0])
             raise ValueError(
-                f"glyph_ids holds {int(wanted[first])} in example {int(example[first])}, whose picture in extra_glyphs "
-                f"is blank, that is padding; allowed are 0 to {len(self.pictures) - 1} and the example's own "
+                f"glyph_ids holds {int(wanted[first])} in example {int(example[first])}, whose glyph image in extra_glyphs "
+                f"is blank, that is padding; allowed are 0 to {len(self.glyphs) - 1} and the example's own "
                 f"characters. {FIX}"
             )
 

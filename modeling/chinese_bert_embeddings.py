@@ -5,7 +5,7 @@ width).
 
     word    = E_word[id]                                                   [B, L, H]
     pinyin  = max over windows of conv(E_symbol[pinyin_ids])               [B, L, H]
-    glyph   = W_G picture[glyph_id] + b_G                                  [B, L, H]
+    glyph   = W_G glyph image[glyph_id] + b_G                                  [B, L, H]
     fused   = W_F [word; pinyin; glyph] + b_F                              [B, L, H]
     output  = dropout(LayerNorm(fused + position + token type))            [B, L, H]
 
@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from .checks import check_ids, check_length
 from .configuration_chinese_bert import ChineseBertConfig
-from .distinct import WeightCache, encode_distinct, has_hooks
+from .unique import WeightCache, encode_unique, has_hooks
 
 
 class PinyinEmbedding(nn.Module):
@@ -47,14 +47,14 @@ class PinyinConv(nn.Conv1d):
 
 
 class GlyphEmbedding(nn.Module):
-    """The flat pictures of every token, [V, G]; trainable like the rest, as in the published model."""
+    """The flat glyph images of every token, [V, G]; trainable like the rest, as in the published model."""
 
     def __init__(self, config: ChineseBertConfig) -> None:
         super().__init__()
         self.embedding = nn.Embedding(config.vocab_size, config.glyph_embedding_dim)
 
     def forward(self, glyph_ids: Tensor) -> Tensor:
-        """glyph_ids [...] int64 -> pictures [..., G]."""
+        """glyph_ids [...] int64 -> glyph images [..., G]."""
         return self.embedding(glyph_ids)
 
 
@@ -122,8 +122,8 @@ class ChineseBertEmbeddings(nn.Module):
         """Word, pinyin and glyph through W_F: [B, L, H]. `readings` [B, L] (or [1, 1]) are keys of `_keys`."""
         if glyph_ids is not None:
             words = self.word_embeddings(input_ids) if inputs_embeds is None else inputs_embeds
-            pinyin = encode_distinct(readings, self._pinyin).expand_as(words)
-            return self._fuse(words, pinyin, encode_distinct(glyph_ids, self._glyphs))
+            pinyin = encode_unique(readings, self._pinyin).expand_as(words)
+            return self._fuse(words, pinyin, encode_unique(glyph_ids, self._glyphs))
         if self._may_use_table():
             return F.embedding(input_ids, self._table_of_characters(input_ids.device)) + self._share_of(readings)
         count = self.config.pinyin_vocab_size**self.config.pinyin_length
@@ -132,7 +132,7 @@ class ChineseBertEmbeddings(nn.Module):
             ids = keys // count
             return self._fuse(self.word_embeddings(ids), self._pinyin(keys % count), self._glyphs(ids))
 
-        return encode_distinct(input_ids * count + readings, rows)
+        return encode_unique(input_ids * count + readings, rows)
 
     def _may_use_table(self) -> bool:
         """Not while weights may change, nor where a part was wrapped (by an adapter, say) or hooked."""
@@ -159,7 +159,7 @@ class ChineseBertEmbeddings(nn.Module):
         return self.pinyin_embeddings(keys[:, None] // self._scale(keys.device) % self.config.pinyin_vocab_size)
 
     def _glyphs(self, ids: Tensor) -> Tensor:
-        """Ids [U] -> vectors of their pictures [U, H]."""
+        """Ids [U] -> vectors of their glyph images [U, H]."""
         return self.glyph_map(self.glyph_embeddings(ids))
 
     def _share_of(self, readings: Tensor) -> Tensor:
@@ -170,7 +170,7 @@ class ChineseBertEmbeddings(nn.Module):
             none = torch.zeros_like(pinyin)
             return self._fuse(none, pinyin, none) - self._fuse(none[:1], none[:1], none[:1])
 
-        return encode_distinct(readings, rows)
+        return encode_unique(readings, rows)
 
     def _table_of_characters(self, device: torch.device) -> Tensor:
         """Word and glyph of the whole vocabulary, fused: [V, H], kept while the weights stay as they are."""
@@ -197,7 +197,7 @@ class ChineseBertEmbeddings(nn.Module):
         slots, positions = self.config.pinyin_length, self.config.max_position_embeddings
         if input_ids is None and glyph_ids is None:
             raise ValueError(
-                "inputs_embeds stands for the word vectors only; ChineseBERT also looks every character's picture up: "
+                "inputs_embeds stands for the word vectors only; ChineseBERT also looks every character's glyph image up: "
                 "pass glyph_ids [B, L] (the input_ids that the vectors were made from)"
             )
         if glyph_ids is not None and tuple(glyph_ids.shape) != (batch, length):

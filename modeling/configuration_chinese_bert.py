@@ -35,7 +35,7 @@ class ChineseBertConfig(PreTrainedConfig):
             one Linear.
         max_position_embeddings: the longest sequence in tokens, >= 1.
         type_vocab_size: token types, >= 1.
-        glyph_embedding_dim: values of one character's pictures laid flat, fonts * height * width. Published: 3 fonts
+        glyph_embedding_dim: values of one character's glyph images flattened, fonts * height * width. Published: 3 fonts
             of 24 x 24 pixels = 1728 (the paper's 2,352 is a slip: 24 * 24 * 3 is 1,728).
         pinyin_vocab_size: symbols of the pinyin alphabet: 0 = none, 1-5 the tones, 6-31 the letters a-z.
         pinyin_length: pinyin symbols of one character (the longest reading has 7).

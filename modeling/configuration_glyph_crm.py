@@ -24,9 +24,9 @@ class GlyphCrmConfig(PreTrainedConfig):
 
     Args:
         vocab_size: labels V of masked-character prediction, >= 1: the closed vocabulary. Inputs are an open set.
-        glyph_vocab_size: rows N of the bank of pictures, >= `vocab_size`; the first V rows are the vocabulary's. None
+        glyph_vocab_size: rows N of the bank of glyph images, >= `vocab_size`; the first V rows are the vocabulary's. None
             is `vocab_size`.
-        glyph_size: side of a picture in pixels, a multiple of 24. The kernels follow: glyph_size / 6 + 1 in block 1
+        glyph_size: side of a glyph image in pixels, a multiple of 24. The kernels follow: glyph_size / 6 + 1 in block 1
             (9 at 48), glyph_size / 24 + 1 in block 2 (3 at 48).
         first_block_channels: channels of HanGlyph's block 1, >= 1.
         second_block_channels: channels of HanGlyph's block 2, >= 1.
@@ -99,7 +99,7 @@ class GlyphCrmConfig(PreTrainedConfig):
 
     @property
     def bank_size(self) -> int:
-        """Rows N of the bank of pictures."""
+        """Rows N of the bank of glyph images."""
         return self.vocab_size if self.glyph_vocab_size is None else self.glyph_vocab_size
 
     def validate_architecture(self) -> None:

@@ -1,6 +1,6 @@
-"""HanGlyph: a picture of a character -> its glyph vectors (section 3.2 of the GlyphCRM paper, Eq. 1).
+"""HanGlyph: a glyph image of a character -> its glyph vectors (section 3.2 of the GlyphCRM paper, Eq. 1).
 
-Axes: U pictures, n glyph_size, c channels, H hidden.
+Axes: U glyph images, n glyph_size, c channels, H hidden.
 
 Block b, with z the ink and two coordinates (3 channels) or the block before (Max is 2x2 max-pooling):
 
@@ -20,7 +20,7 @@ from transformers import initialization as init
 
 from .configuration_glyph_crm import GlyphCrmConfig
 
-FFT_KERNEL, FFT_PICTURES = 9, 32  # from here on a CPU is faster through frequencies
+FFT_KERNEL, FFT_IMAGES = 9, 32  # from here on a CPU is faster through frequencies
 
 
 class GlyphConv(nn.Conv2d):
@@ -30,17 +30,17 @@ class GlyphConv(nn.Conv2d):
     has an initialisation of its own: `HanGlyph.init_weights` knows its convolutions by this class.
     """
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """[U, c_in, n, n] -> [U, c, n', n']."""
         fast = (
-            len(pictures) >= FFT_PICTURES
+            len(images) >= FFT_IMAGES
             and self.kernel_size[0] >= FFT_KERNEL
-            and pictures.device.type == "cpu"
-            and pictures.dtype == self.weight.dtype == torch.float32
+            and images.device.type == "cpu"
+            and images.dtype == self.weight.dtype == torch.float32
             and not torch.is_autocast_enabled("cpu")
             and not torch.compiler.is_compiling()
         )
-        return correlate(pictures, self.weight) + self.bias[:, None, None] if fast else super().forward(pictures)
+        return correlate(images, self.weight) + self.bias[:, None, None] if fast else super().forward(images)
 
 
 class GlyphLinear(nn.Linear):
@@ -56,16 +56,16 @@ class GlyphBlock(nn.Module):
         self.lift = GlyphConv(channels_in, channels, 3, padding=1)
         self.residual = nn.ModuleList(GlyphConv(channels, channels, kernel) for _ in range(3))
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """[U, c_in, n, n] -> [U, c, n/4, n/4]."""
-        lifted = F.relu(self.lift(pictures))  # [U, c, n, n]
+        lifted = F.relu(self.lift(images))  # [U, c, n, n]
         first, second, third = self.residual
         shrunk = third(F.relu(second(F.relu(first(lifted)))))  # [U, c, n/2, n/2]
         return F.max_pool2d(F.relu(F.max_pool2d(lifted, 2) + shrunk), 2)
 
 
 class HanGlyph(nn.Module):
-    """The glyph vectors of pictures; [R, G1, G2] of a picture lie side by side in one vector of 3H."""
+    """The glyph vectors of glyph images; [R, G1, G2] of a glyph image lie side by side in one vector of 3H."""
 
     def __init__(self, config: GlyphCrmConfig) -> None:
         super().__init__()
@@ -84,17 +84,17 @@ class HanGlyph(nn.Module):
         self.to_input = GlyphLinear(second * side2**2, hidden)
         self.register_buffer("maps", position_maps(size, config.position_maps), persistent=False)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Encodes pictures.
+    def forward(self, images: Tensor) -> Tensor:
+        """Encodes glyph images.
 
         Args:
-            pictures: [U, 1, n, n] float, 0 = paper, 1 = ink.
+            glyph images: [U, 1, n, n] float, 0 = paper, 1 = ink.
 
         Returns:
             [U, 3H] = [R, G1, G2]: the input of the Transformer and what its two bottom layers add.
         """
-        maps = self.maps.to(pictures.dtype).expand(len(pictures), -1, -1, -1)  # [U, 2, n, n]
-        deep1 = self.block1(torch.cat([pictures, maps], dim=1))  # [U, c_1, n/4, n/4]
+        maps = self.maps.to(images.dtype).expand(len(images), -1, -1, -1)  # [U, 2, n, n]
+        deep1 = self.block1(torch.cat([images, maps], dim=1))  # [U, c_1, n/4, n/4]
         deep2 = self.block2(deep1).flatten(1)  # [U, c_2 * (n/16)^2]
         vectors = [self.to_input(deep2), self.to_glyph1(deep1.flatten(1)), self.to_glyph2(deep2)]
         return torch.tanh(torch.cat(vectors, dim=-1))
@@ -120,20 +120,20 @@ class HanGlyph(nn.Module):
         return True
 
 
-def correlate(pictures: Tensor, kernels: Tensor) -> Tensor:
+def correlate(images: Tensor, kernels: Tensor) -> Tensor:
     """What a convolution without padding and stride computes: the inverse transform of the spectra's product.
 
     The circular correlation wraps around, but not into the places that an unpadded convolution has.
 
     Args:
-        pictures: [U, c_in, n, n] float32.
+        glyph images: [U, c_in, n, n] float32.
         kernels: [c, c_in, k, k] float32.
 
     Returns:
         [U, c, n-k+1, n-k+1].
     """
-    size = pictures.shape[-2:]
-    spectra = torch.fft.rfft2(pictures)  # [U, c_in, n, n/2+1] complex
+    size = images.shape[-2:]
+    spectra = torch.fft.rfft2(images)  # [U, c_in, n, n/2+1] complex
     kernel_spectra = torch.fft.rfft2(kernels, s=size).conj()  # [c, c_in, n, n/2+1]
     # one matrix product a frequency; laid out in a row for it, or many threads would wait for each other at each
     left = spectra.flatten(2).permute(2, 0, 1).contiguous()  # [n * (n/2+1), U, c_in]
@@ -147,7 +147,7 @@ def position_maps(size: int, kind: str) -> Tensor:
     """Every pixel's coordinates x (to the right) and y (upwards), the centre being the origin: [2, size, size].
 
     Args:
-        size: side of the picture.
+        size: side of the glyph image.
         kind: "paper": -0.2 to 0.2; "released": steps of 0.96 / size from -0.48 on, as in the authors' code.
     """
     steps = torch.arange(size)

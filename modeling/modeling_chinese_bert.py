@@ -39,7 +39,7 @@ from transformers.utils.output_capturing import capture_outputs
 from .checks import check_ids
 from .chinese_bert_embeddings import ChineseBertEmbeddings, PinyinConv
 from .configuration_chinese_bert import ChineseBertConfig
-from .task_outputs import masked_lm_output, sequence_output, span_output, token_output
+from .task_heads import masked_lm_output, sequence_output, span_output, token_output
 
 
 class ChineseBertPreTrainedModel(PreTrainedModel):
@@ -75,7 +75,7 @@ class ChineseBertPreTrainedModel(PreTrainedModel):
     ) -> nn.Embedding:
         """Resizes the word table (and a tied decoder) as transformers does, and the glyph table with it.
 
-        A new token's picture is empty (zeros) until `ChineseBertModel.set_glyphs` draws one.
+        A new token's glyph image is empty (zeros) until `ChineseBertModel.set_glyphs` renders one.
         """
         words = super().resize_token_embeddings(new_num_tokens, pad_to_multiple_of, mean_resizing)
         glyphs = self.base_model.embeddings.glyph_embeddings
@@ -108,11 +108,11 @@ class ChineseBertModel(ChineseBertPreTrainedModel):
         self.embeddings.word_embeddings = value
 
     @torch.no_grad()
-    def set_glyphs(self, pictures: Tensor, ids: Tensor | None = None) -> None:
-        """Writes pictures into the glyph table; do it after initialisation, which fills the table with noise.
+    def set_glyphs(self, images: Tensor, ids: Tensor | None = None) -> None:
+        """Writes glyph images into the glyph table; do it after initialisation, which fills the table with noise.
 
         Args:
-            pictures: [N, ...] any dtype, grey 0..255 as in the paper; each picture's values, fonts first, then rows,
+            glyph images: [N, ...] any dtype, grey 0..255 as in the paper; each glyph image's values, fonts first, then rows,
                 then columns (e.g. [V, 3, 24, 24]), must be `glyph_embedding_dim` in number.
             ids: int64 [N], the rows to write; None writes rows 0..N-1.
 
@@ -120,11 +120,11 @@ class ChineseBertModel(ChineseBertPreTrainedModel):
             ValueError: the number of values or of rows does not fit, or an id is outside of the table.
         """
         table = self.embeddings.glyph_embeddings.embedding.weight
-        flat = pictures.flatten(1)
+        flat = images.flatten(1)
         rows = torch.arange(len(table)) if ids is None else ids
         if flat.shape != (len(rows), table.shape[1]):
             raise ValueError(
-                f"pictures have the shape {tuple(pictures.shape)}; needed are {table.shape[1]} values for each of "
+                f"glyph images have the shape {tuple(images.shape)}; needed are {table.shape[1]} values for each of "
                 f"{len(rows)} rows (pass ids to write only some rows)"
             )
         check_ids("ids", rows.cpu(), len(table), "the glyph table")

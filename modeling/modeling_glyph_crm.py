@@ -1,11 +1,11 @@
-"""GlyphCRM (Li et al., 2021): a BERT that knows its characters by their pictures alone.
+"""GlyphCRM (Li et al., 2021): a BERT that knows its characters by their glyph images alone.
 
     glyph_ids -> CharacterBank of HanGlyph -> R, G1, G2                                         [B, L, H] each
     h_0 = dropout(LayerNorm(dropout(R) + position + token type))                                [B, L, H]
     h_l = LayerNorm(h_M + dropout(FFN(h_M)) + G_l)   G_1, G_2 in the two bottom layers alone    [B, L, H]
 
 Axes: B batch, L length, H hidden, V labels of masked-character prediction, N rows of the bank, E further characters of
-an example, F*h*w values of a picture, K labels.
+an example, F*h*w values of a glyph image, K labels.
 """
 
 import torch
@@ -38,7 +38,7 @@ from .character_bank import CharacterBank
 from .checks import check_ids, check_length
 from .configuration_glyph_crm import GlyphCrmConfig
 from .han_glyph import HanGlyph
-from .task_outputs import masked_lm_output, sequence_output, span_output, token_output
+from .task_heads import masked_lm_output, sequence_output, span_output, token_output
 
 logger = logging.get_logger(__name__)
 
@@ -136,7 +136,7 @@ class GlyphCrmEncoder(nn.Module):
 
 
 class GlyphCrmPreTrainedModel(PreTrainedModel):
-    """What all GlyphCRM models share: how they are initialised, loaded and given pictures."""
+    """What all GlyphCRM models share: how they are initialised, loaded and given glyph images."""
 
     config: GlyphCrmConfig
     base_model_prefix = "glyph_crm"
@@ -151,7 +151,7 @@ class GlyphCrmPreTrainedModel(PreTrainedModel):
 
     @property
     def _ddp_params_and_buffers_to_ignore(self) -> list[str]:
-        """Pictures do not change in training: DDP need not send them (43 MB at base size) before every step.
+        """ImageFolder do not change in training: DDP need not send them (43 MB at base size) before every step.
 
         So every process sets its own, equal ones, as it does by loading a checkpoint.
         """
@@ -159,14 +159,14 @@ class GlyphCrmPreTrainedModel(PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """N(0, initializer_range) as BERT; HanGlyph as `glyph_initializer` says; no pictures."""
+        """N(0, initializer_range) as BERT; HanGlyph as `glyph_initializer` says; no glyph images."""
         if HanGlyph.init_weights(module, self.config.glyph_initializer):
             return
         super()._init_weights(module)
         if isinstance(module, GlyphCrmEmbeddings):
             init.copy_(module.position_ids, torch.arange(module.position_ids.shape[-1]).expand((1, -1)))
         elif isinstance(module, CharacterBank):
-            init.zeros_(module.pictures)
+            init.zeros_(module.glyphs)
 
     def resize_token_embeddings(
         self, new_num_tokens: int | None = None, pad_to_multiple_of: int | None = None, mean_resizing: bool = True
@@ -180,7 +180,7 @@ class GlyphCrmPreTrainedModel(PreTrainedModel):
             raise NotImplementedError(
                 f"{type(self).__name__} has no table of words to resize from {self.config.vocab_size} to "
                 f"{new_num_tokens} rows, and needs none: a character outside of the vocabulary is read from its "
-                "picture (glyph_ids and extra_glyphs, which tokenizer and processor make). For another closed "
+                "glyph image (glyph_ids and extra_glyphs, which tokenizer and processor make). For another closed "
                 "vocabulary of labels start from GlyphCrmConfig(vocab_size=...)"
             )
         return self.get_input_embeddings()
@@ -205,9 +205,9 @@ class GlyphCrmModel(GlyphCrmPreTrainedModel):
         """Replaces the bank by a module that maps ids [B, L] to vectors [B, L, 3H]."""
         self.embeddings.characters = value
 
-    def set_glyphs(self, pictures: Tensor, rows: Tensor | None = None) -> None:
-        """Writes pictures into the bank. Shapes and errors: see `CharacterBank.set_glyphs`."""
-        self.embeddings.characters.set_glyphs(pictures, rows)
+    def set_glyphs(self, images: Tensor, rows: Tensor | None = None) -> None:
+        """Writes glyph images into the bank. Shapes and errors: see `CharacterBank.set_glyphs`."""
+        self.embeddings.characters.set_glyphs(images, rows)
 
     @merge_with_config_defaults
     @capture_outputs
@@ -226,13 +226,13 @@ class GlyphCrmModel(GlyphCrmPreTrainedModel):
 
         Args:
             input_ids: [B, L] int64, 0..V-1; where `glyph_ids` is None they are the rows of the bank, else they are only
-                compared: a warning is logged where the picture is that of another token of the vocabulary.
+                compared: a warning is logged where the glyph image is that of another token of the vocabulary.
             attention_mask: [B, L], 1 = token, 0 = padding; None takes all as tokens.
             token_type_ids: [B, L] int64, 0..type_vocab_size-1; None is all 0.
             position_ids: [B, L] or [1, L] int64; None counts from 0.
-            inputs_embeds: [B, L, 3H] = [R, G1, G2] in place of pictures: `get_input_embeddings()(glyph_ids)`; then no
+            inputs_embeds: [B, L, 3H] = [R, G1, G2] in place of glyph images: `get_input_embeddings()(glyph_ids)`; then no
                 ids are read.
-            glyph_ids: [B, L] int64, row of the bank, 0..N-1, or N + i for picture i of the example's `extra_glyphs`.
+            glyph_ids: [B, L] int64, row of the bank, 0..N-1, or N + i for glyph image i of the example's `extra_glyphs`.
             extra_glyphs: [B, E, F*h*w] uint8 ink (0 = paper, 255 = full), each example's characters that the bank does
                 not hold; blank rows are padding.
             kwargs: output_hidden_states, output_attentions (eager attention only), return_dict.
@@ -261,7 +261,7 @@ class GlyphCrmModel(GlyphCrmPreTrainedModel):
         return BaseModelOutputWithPooling(last_hidden_state=hidden, pooler_output=pooled)
 
     def _compare(self, input_ids: Tensor, glyph_ids: Tensor) -> None:
-        """Warns, once, of pictures of other tokens of the vocabulary than `input_ids`: what was masked is seen.
+        """Warns, once, of glyph images of other tokens of the vocabulary than `input_ids`: what was masked is seen.
 
         Looks at the batches of the CPU, elsewhere at the first one in training alone (a look makes the host wait).
         """
@@ -275,7 +275,7 @@ class GlyphCrmModel(GlyphCrmPreTrainedModel):
             logger.warning(
                 f"input_ids[{example}, {place}] is {int(input_ids[example, place])}, but glyph_ids shows "
                 f"{int(glyph_ids[example, place])}, another token of the vocabulary ({len(other)} such places); the "
-                "model reads pictures only. To mask, mask both: DataCollatorForMaskedCharacters does (transformers' "
+                "model reads glyph images only. To mask, mask both: DataCollatorForMaskedCharacters does (transformers' "
                 "DataCollatorForLanguageModeling masks input_ids alone, and the model sees the answer)"
             )
 

@@ -1,11 +1,11 @@
-"""Where the pictures of characters come from: a font file, or a folder or zip of pictures. All sources draw alike.
+"""Where the glyph images of characters come from: a font file, or a folder or zip of glyph images. All sources render alike.
 
-A source says what it covers by INK: it draws every character once, and does not count what is blank, what looks like
-the font's `.notdef`, and placeholders (one picture for more than a few Han characters), whatever its character map
+A source says what it covers by INK: it renders every character once, and does not count what is blank, what looks like
+the font's `.notdef`, and placeholders (one glyph image for more than a few Han characters), whatever its character map
 says. This takes seconds for a large font, so the answer is kept on disk by the hash of the file (for the fonts shipped
 here it lies beside them, in fonts.json).
 
-Arrays: pictures are uint8 ink [size, size], 0 = paper, 255 = full ink.
+Arrays: glyph images are uint8 ink [size, size], 0 = paper, 255 = full ink.
 """
 
 import hashlib
@@ -40,10 +40,10 @@ _SCAN = 32  # px: the size at which a font is looked through
 _LARGE, _MEASURED = 256, 300  # px and number of characters: where a font's ink usually lies
 _REPEATS = 4  # so many Han characters may look the same (a radical, its compatibility forms); more are a placeholder
 _UNREADABLE = (TTLibError, KeyError, AssertionError, ImportError, ValueError, TypeError, struct.error)  # by fontTools
-_POLLED = 64  # pictures of a collection that say whether it is light on dark
-_CLEAR = 0.05  # a picture has transparent paper where more than this part of it is transparent
-_INK = 96  # grey from which a dot of a binary picture is ink
-_PICTURES = (".png", ".bmp", ".gif", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".pgm", ".pbm")
+_POLLED = 64  # glyph images of a collection that say whether it is light on dark
+_CLEAR = 0.05  # a glyph image has transparent paper where more than this part of it is transparent
+_INK = 96  # grey from which a dot of a binary glyph image is ink
+_IMAGES = (".png", ".bmp", ".gif", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".pgm", ".pbm")
 _CODE = re.compile(r"(?:u\+?|uni|0x)([0-9a-f]{4,6})", re.IGNORECASE)
 
 
@@ -54,9 +54,9 @@ class FontInfo:
     Attributes:
         family, version, licence: as the font's own records name them; empty where it has none.
         box: the usual extent of its Han characters (of all, if it has none) in em, relative to the middle of the
-            advance and the baseline: left, top, right, bottom, y downwards. Pictures: all zeros.
-        covered: code points that draw ink, as ranges "4e00-9fff,20", hexadecimal.
-        light_on_dark: pictures: they are light ink on dark paper.
+            advance and the baseline: left, top, right, bottom, y downwards. ImageFolder: all zeros.
+        covered: code points that render ink, as ranges "4e00-9fff,20", hexadecimal.
+        light_on_dark: glyph images: they are light ink on dark paper.
     """
 
     family: str
@@ -68,16 +68,16 @@ class FontInfo:
 
 
 class Source:
-    """A font file or a collection of pictures.
+    """A font file or a collection of glyph images.
 
     Args:
         path: the file or folder. `#` and a number name a font of a collection (`x.ttc#2`), `#` and a name a folder
             inside a zip (`x.zip#seal`).
-        where: "path", "checkpoint", "shipped" or "system"; for the passport.
+        where: "path", "checkpoint", "shipped" or "system"; for the font manifest.
 
     Raises:
         FileNotFoundError: nothing lies at the path.
-        ValueError: what lies there is no font and no collection of pictures.
+        ValueError: what lies there is no font and no collection of glyph images.
     """
 
     def __init__(self, path: str | Path, where: str = "path") -> None:
@@ -87,7 +87,7 @@ class Source:
         if not self.path.exists():
             raise FileNotFoundError(
                 f"no font at {self.name!r}; give a font file (.ttf, .otf, .ttc, .woff2), or a folder or .zip of "
-                "pictures named by character or code point (人.png, u4eba.png, U+4EBA.png)"
+                "glyph images named by character or code point (人.png, u4eba.png, U+4EBA.png)"
             )
 
     def __getstate__(self) -> dict:
@@ -108,16 +108,16 @@ class Source:
 
     @cached_property
     def covered(self) -> np.ndarray:
-        """The code points that draw ink, bool [0x110000]."""
+        """The code points that render ink, bool [0x110000]."""
         if not self.info.covered:
             raise ValueError(
-                f"{self.name!r} draws no character: all that it maps is blank or one placeholder; give another font"
+                f"{self.name!r} renders no character: all that it maps is blank or one placeholder; give another font"
             )
         return unpack_codes(self.info.covered)
 
     @cached_property
     def info(self) -> FontInfo:
-        """Looked up beside the shipped fonts or in the cache, else found by drawing everything once."""
+        """Looked up beside the shipped fonts or in the cache, else found by rendering everything once."""
         if self._known is not None:
             return _info(self._known["info"])
         key = f"font-{_RULES}-{self.sha256.replace('#', '-')}.json"
@@ -141,11 +141,11 @@ class Source:
         return known if is_copy else None
 
     def examine(self) -> FontInfo:
-        """Draws everything once and says what is there."""
+        """Renders everything once and says what is there."""
         raise NotImplementedError
 
-    def draw(self, character: str, size: int, binary: bool) -> np.ndarray:
-        """The picture of a covered character: uint8 [size, size]."""
+    def render(self, character: str, size: int, binary: bool) -> np.ndarray:
+        """The glyph image of a covered character: uint8 [size, size]."""
         raise NotImplementedError
 
     def strip(self, word: str, height: float) -> tuple[np.ndarray, int]:
@@ -153,7 +153,7 @@ class Source:
         raise NotImplementedError
 
     def save(self, target: Path) -> None:
-        """Writes the source to a file that draws the same."""
+        """Writes the source to a file that renders the same."""
         if self.path.resolve() != target.resolve():
             shutil.copyfile(self.path, target)
 
@@ -193,7 +193,7 @@ class FontFile(Source):
             except (OSError, ValueError) as error:
                 raise ValueError(
                     f"{self.name!r} cannot be opened as a font ({error}); give a .ttf, .otf, .ttc or .woff2 file that "
-                    "is whole, or a folder or .zip of pictures"
+                    "is whole, or a folder or .zip of glyph images"
                 ) from error
         return self._fonts[size]
 
@@ -212,11 +212,11 @@ class FontFile(Source):
             ink = to_binary(ink)
         return ink, corner
 
-    def draw(self, character: str, size: int, binary: bool) -> np.ndarray:
-        """The picture of a covered character: uint8 [size, size].
+    def render(self, character: str, size: int, binary: bool) -> np.ndarray:
+        """The glyph image of a covered character: uint8 [size, size].
 
         All characters of a font have one font size and one baseline, which put the usual extent of its Han characters
-        in the middle. Ink that would pass the edge is moved inwards; what is larger than the picture is drawn smaller.
+        in the middle. Ink that would pass the edge is moved inwards; what is larger than the glyph image is rendered smaller.
         """
         left, top, right, bottom = self.info.box
         height = size * min(1.0, 1 / max(right - left, bottom - top, 1e-6))
@@ -231,9 +231,9 @@ class FontFile(Source):
         y += round((size - height * (top + bottom)) / 2)
         rows, columns = ink.shape
         x, y = min(max(x, 0), size - columns), min(max(y, 0), size - rows)
-        picture = np.zeros((size, size), dtype=np.uint8)
-        picture[y : y + rows, x : x + columns] = ink
-        return picture
+        image = np.zeros((size, size), dtype=np.uint8)
+        image[y : y + rows, x : x + columns] = ink
+        return image
 
     def strip(self, word: str, height: float) -> tuple[np.ndarray, int]:
         """See `Source.strip`."""
@@ -241,9 +241,9 @@ class FontFile(Source):
         return ink, -y
 
     def examine(self) -> FontInfo:
-        """Reads the font's records and draws every character of its map."""
+        """Reads the font's records and renders every character of its map."""
         family, version, licence, codes = self._records()
-        missing, corner = self._mask("\uffff", _SCAN, "L")  # no character: what the font draws for those it lacks
+        missing, corner = self._mask("\uffff", _SCAN, "L")  # no character: what the font renders for those it lacks
         frame = _frame(missing, corner)
         seen: dict[int, bytes] = {}
         frames = {}
@@ -298,10 +298,10 @@ class FontFile(Source):
         return family, version, _licence_name(f"{licence} {notice} {link}"), codes
 
 
-class Pictures(Source):
-    """A folder or zip of pictures named by character or code point: `人.png`, `u4eba.png`, `U+4EBA.png`.
+class ImageFolder(Source):
+    """A folder or zip of glyph images named by character or code point: `人.png`, `u4eba.png`, `U+4EBA.png`.
 
-    Pictures may have any size and mode. Whether they are black on white or white on black is found out once for all of
+    ImageFolder may have any size and mode. Whether they are black on white or white on black is found out once for all of
     them: by most of a sample, as ink covers less than half of most characters. What is transparent is paper.
     """
 
@@ -310,8 +310,8 @@ class Pictures(Source):
         self._files = self._list()
         if not self._files:
             raise ValueError(
-                f"{self.name!r} holds no pictures named by character or code point; rename them to 人.png, u4eba.png "
-                f"or U+4EBA.png (kinds: {', '.join(_PICTURES)}; svg has to be drawn first)"
+                f"{self.name!r} holds no glyph images named by character or code point; rename them to 人.png, u4eba.png "
+                f"or U+4EBA.png (kinds: {', '.join(_IMAGES)}; svg has to be rendered first)"
             )
 
     @cached_property
@@ -335,7 +335,7 @@ class Pictures(Source):
         for name in names:
             stem, kind = os.path.splitext(os.path.basename(name))
             match = _CODE.fullmatch(stem)
-            if kind.lower() in _PICTURES and (len(stem) == 1 or match):
+            if kind.lower() in _IMAGES and (len(stem) == 1 or match):
                 found.setdefault(ord(stem) if len(stem) == 1 else int(match[1], 16), name)
         return found
 
@@ -343,43 +343,43 @@ class Pictures(Source):
         return (self.path / name).read_bytes() if self.path.is_dir() else self._archive.read(name)
 
     def _read(self, code: int) -> tuple[np.ndarray, bool]:
-        """A picture on white, grey uint8 [h, w] as large as the file, and whether its paper is transparent."""
+        """A glyph image on white, grey uint8 [h, w] as large as the file, and whether its paper is transparent."""
         name = self._files[code]
         try:
-            picture = Image.open(io.BytesIO(self._data(name))).convert("RGBA")
-            paper = Image.new("RGBA", picture.size, "white")
-            paper.alpha_composite(picture)
+            image = Image.open(io.BytesIO(self._data(name))).convert("RGBA")
+            paper = Image.new("RGBA", image.size, "white")
+            paper.alpha_composite(image)
         except (OSError, zipfile.BadZipFile, ValueError, Image.DecompressionBombError) as error:
             raise ValueError(
-                f"{name!r} in {self.name!r} cannot be read as a picture ({error}); replace or remove it"
+                f"{name!r} in {self.name!r} cannot be read as a glyph image ({error}); replace or remove it"
             ) from error
-        clear = np.asarray(picture.getchannel("A")) < 128
+        clear = np.asarray(image.getchannel("A")) < 128
         return np.asarray(paper.convert("L")), bool(clear.mean() > _CLEAR)
 
     def _ink(self, code: int, light_on_dark: bool) -> np.ndarray:
-        """Ink of a picture, uint8 [h, w] as large as the file."""
+        """Ink of a glyph image, uint8 [h, w] as large as the file."""
         grey, clear = self._read(code)
         return grey if light_on_dark and not clear else 255 - grey
 
     def _is_light_on_dark(self) -> bool:
-        """Whether more than half of most pictures of a sample is dark."""
+        """Whether more than half of most glyph images of a sample is dark."""
         codes = sorted(self._files)
         read = [self._read(code) for code in codes[:: -(-len(codes) // _POLLED)]]
         votes = [not clear and (grey < 128).mean() > 0.5 for grey, clear in read]
         return bool(sum(votes) > len(votes) / 2)
 
-    def draw(self, character: str, size: int, binary: bool) -> np.ndarray:
-        """The picture, fitted whole into [size, size] with its own margins."""
+    def render(self, character: str, size: int, binary: bool) -> np.ndarray:
+        """The glyph image, fitted whole into [size, size] with its own margins."""
         ink = _resize(self._ink(ord(character), self.info.light_on_dark), size)
         return to_binary(ink) if binary else ink
 
     def strip(self, word: str, height: float) -> tuple[np.ndarray, int]:
         """See `Source.strip`."""
         size = round(height)
-        return np.concatenate([self.draw(c, size, False) for c in word], axis=1), round(0.86 * size)
+        return np.concatenate([self.render(c, size, False) for c in word], axis=1), round(0.86 * size)
 
     def examine(self) -> FontInfo:
-        """Reads every picture."""
+        """Reads every glyph image."""
         seen = {}
         light_on_dark = self._is_light_on_dark()
         for code in self._files:
@@ -387,10 +387,12 @@ class Pictures(Source):
             if ink.max() >= 128:
                 seen[code] = hashlib.md5(ink.tobytes(), usedforsecurity=False).digest()
         covered = pack_codes(_without_placeholders(seen))
-        return FontInfo(f"pictures {self.part or self.path.stem}", "", "", (0.0, 0.0, 0.0, 0.0), covered, light_on_dark)
+        return FontInfo(
+            f"glyph images {self.part or self.path.stem}", "", "", (0.0, 0.0, 0.0, 0.0), covered, light_on_dark
+        )
 
     def save(self, target: Path) -> None:
-        """Writes the pictures that are named as characters, and nothing else, flat into a zip, always in one way."""
+        """Writes the glyph images that are named as characters, and nothing else, flat into a zip, always in one way."""
         memory = io.BytesIO()
         with zipfile.ZipFile(memory, "w") as archive:
             for name in self._files.values():
@@ -399,12 +401,12 @@ class Pictures(Source):
 
 
 def open_source(path: str | Path, where: str = "path") -> Source:
-    """A `FontFile`, or `Pictures` for folders and zips. Errors: see `Source`."""
-    return (Pictures if has_pictures(split_part(str(path))[0]) else FontFile)(path, where)
+    """A `FontFile`, or `ImageFolder` for folders and zips. Errors: see `Source`."""
+    return (ImageFolder if holds_images(split_part(str(path))[0]) else FontFile)(path, where)
 
 
-def has_pictures(file: Path) -> bool:
-    """Whether a file or folder holds pictures (a zip, a folder) and is no font."""
+def holds_images(file: Path) -> bool:
+    """Whether a file or folder holds glyph images (a zip, a folder) and is no font."""
     return file.is_dir() or file.suffix.lower() == ".zip"
 
 
@@ -470,7 +472,7 @@ def _is_han(code: int) -> bool:
 
 
 def _without_placeholders(seen: dict[int, bytes]) -> list[int]:
-    """Code points whose picture is not one that many Han, Hangul or private characters share."""
+    """Code points whose glyph image is not one that many Han, Hangul or private characters share."""
     crowd = {c for c in seen if _is_han(c) or 0xAC00 <= c < 0xD7A4 or 0xE000 <= c < 0xF900 or c >= 0xF0000}
     counts = Counter(seen[code] for code in crowd)
     return [code for code, digest in seen.items() if code not in crowd or counts[digest] <= _REPEATS]
@@ -496,10 +498,10 @@ def _resize(ink: np.ndarray, size: int) -> np.ndarray:
     scale = size / max(rows, columns)
     height, width = max(1, round(rows * scale)), max(1, round(columns * scale))
     small = np.asarray(Image.fromarray(ink).resize((width, height), Image.Resampling.BOX))
-    picture = np.zeros((size, size), dtype=np.uint8)
+    image = np.zeros((size, size), dtype=np.uint8)
     y, x = (size - height) // 2, (size - width) // 2
-    picture[y : y + height, x : x + width] = small
-    return picture
+    image[y : y + height, x : x + width] = small
+    return image
 
 
 def to_binary(ink: np.ndarray) -> np.ndarray:
@@ -552,4 +554,4 @@ def _digest(path: str, size: int, changed: int) -> str:
     return digest.hexdigest()
 
 
-__all__ = ["FontFile", "FontInfo", "Pictures", "Source", "open_source", "shipped_folder", "to_binary"]
+__all__ = ["FontFile", "FontInfo", "ImageFolder", "Source", "open_source", "shipped_folder", "to_binary"]

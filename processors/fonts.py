@@ -1,16 +1,16 @@
-"""Styles of Chinese writing, the fonts that draw them, and passports that say which font drew what.
+"""Styles of Chinese writing, the fonts that render them, and font manifests that say which font drew what.
 
-A style draws a character with the first of its own sources that has it:
+A style renders a character with the first of its own sources that has it:
 
-1. the paths that the user gives for it (fonts, folders or zips of pictures),
+1. the paths that the user gives for it (fonts, folders or zips of glyph images),
 2. the fonts saved with the checkpoint,
 3. the fonts shipped here,
 4. well-known fonts of the style that are installed.
 
-Shipped fonts come before installed ones, so that a processor draws the same pictures on every machine; an installed
-font draws only what those lack. What none of them has is drawn as its simplified or traditional twin by the same
-sources; what is then missing is drawn in the style that stands in (`SUBSTITUTES`), and is otherwise not drawn. Twins
-and other styles are counted in the passport and reported once as a warning.
+Shipped fonts come before installed ones, so that a processor renders the same glyph images on every machine; an installed
+font renders only what those lack. What none of them has is rendered as its simplified or traditional variant by the same
+sources; what is then missing is rendered in the style that stands in (`FALLBACK_STYLES`), and is otherwise not rendered. Twins
+and other styles are counted in the font manifest and reported once as a warning.
 """
 
 import os
@@ -50,7 +50,7 @@ SHIPPED_FILES = {  # file -> the text of its licence
 }
 
 # style -> the style that stands in for what it lacks
-SUBSTITUTES = {
+FALLBACK_STYLES = {
     "song": "hei",
     "hei": "song",
     "kai": "song",
@@ -65,7 +65,7 @@ SUBSTITUTES = {
     "oracle": "seal",
     "bigseal": "seal",
 }
-STYLES = tuple(SUBSTITUTES)
+STYLES = tuple(FALLBACK_STYLES)
 
 # style -> names of well-known font files, in lower case, best first
 _INSTALLED = {
@@ -98,11 +98,11 @@ NOWHERE = -1  # the place of a character that no source has
 
 @dataclass(frozen=True)
 class Place:
-    """One way of drawing a character: with a source, of this style or of one that stands in, itself or its twin."""
+    """One way of rendering a character: with a source, of this style or of one that stands in, itself or its variant."""
 
     style: str
     source: Source
-    twin: bool
+    variant: bool
 
 
 class Style:
@@ -124,7 +124,7 @@ class Style:
         name: str,
         paths: dict[str, Sequence[str]] | None = None,
         saved: dict[str, Sequence[str]] | None = None,
-        substitute: bool = True,
+        fallback: bool = True,
     ) -> None:
         paths, saved = paths or {}, saved or {}
         if name not in STYLES and not paths.get(name) and not saved.get(name):
@@ -134,7 +134,7 @@ class Style:
             )
         self.name = name
         self.levels: list[tuple[str, list[Source]]] = []  # this style, then those that stand in, each with its sources
-        for style in with_substitutes(name) if substitute else [name]:
+        for style in with_fallbacks(name) if fallback else [name]:
             sources = [open_source(path) for path in paths.get(style, ())]
             sources += [open_source(path, "checkpoint") for path in saved.get(style, ())]
             self.levels.append((style, [*sources, *_shipped(style), *_installed(style)]))
@@ -155,42 +155,45 @@ class Style:
         return [(style, source) for style, sources in self.levels for source in sources]
 
     def places(self) -> list[Place]:
-        """Every way of drawing a character, best first; `find` returns numbers of this list."""
+        """Every way of rendering a character, best first; `find` returns numbers of this list."""
         return [
-            Place(style, source, twin) for style, sources in self.levels for twin in (False, True) for source in sources
+            Place(style, source, variant)
+            for style, sources in self.levels
+            for variant in (False, True)
+            for source in sources
         ]
 
     def find(self, characters: Sequence[str]) -> tuple[np.ndarray, list[str]]:
-        """How each character is drawn.
+        """How each character is rendered.
 
         Returns:
-            The number of its place, int16 [n], -1 where there is none; and the character to draw there (itself, or
-            its twin).
+            The number of its place, int16 [n], -1 where there is none; and the character to render there (itself, or
+            its variant).
         """
         codes = np.array([ord(character) for character in characters], dtype=np.int64)
         numbers = np.full(len(codes), NOWHERE, dtype=np.int16)
-        drawn = list(characters)
+        rendered = list(characters)
         for number, place in enumerate(self.places()):
             left = np.flatnonzero(numbers == NOWHERE)
             if not len(left):
                 break
             covered = place.source.covered
-            if not place.twin:
+            if not place.variant:
                 numbers[left[covered[codes[left]]]] = number
                 continue
             for row in left:
-                twin = next((form for form in twins(characters[row]) if covered[ord(form)]), None)
-                if twin is not None:
-                    numbers[row], drawn[row] = number, twin
-        return numbers, drawn
+                variant = next((form for form in variants(characters[row]) if covered[ord(form)]), None)
+                if variant is not None:
+                    numbers[row], rendered[row] = number, variant
+        return numbers, rendered
 
 
-def blank_by_right(character: str) -> bool:
+def has_no_ink(character: str) -> bool:
     """Whether a character has no ink of its own: spaces, controls, joiners, variation selectors, fillers.
 
-    These are the characters that GlyphCRM's tokenizer drops. All others are its tokens and need a picture that differs
+    These are the characters that GlyphCRM's tokenizer drops. All others are its tokens and need a glyph image that differs
     from padding: format characters that Unicode wants shown (U+0600, U+06DD, U+FFF9, U+13430, ...) and the blank
-    Braille pattern (U+2800) therefore count as drawn only where a font has ink for them.
+    Braille pattern (U+2800) therefore count as rendered only where a font has ink for them.
     """
     if ord(character) in _VISIBLE_FORMAT:
         return False
@@ -201,9 +204,9 @@ def blank_by_right(character: str) -> bool:
 
 
 @lru_cache(maxsize=65536)
-def twins(character: str) -> tuple[str, ...]:
+def variants(character: str) -> tuple[str, ...]:
     """The simplified and traditional forms of a character, other than itself."""
-    if "\ud800" <= character <= "\udfff":  # half a surrogate pair is no character
+    if "\ud800" <= character <= "\udfff":  # a lone surrogate is no character
         return ()
     simplified, traditional = _converters()
     forms = (simplified.convert(character), traditional.convert(character))
@@ -215,13 +218,13 @@ def _converters() -> tuple[Any, Any]:
     return opencc.OpenCC("t2s"), opencc.OpenCC("s2t")
 
 
-def with_substitutes(name: str) -> list[str]:
+def with_fallbacks(name: str) -> list[str]:
     """The style and those that stand in, each once."""
     order = [name]
-    following = SUBSTITUTES.get(name, "song")
+    following = FALLBACK_STYLES.get(name, "song")
     while following not in order:
         order.append(following)
-        following = SUBSTITUTES[following]
+        following = FALLBACK_STYLES[following]
     return list(dict.fromkeys([*order, *_LAST]))
 
 
@@ -281,11 +284,11 @@ __all__ = [
     "NOWHERE",
     "SHIPPED_FILES",
     "STYLES",
-    "SUBSTITUTES",
+    "FALLBACK_STYLES",
     "Place",
     "Style",
-    "blank_by_right",
+    "has_no_ink",
     "shipped_paths",
-    "twins",
-    "with_substitutes",
+    "variants",
+    "with_fallbacks",
 ]

@@ -1,7 +1,7 @@
-"""Keeps what took time to draw on disk, by the hash of everything that it depends on.
+"""Keeps what took time to render on disk, by the hash of everything that it depends on.
 
 Files are written under another name and then renamed, so that readers and other writers never see half a file; a file
-that is damaged all the same, or cannot be read, is reported and drawn anew. Files get the usual rights (those that the
+that is damaged all the same, or cannot be read, is reported and rendered anew. Files get the usual rights (those that the
 umask leaves), so that users may share a folder.
 """
 
@@ -41,16 +41,16 @@ def read_arrays(path: Path, shapes: dict[str, tuple[tuple[int, ...], type]]) -> 
     except FileNotFoundError:
         return None
     except OSError as error:
-        logger.warning(f"{path} cannot be read ({error}); drawing anew")
+        logger.warning(f"{path} cannot be read ({error}); rendering anew")
         return None
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        logger.warning(f"{path} is damaged ({error}); drawing anew")
+        logger.warning(f"{path} is damaged ({error}); rendering anew")
         return None
     for name, (shape, dtype) in shapes.items():
         if arrays[name].shape != shape or arrays[name].dtype != dtype:
             logger.warning(
                 f"{path}: {name} has the shape {arrays[name].shape} and dtype {arrays[name].dtype} instead of {shape} "
-                f"and {np.dtype(dtype)}; drawing anew"
+                f"and {np.dtype(dtype)}; rendering anew"
             )
             return None
     return arrays
@@ -94,7 +94,9 @@ def _write(path: Path, fill: Callable[[Any], Any]) -> None:
             part.unlink(missing_ok=True)
             raise
     except OSError as error:
-        logger.warning_once(f"cannot keep drawn characters in {path.parent} ({error}); they are drawn again next time")
+        logger.warning_once(
+            f"cannot keep rendered characters in {path.parent} ({error}); they are rendered again next time"
+        )
 
 
 __all__ = ["cache_folder", "read_arrays", "read_json", "write_arrays", "write_json"]

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from transformers.processing_utils import ImagesKwargs
 
-from .fonts import with_substitutes
+from .fonts import with_fallbacks
 
-SETTINGS = ("styles", "size", "binary", "fonts", "draw_words", "substitute", "cache", "save_fonts")
+SETTINGS = ("styles", "size", "binary", "fonts", "render_words", "fallback", "cache", "save_fonts")
 _KNOWN = {  # to transformers
     *SETTINGS,
     *ImagesKwargs.__annotations__,
@@ -42,7 +42,9 @@ def _styles(styles: Any) -> list[str]:
 
 def _size(size: Any) -> int:
     if isinstance(size, bool) or not isinstance(size, Integral) or not 8 <= size <= 512:
-        raise ValueError(f"size is {size!r}; pictures are square, give a whole number from 8 to 512, such as 24 or 48")
+        raise ValueError(
+            f"size is {size!r}; glyph images are square, give a whole number from 8 to 512, such as 24 or 48"
+        )
     return int(size)
 
 
@@ -66,9 +68,9 @@ def _paths(fonts: Any) -> dict[str, list[str]] | None:
     return paths
 
 
-def used_styles(styles: list[str], substitute: bool) -> set[str]:
+def used_styles(styles: list[str], fallback: bool) -> set[str]:
     """The styles, with those that stand in for them."""
-    return {tried for style in styles for tried in (with_substitutes(style) if substitute else [style])}
+    return {tried for style in styles for tried in (with_fallbacks(style) if fallback else [style])}
 
 
 def refuse_unknown(names: Iterable[str], by_auto: bool = False) -> None:

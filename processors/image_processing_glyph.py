@@ -1,17 +1,17 @@
-"""Draws characters: tokens -> uint8 pictures [n, F, size, size], one for each of F styles.
+"""Renders characters: tokens -> uint8 glyph images [n, F, size, size], one for each of F styles.
 
-Pictures are ink: 0 is paper, 255 full ink; binary ones hold nothing else. Axes: n tokens, F styles.
+ImageFolder are ink: 0 is paper, 255 full ink; binary ones hold nothing else. Axes: n tokens, F styles.
 
-How a token is drawn, in every style:
+How a token is rendered, in every style:
 
 - One character: with one font size and one baseline for all characters of a font, as type is set, so that marks keep
   their place; Latin is centred by its advance width. `##` before a single character changes nothing.
-- What has no ink by right (white space, controls, joiners, variation selectors) and [PAD]: blank.
+- What has no ink of its own (white space, controls, joiners, variation selectors) and [PAD]: blank.
 - Several characters (word pieces, numbers, [UNK], [CLS], [MASK], [unused1], ...): the word, without `##` or the
   brackets, on one line in the middle, at 2/3 of the size for up to three characters and 1/2 for more, squeezed in width
-  until it is whole. `draw_words=False` leaves them blank.
-- What no font has: blank, and `can_draw` says so.
-- Binary pictures so small that the usual threshold would leave none of the ink are drawn with a lower one.
+  until it is whole. `render_words=False` leaves them blank.
+- What no font has: blank, and `can_render` says so.
+- Binary glyph images so small that the usual threshold would leave none of the ink are rendered with a lower one.
 """
 
 import copy
@@ -32,20 +32,27 @@ from transformers.image_processing_backends import PilBackend
 from transformers.processing_utils import ImagesKwargs
 from transformers.utils import cached_file, logging
 
-from .font_passport import make_passport, warn_of_substitutes
-from .font_source import has_pictures, open_source, split_part, to_binary
-from .fonts import NOWHERE, SHIPPED_FILES, Style, blank_by_right, shipped_paths
+from .font_manifest import make_font_manifest, warn_of_fallbacks
+from .font_source import holds_images, open_source, split_part, to_binary
+from .fonts import NOWHERE, SHIPPED_FILES, Style, has_no_ink, shipped_paths
 from .glyph_cache import cache_folder, read_arrays, write_arrays
 from .glyph_settings import SETTINGS, refuse_unknown, setting, used_styles
 
 logger = logging.get_logger(__name__)
 
-_RULES = 3  # goes into the key of kept pictures: to be raised whenever the same font would be drawn differently
+_RULES = 3  # goes into the key of kept glyph images: to be raised whenever the same font would be rendered differently
 _KEPT = 512  # so many tokens at once are kept on disk; fewer in memory
-_MEMORY = 1 << 26  # bytes of pictures kept in memory
+_MEMORY = 1 << 26  # bytes of glyph images kept in memory
 _BRACKETS = re.compile(r"\[([^\[\]]+)\]")
-_BLANK, _WORD = -2, -3  # where a picture comes from, besides NOWHERE and the numbers of `Style.places`
-_IN_PASSPORT = ("styles", "size", "binary", "fonts", "draw_words", "substitute")  # a passport is of pictures drawn so
+_BLANK, _WORD = -2, -3  # where a glyph image comes from, besides NOWHERE and the numbers of `Style.places`
+_IN_MANIFEST = (
+    "styles",
+    "size",
+    "binary",
+    "fonts",
+    "render_words",
+    "fallback",
+)  # a font manifest is of glyph images rendered so
 _FOR_LOADING = ("trust_remote_code", "code_revision", "config", "use_fast", "backend", "return_unused_kwargs")
 
 
@@ -55,42 +62,42 @@ class HanziGlyphKwargs(ImagesKwargs, total=False):
     styles: list[str]
     binary: bool
     fonts: dict[str, list[str]] | None
-    draw_words: bool
-    substitute: bool
+    render_words: bool
+    fallback: bool
     cache: bool
     save_fonts: bool
 
 
 class HanziGlyphImageProcessor(PilBackend):
-    """Draws characters in one or more styles.
+    """Renders characters in one or more styles.
 
-    The same sources give the same pictures everywhere (with the same FreeType, which Pillow brings along). Pictures of
+    The same sources give the same glyph images everywhere (with the same FreeType, which Pillow brings along). ImageFolder of
     512 or more tokens at once are kept on disk, by the hash of all that they depend on, in $HANZIFORMERS_CACHE, else
     $XDG_CACHE_HOME/hanziformers, else ~/.cache/hanziformers.
 
     Args:
         styles: names of `fonts.STYLES` (song, hei, kai, fangsong, xingkai, cao, brush, lishu, wei, seal, bronze,
-            oracle, bigseal), or names of your own with `fonts`. One picture each, in this order.
+            oracle, bigseal), or names of your own with `fonts`. One glyph image each, in this order.
         size: height and width in dots, 8..512.
         binary: 0 and 255 only; else grey.
         fonts: style -> paths of your fonts for it, tried first: font files (`x.ttc#2` for a font of a collection),
-            folders or zips of pictures named by character or code point (`x.zip#seal` for a folder inside). The full
+            folders or zips of glyph images named by character or code point (`x.zip#seal` for a folder inside). The full
             paths are saved with the settings, so that they are found again on this machine; with `save_fonts` none is.
-        draw_words: draw tokens of several characters and special tokens; False: they are blank by right.
-        substitute: draw what a style lacks in the style that stands in for it (counted in the passport).
-        cache: keep pictures on disk.
+        render_words: render tokens of several characters and special tokens; False: they are without ink (default-ignorable).
+        substitute: render what a style lacks in the style that stands in for it (counted in the font manifest).
+        cache: keep glyph images on disk.
         save_fonts: `save_pretrained` copies your fonts into <folder>/fonts, where `from_pretrained` finds them. You
-            vouch that their licences allow it. Of pictures only those named as characters go there, in a zip. (The
-            shipped fonts of the styles, whose licences do, always go there with their texts, so that a checkpoint draws
+            vouch that their licences allow it. Of glyph images only those named as characters go there, in a zip. (The
+            shipped fonts of the styles, whose licences do, always go there with their texts, so that a checkpoint renders
             new characters also where hanziformers is not installed.)
         saved_fonts: set by `save_pretrained`: style -> files in the checkpoint.
-        font_passport: set when 512 or more tokens are drawn at once: what drew them (the largest such set counts, of
+        font_manifest: set when 512 or more tokens are rendered at once: what drew them (the largest such set counts, of
             equal ones the last). Not loaded where a setting is changed that it depends on, and not in pickles.
 
     Raises:
         ValueError, TypeError: a setting that does not exist or is out of range; an unknown style without fonts; fonts
             for a style that is not used; a file that is no font.
-        FileNotFoundError: nothing lies at a path, when made or when drawing.
+        FileNotFoundError: nothing lies at a path, when made or when rendering.
 
     Example:
         >>> processor = HanziGlyphImageProcessor(styles=["song", "kai"], size=24, binary=False)
@@ -107,40 +114,40 @@ class HanziGlyphImageProcessor(PilBackend):
         size: int = 48,
         binary: bool = True,
         fonts: dict[str, Sequence[str]] | None = None,
-        draw_words: bool = True,
-        substitute: bool = True,
+        render_words: bool = True,
+        fallback: bool = True,
         cache: bool = True,
         save_fonts: bool = False,
         saved_fonts: dict[str, list[str]] | None = None,
-        font_passport: dict[str, Any] | None = None,
+        font_manifest: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         refuse_unknown(kwargs)
         super().__init__(**kwargs)
         self.styles, self.fonts = setting("styles", styles), setting("fonts", fonts)
         self.size, self.binary = setting("size", size), setting("binary", binary)
-        self.draw_words, self.substitute = setting("draw_words", draw_words), setting("substitute", substitute)
+        self.render_words, self.fallback = setting("render_words", render_words), setting("fallback", fallback)
         self.cache, self.save_fonts = setting("cache", cache), setting("save_fonts", save_fonts)
         self.saved_fonts = saved_fonts or {}
-        self.font_passport = font_passport
-        used = used_styles(self.styles, self.substitute)
+        self.font_manifest = font_manifest
+        used = used_styles(self.styles, self.fallback)
         unused = [style for style in self.fonts or () if style not in used]
         if unused:
             raise ValueError(
-                f"fonts has {unused[0]!r}, but styles={self.styles} draws with {', '.join(sorted(used))} only; give "
+                f"fonts has {unused[0]!r}, but styles={self.styles} renders with {', '.join(sorted(used))} only; give "
                 "the fonts to one of these, or name the style in `styles`"
             )
-        self._chains = [Style(name, self.fonts, self.saved_fonts, self.substitute) for name in self.styles]
+        self._chains = [Style(name, self.fonts, self.saved_fonts, self.fallback) for name in self.styles]
         self._memory: dict[str, np.ndarray] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without what drawing leaves behind: a pickle (and the hash by which `datasets` caches) stays the same."""
-        return {**self.__dict__, "_memory": {}, "font_passport": None}
+        """Without what rendering leaves behind: a pickle (and the hash by which `datasets` caches) stays the same."""
+        return {**self.__dict__, "_memory": {}, "font_manifest": None}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        """A copy, with the passport: GlyphCrmProcessor saves one."""
+        """A copy, with the font manifest: HanziProcessor saves one."""
         memo[id(self)] = new = type(self).__new__(type(self))
-        new.__dict__.update(copy.deepcopy(self.__getstate__(), memo), font_passport=copy.deepcopy(self.font_passport))
+        new.__dict__.update(copy.deepcopy(self.__getstate__(), memo), font_manifest=copy.deepcopy(self.font_manifest))
         return new
 
     @contextmanager
@@ -157,8 +164,8 @@ class HanziGlyphImageProcessor(PilBackend):
                     ) from error
             raise
 
-    def draw(self, tokens: Sequence[str]) -> np.ndarray:
-        """Draws tokens (see the top of this file for how).
+    def render(self, tokens: Sequence[str]) -> np.ndarray:
+        """Renders tokens (see the top of this file for how).
 
         Args:
             tokens: n strings.
@@ -175,37 +182,37 @@ class HanziGlyphImageProcessor(PilBackend):
             return self._kept(tokens) if len(tokens) >= _KEPT else self._remembered(tokens)
 
     def _remembered(self, tokens: list[str]) -> np.ndarray:
-        """Pictures of a few tokens, kept in memory."""
+        """ImageFolder of a few tokens, kept in memory."""
         new = [token for token in dict.fromkeys(tokens) if token not in self._memory]
         if (len(self._memory) + len(new)) * len(self.styles) * self.size**2 > _MEMORY:
             self._memory.clear()
             new = list(dict.fromkeys(tokens))
         if new:
-            self._memory.update(zip(new, self._drawn(new, *self._find(new)), strict=True))
-        pictures = np.zeros((len(tokens), len(self.styles), self.size, self.size), dtype=np.uint8)
+            self._memory.update(zip(new, self._rendered(new, *self._find(new)), strict=True))
+        images = np.zeros((len(tokens), len(self.styles), self.size, self.size), dtype=np.uint8)
         for row, token in enumerate(tokens):
-            pictures[row] = self._memory[token]
-        return pictures
+            images[row] = self._memory[token]
+        return images
 
-    def can_draw(self, tokens: Sequence[str]) -> np.ndarray:
-        """Which tokens every style draws, bool [n]; what is blank by right counts as drawn. Errors: see `draw`."""
+    def can_render(self, tokens: Sequence[str]) -> np.ndarray:
+        """Which tokens every style renders, bool [n]; what is without ink (default-ignorable) counts as rendered. Errors: see `render`."""
         tokens = _tokens(tokens)
         with self._fonts_here():
             places, _ = self._find(tokens)
         return (places != NOWHERE).all(axis=1)
 
-    def blank_by_right(self, tokens: Sequence[str]) -> np.ndarray:
-        """Which tokens have no ink by right (see the top of this file), bool [n]. Errors: see `draw`."""
+    def has_no_ink(self, tokens: Sequence[str]) -> np.ndarray:
+        """Which tokens have no ink of its own (see the top of this file), bool [n]. Errors: see `render`."""
         return np.array([not self._letters(token) for token in _tokens(tokens)], dtype=bool)
 
-    def passport(self, tokens: Sequence[str]) -> dict[str, Any]:
-        """Which fonts draw these tokens, and what stands in: see `font_passport.make_passport`. Errors: see `draw`."""
+    def make_font_manifest(self, tokens: Sequence[str]) -> dict[str, Any]:
+        """Which fonts render these tokens, and what stands in: see `font_manifest.make_font_manifest`. Errors: see `render`."""
         tokens = _tokens(tokens)
         with self._fonts_here():
-            return make_passport(tokens, self._find(tokens)[0], self._chains)
+            return make_font_manifest(tokens, self._find(tokens)[0], self._chains)
 
     def preprocess(self, images: str | Sequence[str], return_tensors: Any = None, **kwargs: Any) -> BatchFeature:
-        """`draw` as transformers calls it.
+        """`render` as transformers calls it.
 
         Args:
             images: a token, or n of them.
@@ -217,7 +224,7 @@ class HanziGlyphImageProcessor(PilBackend):
 
         Raises:
             ValueError, TypeError: a setting that differs from this image processor's, or does not exist. See also
-                `draw`.
+                `render`.
         """
         refuse_unknown(kwargs)
         for name in set(kwargs) & set(SETTINGS):
@@ -227,22 +234,22 @@ class HanziGlyphImageProcessor(PilBackend):
                     f"make one for it: HanziGlyphImageProcessor({name}={kwargs[name]!r})"
                 )
         tokens = [images] if isinstance(images, str) else images
-        return BatchFeature({"glyphs": self.draw(tokens)}, tensor_type=return_tensors)
+        return BatchFeature({"glyphs": self.render(tokens)}, tensor_type=return_tensors)
 
     def _find(self, tokens: list[str]) -> tuple[np.ndarray, list[dict[str, tuple[int, str]]]]:
-        """Where the pictures come from.
+        """Where the glyph images come from.
 
         Returns:
             [n, F] int16: number in the style's `places` (of a word: _WORD), NOWHERE, or _BLANK; and for every style the
-            place of each character, with the character that is drawn there.
+            place of each character, with the character that is rendered there.
         """
         words = [self._letters(token) for token in tokens]
         letters = list(dict.fromkeys(letter for word in words for letter in word))
         result = np.full((len(tokens), len(self._chains)), _BLANK, dtype=np.int16)
         known = []
         for column, chain in enumerate(self._chains):
-            numbers, drawn = chain.find(letters)
-            known.append({letter: (int(n), d) for letter, n, d in zip(letters, numbers, drawn, strict=True)})
+            numbers, rendered = chain.find(letters)
+            known.append({letter: (int(n), d) for letter, n, d in zip(letters, numbers, rendered, strict=True)})
             for row, word in enumerate(words):
                 if len(word) == 1:
                     result[row, column] = known[-1][word][0]
@@ -252,61 +259,61 @@ class HanziGlyphImageProcessor(PilBackend):
         return result, known
 
     def _letters(self, token: str) -> str:
-        """What is drawn of a token; nothing, if it is blank by right."""
+        """What is rendered of a token; nothing, if it is without ink (default-ignorable)."""
         special = _BRACKETS.fullmatch(token)
         word = special[1] if special else token[2:] if token.startswith("##") and len(token) > 2 else token
-        if token == "[PAD]" or (len(word) > 1 or special) and not self.draw_words:
+        if token == "[PAD]" or (len(word) > 1 or special) and not self.render_words:
             return ""
-        return "".join(letter for letter in word if not blank_by_right(letter))
+        return "".join(letter for letter in word if not has_no_ink(letter))
 
-    def _drawn(self, tokens: list[str], result: np.ndarray, known: list[dict[str, tuple[int, str]]]) -> np.ndarray:
-        """Pictures of tokens that `_find` has found: uint8 [n, F, size, size]."""
-        pictures = np.zeros((*result.shape, self.size, self.size), dtype=np.uint8)
+    def _rendered(self, tokens: list[str], result: np.ndarray, known: list[dict[str, tuple[int, str]]]) -> np.ndarray:
+        """ImageFolder of tokens that `_find` has found: uint8 [n, F, size, size]."""
+        images = np.zeros((*result.shape, self.size, self.size), dtype=np.uint8)
         for column, chain in enumerate(self._chains):
             places = chain.places()
             for row in np.flatnonzero((result[:, column] >= 0) | (result[:, column] == _WORD)):
                 letters = self._letters(tokens[row])
                 found = [known[column][letter] for letter in letters]
                 if len(found) == 1:
-                    pictures[row, column] = places[found[0][0]].source.draw(found[0][1], self.size, self.binary)
+                    images[row, column] = places[found[0][0]].source.render(found[0][1], self.size, self.binary)
                 else:
                     height = self.size * (2 / 3 if len(found) <= 3 else 1 / 2)
                     strips = [places[number].source.strip(letter, height) for number, letter in found]
-                    pictures[row, column] = _line(strips, self.size, self.binary)
-        return pictures
+                    images[row, column] = _line(strips, self.size, self.binary)
+        return images
 
     def _kept(self, tokens: list[str]) -> np.ndarray:
-        """Pictures of many tokens, kept on disk."""
+        """ImageFolder of many tokens, kept on disk."""
         path = cache_folder() / f"glyphs-{self._key(tokens)}.npz"
         shapes = {
-            "pictures": ((len(tokens), len(self.styles), self.size, self.size), np.uint8),
+            "images": ((len(tokens), len(self.styles), self.size, self.size), np.uint8),
             "places": ((len(tokens), len(self.styles)), np.int16),
         }
         kept = read_arrays(path, shapes) if self.cache else None
         if kept is None:
             places, known = self._find(tokens)
-            kept = {"pictures": self._drawn(tokens, places, known), "places": places}
+            kept = {"images": self._rendered(tokens, places, known), "places": places}
             if self.cache:
                 write_arrays(path, kept)
-        if self.font_passport is None or self.font_passport["tokens"] <= len(tokens):
-            self.font_passport = make_passport(tokens, kept["places"], self._chains)
-            warn_of_substitutes(self.font_passport)
-        return kept["pictures"]
+        if self.font_manifest is None or self.font_manifest["tokens"] <= len(tokens):
+            self.font_manifest = make_font_manifest(tokens, kept["places"], self._chains)
+            warn_of_fallbacks(self.font_manifest)
+        return kept["images"]
 
     def _key(self, tokens: list[str]) -> str:
-        """The hash of everything that the pictures depend on."""
+        """The hash of everything that the glyph images depend on."""
         sources = [[(style, source.sha256) for style, source in chain.sources()] for chain in self._chains]
-        what = [_RULES, features.version("freetype2"), sources, self.size, self.binary, self.draw_words, tokens]
+        what = [_RULES, features.version("freetype2"), sources, self.size, self.binary, self.render_words, tokens]
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:32]
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings, as plain values for JSON, with the passport. Caches and transformers' own defaults stay out."""
+        """The settings, as plain values for JSON, with the font manifest. Caches and transformers' own defaults stay out."""
         output = {name: getattr(self, name) for name in SETTINGS}
         output["image_processor_type"] = type(self).__name__
         if getattr(self, "auto_map", None):
             output["auto_map"] = self.auto_map
-        if self.font_passport is not None:
-            output["font_passport"] = self.font_passport
+        if self.font_manifest is not None:
+            output["font_manifest"] = self.font_manifest
         if self.save_fonts:
             output["fonts"] = None
         output["saved_fonts"] = {style: list(names) for style, names in self._names_to_save().items()}
@@ -325,7 +332,7 @@ class HanziGlyphImageProcessor(PilBackend):
                 file, part = split_part(path)
                 stem = next(f"{slug}-{number}" for number in count() if f"{slug}-{number}".lower() not in taken)
                 taken.add(stem.lower())
-                end = ".zip" if has_pictures(file) else file.suffix + (f"#{part}" if part else "")
+                end = ".zip" if holds_images(file) else file.suffix + (f"#{part}" if part else "")
                 names.setdefault(style, {})[f"fonts/{stem}{end}"] = path
         return names
 
@@ -340,7 +347,7 @@ class HanziGlyphImageProcessor(PilBackend):
         return {style: found for style, found in names.items() if found}
 
     def copy_fonts(self, folder: str | Path) -> list[str]:
-        """Copies what `save_fonts` says into <folder>/fonts: pictures as a zip, shipped fonts with their licences.
+        """Copies what `save_fonts` says into <folder>/fonts: glyph images as a zip, shipped fonts with their licences.
 
         Returns:
             The files written.
@@ -398,16 +405,16 @@ class HanziGlyphImageProcessor(PilBackend):
     def from_dict(cls, image_processor_dict: dict[str, Any], **kwargs: Any) -> Any:
         """As in transformers; a font that was a file of another machine is left out, with a warning.
 
-        A passport is not taken over where another setting is given that it depends on, nor are fonts of styles that are
+        A font manifest is not taken over where another setting is given that it depends on, nor are fonts of styles that are
         then not used.
         """
         settings = dict(image_processor_dict)
-        given = set(kwargs) & set(_IN_PASSPORT)
+        given = set(kwargs) & set(_IN_MANIFEST)
         if any(name not in settings or setting(name, kwargs[name]) != settings[name] for name in given):
-            settings.pop("font_passport", None)
+            settings.pop("font_manifest", None)
         if kwargs.get("fonts") is None and settings.get("fonts"):
-            both = {"styles": ["song"], "substitute": True, **settings, **kwargs}
-            used = used_styles(setting("styles", both["styles"]), both["substitute"])
+            both = {"styles": ["song"], "fallback": True, **settings, **kwargs}
+            used = used_styles(setting("styles", both["styles"]), both["fallback"])
             settings["fonts"] = {
                 style: [path for path in paths if _still_there(style, path)]
                 for style, paths in settings["fonts"].items()
@@ -438,7 +445,7 @@ def _still_there(style: str, path: str) -> bool:
         return True
     logger.warning(
         f"the font {path!r} that drew the style {style!r} is not on this machine; characters outside of the "
-        "model's own pictures may look different. Give it: from_pretrained(..., fonts="
+        "model's own glyph images may look different. Give it: from_pretrained(..., fonts="
         f"{{{style!r}: ['its path here']}}), or save the processor with save_fonts=True where the font is"
     )
     return False
@@ -470,10 +477,10 @@ def _line(strips: list[tuple[np.ndarray, int]], size: int, binary: bool) -> np.n
     rows, columns = min(line.shape[0], size), min(line.shape[1], size)
     if (rows, columns) != line.shape:
         line = np.asarray(Image.fromarray(line).resize((columns, rows), Image.Resampling.BOX))
-    picture = np.zeros((size, size), dtype=np.uint8)
+    image = np.zeros((size, size), dtype=np.uint8)
     y, x = (size - rows) // 2, (size - columns) // 2
-    picture[y : y + rows, x : x + columns] = line
-    return to_binary(picture) if binary else picture
+    image[y : y + rows, x : x + columns] = line
+    return to_binary(image) if binary else image
 
 
 HanziGlyphImageProcessor.register_for_auto_class("AutoImageProcessor")

@@ -4,9 +4,9 @@
 
 - chinese_bert: the model against BertModel of the same size.
 - glyph_crm: the model against BertModel of the same size and against itself without its bank, that is with every
-  position's picture encoded; and the forms of HanGlyph's large convolutions against each other.
+  position's glyph image encoded; and the forms of HanGlyph's large convolutions against each other.
 - text: ChineseBERT's tokenizer against BERT's and against the published way.
-- drawing: characters drawn against characters from the cache.
+- rendering: characters rendered against characters from the cache.
 
 Contenders take turns in every round (A, B, A, B ...), so that what else the machine does meets them all; a number is
 the median over the rounds, and the JSON keeps every single one.
@@ -46,13 +46,13 @@ from hanziformers import (
     GlyphCrmConfig,
     GlyphCrmForMaskedLM,
     GlyphCrmModel,
-    GlyphCrmProcessor,
     GlyphCrmTokenizer,
     HanziGlyphImageProcessor,
+    HanziProcessor,
 )
 from hanziformers.modeling.han_glyph import GlyphBlock, correlate
 from hanziformers.tokenization.pinyin import pinyin_table
-from hanziformers.tokenization.vocabulary import has_picture
+from hanziformers.tokenization.vocabulary import may_have_ink
 
 OURS = "hanziformers"
 NAIVE = "every position"  # GlyphCRM without its bank
@@ -68,14 +68,14 @@ GLYPHS = {  # HanGlyph of each size
     "small": {"glyph_size": 48, "first_block_channels": 16, "second_block_channels": 32},
     "base": {"glyph_size": 48, "first_block_channels": 64, "second_block_channels": 128},
 }
-DRAWN = {"styles": ["song", "hei", "kai"], "size": 24, "binary": False}
-DRAW = """
+RENDERED = {"styles": ["song", "hei", "kai"], "size": 24, "binary": False}
+RENDER = """
 import json, sys, time
 from hanziformers import HanziGlyphImageProcessor
 settings, tokens = json.load(sys.stdin)
 start = time.perf_counter()
-pictures = HanziGlyphImageProcessor(**settings).draw(tokens)
-json.dump([time.perf_counter() - start, int(pictures.astype("int64").sum())], sys.stdout)
+glyph images = HanziGlyphImageProcessor(**settings).render(tokens)
+json.dump([time.perf_counter() - start, int(glyph images.astype("int64").sum())], sys.stdout)
 """  # a process of its own: within one, fonts stay open
 WARM_UP = 1  # round that is not counted: first calls, optimizer state
 SINGLE_TEXTS = 16  # that are timed in one go where a call takes one: one short text is too quick for the clock
@@ -91,22 +91,22 @@ class BenchmarkArguments:
     output_dir: str = field(metadata={"help": "folder for benchmark.md and benchmark.json"})
     part: list[str] = field(
         default_factory=lambda: ["all"],
-        metadata={"help": "one or more", "choices": ["chinese_bert", "glyph_crm", "text", "drawing", "all"]},
+        metadata={"help": "one or more", "choices": ["chinese_bert", "glyph_crm", "text", "image_processor", "all"]},
     )
     size: Literal["tiny", "small", "base"] = "base"
     head: Literal["none", "masked_lm"] = field(default="none", metadata={"help": "the heads of both models"})
     batch: int = 8
     length: int = field(default=128, metadata={"help": "tokens a row, packed, without padding"})
     device: str = field(
-        default="auto", metadata={"help": "auto is cuda where there is one; text and drawing run on CPU"}
+        default="auto", metadata={"help": "auto is cuda where there is one; text and rendering run on CPU"}
     )
     dtype: Literal["float32", "bfloat16"] = field(default="float32", metadata={"help": "of the models' weights"})
-    text: str | None = field(default=None, metadata={"help": "UTF-8 file; default: characters drawn Zipf-like"})
+    text: str | None = field(default=None, metadata={"help": "UTF-8 file; default: characters rendered Zipf-like"})
     vocab: str | None = field(default=None, metadata={"help": "vocab.txt of all; default: 23,236 made-up tokens"})
-    chunks: list[int] = field(default_factory=lambda: [32, 128], metadata={"help": "pictures a convolution gets"})
+    chunks: list[int] = field(default_factory=lambda: [32, 128], metadata={"help": "glyph images a convolution gets"})
     text_lengths: list[int] = field(default_factory=lambda: [20, 128, 2000], metadata={"help": "characters a text"})
     text_batches: list[int] = field(default_factory=lambda: [1, 32, 64], metadata={"help": "texts a call"})
-    draw_tokens: int = field(default=21128, metadata={"help": "how many tokens of the vocabulary are drawn"})
+    draw_tokens: int = field(default=21128, metadata={"help": "how many tokens of the vocabulary are rendered"})
     rounds: int = 7
     seed: int = 0
 
@@ -128,7 +128,7 @@ def main(argv: list[str] | None = None) -> None:
     result = {
         "machine": machine(device),
         "command": shlex.join(["python", "run_scripts/benchmark.py", *(sys.argv[1:] if argv is None else argv)]),
-        "text": f"{len(text):,} characters, {arguments.text or f'drawn Zipf-like, seed {arguments.seed}'}",
+        "text": f"{len(text):,} characters, {arguments.text or f'rendered Zipf-like, seed {arguments.seed}'}",
         "tables": tables,
     }
     folder = Path(arguments.output_dir)
@@ -206,15 +206,15 @@ def measure_glyph_crm(
 ) -> Tables:
     """GlyphCRM and BERT, and the forms of GlyphCRM's large convolutions."""
     glyphs = GLYPHS[arguments.size]
-    drawing = HanziGlyphImageProcessor(styles=["song"], size=glyphs["glyph_size"])
-    processor = GlyphCrmProcessor(drawing, GlyphCrmTokenizer(vocabulary))
+    image_processor = HanziGlyphImageProcessor(styles=["song"], size=glyphs["glyph_size"])
+    processor = HanziProcessor(image_processor, GlyphCrmTokenizer(vocabulary))
     texts = texts_of(arguments, text)
-    processor.extend_bank("".join(letter for letter in "".join(texts) if has_picture()[ord(letter)]))
+    processor.extend_bank("".join(letter for letter in "".join(texts) if may_have_ink()[ord(letter)]))
     config = GlyphCrmConfig(
         **sizes(arguments, processor.tokenizer), **glyphs, glyph_vocab_size=processor.tokenizer.glyph_vocab_size
     )
     ours = (GlyphCrmModel if arguments.head == "none" else GlyphCrmForMaskedLM)(config)
-    ours.base_model.set_glyphs(torch.from_numpy(processor.draw_bank()))
+    ours.base_model.set_glyphs(torch.from_numpy(processor.render_bank()))
     rows = encode(arguments, processor, texts)
     return measure_model(arguments, ours, rows, device) | measure_convolutions(arguments, config, device)
 
@@ -230,17 +230,17 @@ def texts_of(arguments: BenchmarkArguments, text: str) -> list[str]:
     return list(islice(pieces(text, 2 * arguments.length), arguments.batch))
 
 
-def encode(arguments: BenchmarkArguments, processing: Any, texts: list[str]) -> dict[str, Tensor]:
+def encode(arguments: BenchmarkArguments, processing_class: Any, texts: list[str]) -> dict[str, Tensor]:
     """A full batch: the model's inputs."""
     length = {"truncation": True, "max_length": arguments.length, "padding": "max_length"}
-    return dict(processing(texts, **length, return_tensors="pt"))
+    return dict(processing_class(texts, **length, return_tensors="pt"))
 
 
 def every_position(model: nn.Module, inputs: dict[str, Tensor]) -> Any:
-    """GlyphCRM's output without what its bank saves: the picture of every position goes through the encoder."""
+    """GlyphCRM's output without what its bank saves: the glyph image of every position goes through the encoder."""
     bank, ids = model.get_input_embeddings(), inputs["glyph_ids"]
-    pictures = bank.pictures[ids.flatten()].split(bank.chunk_size)
-    vectors = torch.cat([bank.encoder(some.to(model.dtype) / 255) for some in pictures]).unflatten(0, ids.shape)
+    images = bank.glyphs[ids.flatten()].split(bank.chunk_size)
+    vectors = torch.cat([bank.encoder(some.to(model.dtype) / 255) for some in images]).unflatten(0, ids.shape)
     rest = {name: value for name, value in inputs.items() if name not in ("input_ids", "glyph_ids", "extra_glyphs")}
     return model(**rest, inputs_embeds=vectors)
 
@@ -270,15 +270,15 @@ def measure_model(arguments: BenchmarkArguments, ours: nn.Module, batch: dict[st
     )
     pairs = [(OURS, name)]
     if NAIVE in calls:
-        title += f"; {pictures_of(ours.config)}"
+        title += f"; {images_of(ours.config)}"
         pairs += [(NAIVE, OURS), (NAIVE, name)]
     return {title: [row(case, rounds, pairs) for case, rounds in cases.items()]}
 
 
-def pictures_of(config: GlyphCrmConfig) -> str:
+def images_of(config: GlyphCrmConfig) -> str:
     """What HanGlyph reads, in words."""
     channels = f"{config.first_block_channels} and {config.second_block_channels} channels"
-    return f"pictures of {config.glyph_size} px, {channels}, a bank of {config.bank_size:,}"
+    return f"glyph images of {config.glyph_size} px, {channels}, a bank of {config.bank_size:,}"
 
 
 def forward_passes(
@@ -330,7 +330,7 @@ def steps(
 
 
 def measure_convolutions(arguments: BenchmarkArguments, config: GlyphCrmConfig, device: str) -> Tables:
-    """The forms of the three large convolutions in HanGlyph's first block: seconds a picture."""
+    """The forms of the three large convolutions in HanGlyph's first block: seconds a glyph image."""
     channels, size = config.first_block_channels, config.glyph_size
     block = GlyphBlock(3, channels, size).to(device)
     turned = deepcopy(block).to(memory_format=torch.channels_last)
@@ -355,8 +355,8 @@ def measure_convolutions(arguments: BenchmarkArguments, config: GlyphCrmConfig, 
 
     rows = []
     for chunk in arguments.chunks:
-        pictures = torch.rand(chunk, channels, size, size, device=device)
-        inputs = {"direct": pictures, LAST: pictures.contiguous(memory_format=torch.channels_last)}
+        images = torch.rand(chunk, channels, size, size, device=device)
+        inputs = {"direct": images, LAST: images.contiguous(memory_format=torch.channels_last)}
         exact = convolve("direct", inputs)
         for form in forms:
             apart = float((convolve(form, inputs) - exact).abs().max() / exact.abs().max())
@@ -367,10 +367,10 @@ def measure_convolutions(arguments: BenchmarkArguments, config: GlyphCrmConfig, 
             rounds = measure(turns, [inputs] * (arguments.rounds + WARM_UP), device)
             a_picture = {form: [s / chunk for s in seconds] for form, seconds in rounds.items()}
             pairs = [(form, KEPT) for form in forms if form != KEPT]
-            rows.append(row(f"{case}, {chunk} pictures at a time", a_picture, pairs))
+            rows.append(row(f"{case}, {chunk} glyph images at a time", a_picture, pairs))
     kernel = block.residual[0].kernel_size[0]
     title = (
-        f"the three {kernel}x{kernel} convolutions of HanGlyph's first block, time a picture of {size} px, {channels} "
+        f"the three {kernel}x{kernel} convolutions of HanGlyph's first block, time a glyph image of {size} px, {channels} "
         f"channels, {device}, float32, {arguments.rounds} rounds"
     )
     return {title: rows}
@@ -411,36 +411,42 @@ def measure_text(arguments: BenchmarkArguments, vocabulary: str | dict[str, int]
     return {f"text to ids, time a text; {arguments.rounds} rounds, each on text of its own": rows}
 
 
-def measure_drawing(arguments: BenchmarkArguments, vocabulary: str | dict[str, int], text: str, device: str) -> Tables:
-    """Drawing tokens: seconds of all, without the cache and with it, each in a process of its own."""
+def measure_rendering(
+    arguments: BenchmarkArguments, vocabulary: str | dict[str, int], text: str, device: str
+) -> Tables:
+    """Rendering tokens: seconds of all, without the cache and with it, each in a process of its own."""
     tokenizer = GlyphCrmTokenizer(vocabulary)
     tokens = tokenizer.convert_ids_to_tokens(list(range(min(arguments.draw_tokens, len(tokenizer)))))
     if len(tokens) < 512:
         raise ValueError(
-            f"{len(tokens)} tokens are to be drawn, with draw_tokens={arguments.draw_tokens}: the cache keeps no fewer "
+            f"{len(tokens)} tokens are to be rendered, with draw_tokens={arguments.draw_tokens}: the cache keeps no fewer "
             "than 512. Raise it, or give a larger vocabulary"
         )
-    rounds: Rounds = {"drawn": [], "from the cache": []}
+    rounds: Rounds = {"rendered": [], "from the cache": []}
     for _ in range(arguments.rounds):
         sums = set()
         with tempfile.TemporaryDirectory() as cache:
             for seconds in rounds.values():
-                took, ink = draw_apart(tokens, cache)
+                took, ink = render_apart(tokens, cache)
                 seconds.append(took)
                 sums.add(ink)
             kept = len(list(Path(cache).glob("glyphs-*")))
         if kept != 1 or len(sums) != 1:
-            raise RuntimeError(f"{kept} sets of pictures kept, {len(sums)} different ones given, not 1: report this")
-    case = f"{len(tokens):,} tokens, {', '.join(DRAWN['styles'])}, {DRAWN['size']} px, grey"
-    title = f"drawing on one core; {arguments.rounds} rounds, each time in a process of its own, once that has started"
-    return {title: [row(case, rounds, [("drawn", "from the cache")])]}
+            raise RuntimeError(
+                f"{kept} sets of glyph images kept, {len(sums)} different ones given, not 1: report this"
+            )
+    case = f"{len(tokens):,} tokens, {', '.join(RENDERED['styles'])}, {RENDERED['size']} px, grey"
+    title = (
+        f"rendering on one core; {arguments.rounds} rounds, each time in a process of its own, once that has started"
+    )
+    return {title: [row(case, rounds, [("rendered", "from the cache")])]}
 
 
-def draw_apart(tokens: list[str], cache: str) -> tuple[float, int]:
-    """Draws tokens as DRAWN says in a process of its own: seconds, and the sum of all ink."""
+def render_apart(tokens: list[str], cache: str) -> tuple[float, int]:
+    """Renders tokens as DRAWN says in a process of its own: seconds, and the sum of all ink."""
     done = subprocess.run(
-        [sys.executable, "-c", DRAW],
-        input=json.dumps([DRAWN, tokens]),
+        [sys.executable, "-c", RENDER],
+        input=json.dumps([RENDERED, tokens]),
         env=os.environ | {"HANZIFORMERS_CACHE": cache},
         stdout=subprocess.PIPE,
         encoding="utf-8",
@@ -454,7 +460,7 @@ PARTS = {
     "chinese_bert": measure_chinese_bert,
     "glyph_crm": measure_glyph_crm,
     "text": measure_text,
-    "drawing": measure_drawing,
+    "image_processor": measure_rendering,
 }
 
 

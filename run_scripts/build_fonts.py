@@ -9,8 +9,8 @@ The originals, with the ways to get them:
     @fontsource/zhi-mang-xing 5.3.0, @fontsource/liu-jian-mao-cao 5.3.0, @fontsource/ma-shan-zheng 5.3.1 (npm):
         npm pack PACKAGE; mkdir FOLDER/PACKAGE; tar xzf FILE.tgz -C FOLDER/PACKAGE
 
-What stands in font_files as it was published (the seal font, the pictures) is not touched. At the end fonts.json is
-written: for every file its hash, names, and the characters that it draws.
+What stands in font_files as it was published (the seal font, the glyph images) is not touched. At the end fonts.json is
+written: for every file its hash, names, and the characters that it renders.
 
 Song, Hei and Kai are cut down to the blocks below, lose hinting, layout tables and names, and have their outlines
 rounded to a coarser grid (half a unit is under a tenth of a pixel at 96 px), which makes them small; a font so
@@ -34,7 +34,7 @@ from fontTools.ttLib import TTFont, newTable
 from fontTools.ttLib.scaleUpem import scale_upem
 from fontTools.ttLib.tables.ttProgram import Program
 
-from hanziformers.processors.font_source import Pictures, open_source
+from hanziformers.processors.font_source import ImageFolder, open_source
 from hanziformers.processors.fonts import SHIPPED, SHIPPED_TOO
 
 TARGET = Path(__file__).resolve().parents[1] / "hanziformers" / "font_files"
@@ -127,7 +127,7 @@ def describe(folder: Path) -> None:
         if (folder / name.partition("#")[0]).exists():
             source = open_source(folder / name)
             info = asdict(source.examine())
-            if isinstance(source, Pictures):
+            if isinstance(source, ImageFolder):
                 info |= {"family": f"Commons ancient characters, {source.part}", "licence": "public domain"}
             found[name] = {"sha256": source.sha256, "info": info}
     text = json.dumps(found, ensure_ascii=False, indent=1, sort_keys=True)
@@ -135,7 +135,7 @@ def describe(folder: Path) -> None:
 
 
 def subset(font: TTFont, recipe: Recipe) -> None:
-    """Keeps the wanted characters and what draws them; no hinting, no layout."""
+    """Keeps the wanted characters and what renders them; no hinting, no layout."""
     options = Options(
         layout_features=[], hinting=False, desubroutinize=True, notdef_outline=False, glyph_names=False, name_IDs=[0]
     )
@@ -150,7 +150,7 @@ def subset(font: TTFont, recipe: Recipe) -> None:
 def rescale(font: TTFont, units: int) -> None:
     """Rounds the outlines to `units` per em.
 
-    fontTools rounds the steps of a CFF outline, whose errors add up along it, so those are drawn anew here from
+    fontTools rounds the steps of a CFF outline, whose errors add up along it, so those are rendered anew here from
     rounded points.
     """
     if "CFF " not in font:
@@ -159,14 +159,14 @@ def rescale(font: TTFont, units: int) -> None:
     factor = units / font["head"].unitsPerEm
     outlines = font["CFF "].cff.topDictIndex[0]
     glyphs = font.getGlyphSet()
-    drawn = {}
+    rendered = {}
     for name in font.getGlyphOrder():
         pen = T2CharStringPen(round(glyphs[name].width * factor), glyphs)
         glyphs[name].draw(TransformPen(pen, Scale(factor)))
         old = outlines.CharStrings[name]
-        drawn[name] = pen.getCharString(old.private, old.globalSubrs).program
+        rendered[name] = pen.getCharString(old.private, old.globalSubrs).program
     scale_upem(font, units)
-    for name, program in drawn.items():
+    for name, program in rendered.items():
         charstring = outlines.CharStrings[name]
         charstring.program, charstring.bytecode = program, None
         width = font["hmtx"][name][0]
@@ -186,7 +186,7 @@ def _set_width(program: list, width: int, default: int, nominal: int) -> None:
 def keep_as_drawn(font: TTFont) -> None:
     """Programs that change nothing, so that FreeType does not hint automatically: three times as fast, true to shape.
 
-    `prep` is the usual one of fonts without hints: it asks that thin strokes are kept in binary pictures.
+    `prep` is the usual one of fonts without hints: it asks that thin strokes are kept in binary glyph images.
     """
     for name, code in (("fpgm", b"\xb0\x00\x21"), ("prep", b"\xb8\x01\xff\x85\xb0\x04\x8d")):
         font[name] = newTable(name)

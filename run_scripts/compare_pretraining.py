@@ -1,12 +1,12 @@
-"""Pre-trains GlyphCRM and BERT side by side and draws their losses: Figure 7 of the GlyphCRM paper, in small.
+"""Pre-trains GlyphCRM and BERT side by side and renders their losses: Figure 7 of the GlyphCRM paper, in small.
 
     python run_scripts/compare_pretraining.py --output_dir outputs/figure7 --seeds 1 2 3 --jobs 2 \
         --arm BERT=bert --arm GlyphCRM=glyph_crm:glyph_initializer=kaiming \
         --train_files 'corpus/*.jsonl.gz' --validation_files 'corpus/*.valid.jsonl.gz' --max_steps 2000 ...
 
-An arm is NAME=MODEL_TYPE[:config overrides of its own]. Every option that is not one of this program goes to
+An arm is NAME=MODEL_TYPE[:config overrides of its own]. Every option that is not one of this script goes to
 run_pretraining.py. All arms get the same Transformer, vocabulary, examples, order and masks; what differs is below the
-Transformer: a table of vectors, or pictures. Writes pretraining.json, .md and .png into --results.
+Transformer: a table of vectors, or glyph images. Writes pretraining.json, .md and .png into --results.
 """
 
 import json
@@ -79,10 +79,10 @@ def table(runs: dict[str, list[Path]], points: int = 5) -> str:
 
 
 def main() -> None:
-    """Runs the program."""
+    """Runs the script."""
     parser = ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output_dir", default="outputs/figure7", help="folder of the runs")
-    parser.add_argument("--results", default="results", help="folder of table and picture")
+    parser.add_argument("--results", default="results", help="folder of table and glyph image")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
     parser.add_argument("--config_overrides", default="", help="of all arms")

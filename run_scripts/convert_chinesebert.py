@@ -3,7 +3,7 @@
     python run_scripts/convert_chinesebert.py --source ChineseBERT-base --target chinesebert-base
 
 The weights keep their names and values. What was beside them is checked on the way: the pinyin symbols, the readings,
-the length of the vocabulary, and the pictures of the fonts, whose order the released code left to the file system.
+the length of the vocabulary, and the glyph images of the fonts, whose order the released code left to the file system.
 """
 
 import json
@@ -163,7 +163,7 @@ def check_readings(path: Path) -> None:
 
 
 def read_fonts(folder: Path, config: ChineseBertConfig) -> tuple[list[str], list[Tensor]]:
-    """Names and pictures [V, height * width] of the fonts, in the order of FONTS, other names sorted."""
+    """Names and glyph images [V, height * width] of the fonts, in the order of FONTS, other names sorted."""
     paths = sorted(folder.glob("*.npy"))
     named = [path for part in FONTS for path in paths if part in path.name]
     if paths and sorted(named) != paths:

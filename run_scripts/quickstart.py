@@ -102,7 +102,7 @@ def predict(folder: Path) -> list[dict]:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Runs the program."""
+    """Runs the script."""
     (args,) = HfArgumentParser(QuickstartArguments).parse_args_into_dataclasses(argv)
     folder = Path(args.output_dir)
     if args.predict_only:

@@ -7,7 +7,7 @@ Any checkpoint works, GlyphCRM's, ChineseBERT's and BERT's alike; with --model_t
 a model is made from scratch instead. Data: TSV, CSV or JSON lines, or --dataset_name for a data set of the Hub; columns
 of unknown names are named by --text_column, --pair_column and --label_column. With --multi_label True every label
 applies by itself. Every option of TrainingArguments is taken too; the checkpoint with the best accuracy (multi-label:
-macro F1) on the validation data is kept, and a run that was broken off goes on from its last checkpoint
+macro F1) on the validation data is kept, and a run that was interrupted goes on from its last checkpoint
 (--resume_from_checkpoint False starts anew).
 
 Writes beside the model: all_results.json, coverage.json (what was read, and what was cut), predictions.jsonl for the
@@ -35,16 +35,16 @@ from transformers import (
 from transformers.processing_utils import ProcessorMixin
 from transformers.utils import logging
 
-from hanziformers.building import ModelArguments, load_model, tokenizer_of
-from hanziformers.fine_tuning import SPLITS, FineTuningArguments, check_steps, padding_multiple, train
-from hanziformers.processors.classification_data import ReadReport, from_dataset, read_classification, sort_labels
-from hanziformers.processors.classification_features import (
+from hanziformers.training.classification_data import ReadReport, from_dataset, read_classification, sort_labels
+from hanziformers.training.classification_task import (
     ClassificationScorer,
     encode_classification,
     encode_labels,
     stratified_sample,
 )
-from hanziformers.reporting import eval_results, table, write_card, write_json_lines
+from hanziformers.training.fine_tuning import SPLITS, FineTuningArguments, check_steps, padding_multiple, train
+from hanziformers.training.model_card import eval_results, table, write_card, write_json_lines
+from hanziformers.training.model_loading import ModelArguments, get_tokenizer, load_model
 
 logger = logging.get_logger("run_classification")
 CARD = Path(__file__).parent.parent / "model_cards" / "text_classification.md"
@@ -69,12 +69,12 @@ class ClassificationArguments(ModelArguments):
     )
     dataset_config_name: str | None = None
     text_column: str | None = field(default=None, metadata={"help": "default: the one of a known name; or a position"})
-    pair_column: str | None = field(default=None, metadata={"help": "column of the second texts of pairs"})
+    pair_column: str | None = field(default=None, metadata={"help": "column of the text pairs of pairs"})
     label_column: str | None = None
     multi_label: bool = field(default=False, metadata={"help": "a text has any number of labels, not just one"})
     label_separator: str = field(default=",", metadata={"help": "multi-label: between the labels of a text"})
     validation_fraction: float = field(
-        default=0.1, metadata={"help": "share of the training data that is set apart where there is no validation data"}
+        default=0.1, metadata={"help": "share of the training data that is held out where there is no validation data"}
     )
     max_train_samples: int | None = field(
         default=None, metadata={"help": "train on so many rows only, of each label its share (few-shot)"}
@@ -108,7 +108,7 @@ def read_data(args: ClassificationArguments) -> tuple[dict[str, Dataset], dict[s
     data = {name: dataset for name, (dataset, _) in read.items()}
     pairs = {name: report.columns[1] for name, (_, report) in read.items()}
     if any(pairs.values()) and not all(pairs.values()):
-        raise ValueError(f"some data are pairs, others are not (columns of second texts: {pairs}): give --pair_column")
+        raise ValueError(f"some data are pairs, others are not (columns of text pairs: {pairs}): give --pair_column")
     for name, dataset in data.items():
         if not args.multi_label and not isinstance(dataset.features["label"], Value):
             raise ValueError(f"the {name} data have lists of labels: give --multi_label True")
@@ -148,7 +148,7 @@ def choose_rows(data: dict[str, Dataset], args: ClassificationArguments, seed: i
         chosen = sample(rows, count)
         data["train"] = rows.select(np.setdiff1d(np.arange(len(rows)), chosen))
         data["validation"] = rows.select(chosen)
-        logger.warning(f"no validation data: {count} training rows were set apart (seed {seed})")
+        logger.warning(f"no validation data: {count} training rows were held out (seed {seed})")
     if "train" in data and args.max_train_samples is not None:
         if args.max_train_samples < 1:
             raise ValueError(f"max_train_samples={args.max_train_samples}: give at least 1, or leave it out")
@@ -165,7 +165,7 @@ def build_model(
     problem = PROBLEMS[args.multi_label]
     if training and len(labels) < 2 and not args.multi_label:
         raise ValueError(f"the data have the labels {labels}; at least two are needed: correct --label_column")
-    model, processing, labels = load_model(
+    model, processing_class, labels = load_model(
         args, AutoModelForSequenceClassification, labels, training, problem if training else None
     )
     if model.config.problem_type not in (None, problem):
@@ -173,7 +173,7 @@ def build_model(
             f"{args.model_name_or_path} was trained for {model.config.problem_type}: give --multi_label "
             f"{not args.multi_label}, or train it anew"
         )
-    return model, processing, labels
+    return model, processing_class, labels
 
 
 def sequence_length(args: ClassificationArguments, longest: int) -> int:
@@ -265,7 +265,7 @@ def write_report(
 
 
 def main(argv: list[str] | None = None) -> dict[str, dict]:
-    """Runs the program; returns accuracy, macro F1 and micro F1 by split, for the test data by label too."""
+    """Runs the script; returns accuracy, macro F1 and micro F1 by split, for the test data by label too."""
     args, training = HfArgumentParser(
         (ClassificationArguments, ClassificationTrainingArguments)
     ).parse_args_into_dataclasses(argv)
@@ -276,14 +276,16 @@ def main(argv: list[str] | None = None) -> dict[str, dict]:
     check_steps(training, read, "run_classification.py")
     data = choose_rows(read, args, training.seed)
     labels = label_names(reports)
-    model, processing, labels = build_model(args, labels, training.do_train)
-    tokenizer = tokenizer_of(processing)
+    model, processing_class, labels = build_model(args, labels, training.do_train)
+    tokenizer = get_tokenizer(processing_class)
     length = sequence_length(args, tokenizer.model_max_length)
     multiple = padding_multiple(length, tokenizer.model_max_length)
     encoded, coverage = {}, {}
     for name in sorted(data, key=list(SPLITS).index):
         with training.main_process_first(desc=f"tokenising {name}"):
-            encoded[name], counts = encode_classification(data[name], processing, labels, length, args.multi_label)
+            encoded[name], counts = encode_classification(
+                data[name], processing_class, labels, length, args.multi_label
+            )
         logger.warning(f"{name}: {counts}")
         coverage[name] = {**(asdict(reports[name]) if name in reports else {}), **asdict(counts)}
     if not training.do_train:
@@ -294,7 +296,7 @@ def main(argv: list[str] | None = None) -> dict[str, dict]:
         args=training,
         train_dataset=encoded.get("train"),
         eval_dataset=encoded.get("validation"),
-        processing_class=processing,
+        processing_class=processing_class,
         data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=multiple),
         compute_metrics=scorer,
         preprocess_logits_for_metrics=lambda logits, _: logits[0] if isinstance(logits, tuple) else logits,

@@ -6,7 +6,7 @@
 Any checkpoint with a token-classification head works, GlyphCRM's, ChineseBERT's and BERT's alike; with --model_type,
 --vocab_file and --config_overrides a model is made from scratch instead. Data: files in CoNLL columns (BIO, BMES, ...)
 or JSON lines, or --dataset_name for a data set of the Hub. Every option of TrainingArguments is taken too; the
-checkpoint with the best F1 on the development data is kept, and a run that was broken off goes on from its last one
+checkpoint with the best F1 on the development data is kept, and a run that was interrupted goes on from its last one
 (--resume_from_checkpoint False starts anew).
 
 Writes beside the model: all_results.json, coverage.json (which entities cannot be found, and why), predictions.jsonl
@@ -29,11 +29,11 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from hanziformers.building import ModelArguments, load_model, tokenizer_of
-from hanziformers.fine_tuning import SPLITS, FineTuningArguments, check_steps, padding_multiple, train
-from hanziformers.processors.ner_data import from_columns, read_ner
-from hanziformers.processors.ner_features import NerCoverage, SpanScorer, encode_ner, entity_labels
-from hanziformers.reporting import eval_results, table, write_card, write_json_lines
+from hanziformers.training.fine_tuning import SPLITS, FineTuningArguments, check_steps, padding_multiple, train
+from hanziformers.training.model_card import eval_results, table, write_card, write_json_lines
+from hanziformers.training.model_loading import ModelArguments, get_tokenizer, load_model
+from hanziformers.training.ner_data import from_columns, read_ner
+from hanziformers.training.ner_task import NerCoverage, SpanScorer, encode_ner, entity_labels
 
 logger = logging.get_logger("run_ner")
 CARD = Path(__file__).parent.parent / "model_cards" / "token_classification.md"
@@ -54,7 +54,7 @@ class NerArguments(ModelArguments):
     joiner: str = field(default="", metadata={"help": "between two tokens of the data: nothing, or ' ' for words"})
     validation_fraction: float = field(
         default=0.1,
-        metadata={"help": "share of the training sentences that is set apart where there is no validation data"},
+        metadata={"help": "share of the training sentences that is held out where there is no validation data"},
     )
     max_seq_length: int | None = field(default=None, metadata={"help": "in tokens; default: what the model can take"})
 
@@ -82,7 +82,7 @@ def load_data(args: NerArguments, seed: int) -> dict[str, Dataset]:
     if "validation" not in data and "train" in data:
         parts = data["train"].train_test_split(test_size=args.validation_fraction, seed=seed)
         data["train"], data["validation"] = parts["train"], parts["test"]
-        logger.warning(f"no validation data: {len(parts['test'])} training sentences were set apart (seed {seed})")
+        logger.warning(f"no validation data: {len(parts['test'])} training sentences were held out (seed {seed})")
     return data
 
 
@@ -135,14 +135,14 @@ def write_report(
 
 
 def main(argv: list[str] | None = None) -> dict[str, dict]:
-    """Runs the program; returns precision, recall and F1 by split, for the test data by label too."""
+    """Runs the script; returns precision, recall and F1 by split, for the test data by label too."""
     args, training = HfArgumentParser((NerArguments, NerTrainingArguments)).parse_args_into_dataclasses(argv)
     set_seed(training.seed)
     data = load_data(args, training.seed)
     check_steps(training, data, "run_ner.py")
     tags = entity_labels(*data.values())
-    model, processing, tags = load_model(args, AutoModelForTokenClassification, tags, training.do_train)
-    tokenizer = tokenizer_of(processing)
+    model, processing_class, tags = load_model(args, AutoModelForTokenClassification, tags, training.do_train)
+    tokenizer = get_tokenizer(processing_class)
     length = min(args.max_seq_length or tokenizer.model_max_length, tokenizer.model_max_length)
     multiple = padding_multiple(length, tokenizer.model_max_length)
     encoded, coverage = {}, {}
@@ -157,7 +157,7 @@ def main(argv: list[str] | None = None) -> dict[str, dict]:
         args=training,
         train_dataset=encoded.get("train"),
         eval_dataset=encoded.get("validation"),
-        processing_class=processing,
+        processing_class=processing_class,
         data_collator=DataCollatorForTokenClassification(tokenizer, pad_to_multiple_of=multiple),
         compute_metrics=SpanScorer(encoded["validation"], tags) if "validation" in encoded else None,
         preprocess_logits_for_metrics=lambda logits, labels: logits.argmax(-1),

@@ -3,7 +3,7 @@
     python run_scripts/run_pretraining.py --recipe glyph_crm --train_files 'corpus/*.jsonl.gz' \
         --validation_files 'corpus/*.valid.jsonl.gz' --output_dir outputs/glyphcrm --max_steps 100000
 
-Recipes: `glyph_crm` is masked characters on pictures and next sentence, the loss the sum of both means (section 3.4.1);
+Recipes: `glyph_crm` is masked characters on glyph images and next sentence, the loss the sum of both means (section 3.4.1);
 `chinese_bert` is whole words (90 % of the examples) and characters (10 %), packed (90 %) and single sentences (10 %),
 without next sentence. `--model_type bert` with either trains the baseline: same tokenizer, order, pairs and masks.
 `--preset paper` (or `released`, `large`) fills in optimizer and schedule as published, as far as no option says else.
@@ -12,7 +12,7 @@ Text is streamed: files of one document a line, or JSON lines with the column --
 --dataset_name for a data set of the Hub. What is among --validation_files is not trained on. Without --vocab_file the
 vocabulary is counted from the training text. Masks depend on seed, epoch and the example's own tokens alone; which
 examples there are depends also on the number of processes and workers. With the same number of both, a run that was
-broken off, in whatever way, goes on from its last checkpoint with the examples, masks and losses that it would have had
+interrupted, in whatever way, goes on from its last checkpoint with the examples, masks and losses that it would have had
 (--resume_from_checkpoint False starts anew). The validation examples, not their masks, are the same for every --seed.
 
 Writes beside the model: all_results.json, loss.json, loss.png, README.md.
@@ -45,13 +45,13 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from hanziformers.building import ModelArguments, load_model, tokenizer_of
-from hanziformers.fine_tuning import starts_anew, train
-from hanziformers.processors.data_collator import DataCollatorForMaskedCharacters
-from hanziformers.processors.pretraining_data import PretrainingStream, SentenceEncoder, packs, pairs
-from hanziformers.reporting import table, write_card
 from hanziformers.tokenization.vocabulary import build_vocabulary, count_characters
 from hanziformers.tokenization.words import token_words
+from hanziformers.training.fine_tuning import restarts, train
+from hanziformers.training.masking_collator import DataCollatorForMaskedCharacters
+from hanziformers.training.model_card import table, write_card
+from hanziformers.training.model_loading import ModelArguments, get_tokenizer, load_model
+from hanziformers.training.pretraining_stream import PretrainingStream, SentenceEncoder, packs, pairs
 
 logger = logging.get_logger("run_pretraining")
 CARD = Path(__file__).parent.parent / "model_cards" / "pretraining.md"
@@ -112,11 +112,9 @@ class PretrainingArguments(ModelArguments):
     vocab_size: int = field(default=18612, metadata={"help": "of a vocabulary counted from the training text, at most"})
     max_seq_length: int = field(default=512, metadata={"help": "tokens of an example, at least 5"})
     mlm_probability: float = field(default=0.15, metadata={"help": "share of the tokens that are asked for"})
-    short_share: float = field(default=0.1, metadata={"help": "pairs that aim at a shorter length"})
-    packed_share: float = field(
-        default=0.9, metadata={"help": "chinese_bert: packed examples, the others one sentence"}
-    )
-    whole_word_share: float = field(default=0.9, metadata={"help": "chinese_bert: examples masked by words"})
+    short_seq_prob: float = field(default=0.1, metadata={"help": "pairs that aim at a shorter length"})
+    packed_prob: float = field(default=0.9, metadata={"help": "chinese_bert: packed examples, the others one sentence"})
+    whole_word_ratio: float = field(default=0.9, metadata={"help": "chinese_bert: examples masked by words"})
     shuffle_buffer: int = field(default=4096, metadata={"help": "documents held for shuffling"})
     max_eval_examples: int = field(default=1000, metadata={"help": "validation examples that are used"})
 
@@ -278,7 +276,7 @@ def vocabulary_file(args: PretrainingArguments, training: TrainingArguments, doc
     with training.main_process_first(desc="counting characters"):
         if training.local_process_index:
             return str(path)
-        if path.is_file() and not starts_anew(training):
+        if path.is_file() and not restarts(training):
             logger.warning(
                 f"{path} of an earlier run is taken, the characters of the text are not counted; another run needs "
                 "another --output_dir (or --resume_from_checkpoint False, to start anew)"
@@ -292,15 +290,15 @@ def vocabulary_file(args: PretrainingArguments, training: TrainingArguments, doc
     return str(path)
 
 
-def example_makers(args: PretrainingArguments, processing: Any, seed: int) -> tuple[Any, Any, Any]:
+def example_makers(args: PretrainingArguments, processing_class: Any, seed: int) -> tuple[Any, Any, Any]:
     """Encoder, example maker and collator of the recipe."""
-    tokenizer, length = tokenizer_of(processing), args.max_seq_length
+    tokenizer, length = get_tokenizer(processing_class), args.max_seq_length
     masking = partial(DataCollatorForMaskedCharacters, tokenizer, mlm_probability=args.mlm_probability, seed=seed)
     if args.recipe == "glyph_crm":
-        encode = SentenceEncoder(processing, longest=(length - 3) // 2)  # so that two sentences fit
-        return encode, pairs(tokenizer, length, args.short_share), masking(ask_unknown=True)
-    encode = SentenceEncoder(processing, longest=length - 2, words=token_words)
-    return encode, packs(tokenizer, length, args.packed_share), masking(whole_word_share=args.whole_word_share)
+        encode = SentenceEncoder(processing_class, longest=(length - 3) // 2)  # so that two sentences fit
+        return encode, pairs(tokenizer, length, args.short_seq_prob), masking(predict_unknown=True)
+    encode = SentenceEncoder(processing_class, longest=length - 2, words=token_words)
+    return encode, packs(tokenizer, length, args.packed_prob), masking(whole_word_ratio=args.whole_word_ratio)
 
 
 def warn_of_lone_sentences(documents: IterableDataset, encode: SentenceEncoder, make: Any, number: int = 1000) -> None:
@@ -382,7 +380,7 @@ def describe(args: PretrainingArguments, trainer: Trainer, metrics: dict[str, fl
 
 
 def main(argv: list[str] | None = None) -> dict[str, float]:
-    """Runs the program; returns the validation figures."""
+    """Runs the script; returns the validation figures."""
     args, training = parse(argv)
     check_options(args, training)
     set_seed(training.seed)
@@ -393,9 +391,9 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         args.model_type, args.tokenizer_type = args.model_type or args.recipe, args.tokenizer_type or args.recipe
         args.vocab_file = args.vocab_file or vocabulary_file(args, training, documents)
     auto_class = AutoModelForPreTraining if args.recipe == "glyph_crm" else AutoModelForMaskedLM
-    model, processing, _ = load_model(args, auto_class)
+    model, processing_class, _ = load_model(args, auto_class)
     check_length(args.max_seq_length, model)
-    encode, make, collator = example_makers(args, processing, training.seed)
+    encode, make, collator = example_makers(args, processing_class, training.seed)
     if args.recipe == "glyph_crm" and training.process_index == 0:
         warn_of_lone_sentences(documents, encode, make)
     shared = {"rank": training.process_index, "world_size": training.world_size, "buffer": args.shuffle_buffer}
@@ -408,7 +406,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         args=training,
         train_dataset=PretrainingStream(documents, encode, make, seed=training.seed, **shared),
         eval_dataset=examples,
-        processing_class=processing,
+        processing_class=processing_class,
         data_collator=collator,
         compute_metrics=summarise,
         preprocess_logits_for_metrics=per_example,

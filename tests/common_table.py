@@ -82,7 +82,9 @@ def without_glyph_ids(test):
     return run
 
 
-NOT_A_TABLE = "wants the weight of an nn.Embedding; the input embeddings are pictures and the network that reads them"
+NOT_A_TABLE = (
+    "wants the weight of an nn.Embedding; the input embeddings are glyph images and the network that reads them"
+)
 
 FAMILIES = [
     {
@@ -243,16 +245,16 @@ PROCESSORS = [
     {
         "name": "glyph_crm",
         "setup": "hanziformers",
-        "processor": "hanziformers:GlyphCrmProcessor",
+        "processor": "hanziformers:HanziProcessor",
         "components": {"tokenizer": glyph_crm_extra_tokenizer, "image_processor": glyph_image_processor},
         "flags": {"images_input_name": "extra_glyphs"},
         "skip": {
-            # its input is text; the pictures are drawn from that, never given
+            # its input is text; the glyph images are rendered from that, never given
             "test_kwargs_overrides_default_subprocessor_kwargs_0_images": "takes no images",
             "test_structured_kwargs_nested_from_dict_0_images": "takes no images",
             "test_subprocessor_defaults*_images": "takes no images",
             "test_unstructured_kwargs*_images": "takes no images",
-            "test_save_load_pretrained_additional_features": "new special tokens have no picture and are refused",
+            "test_save_load_pretrained_additional_features": "new special tokens have no glyph image and are refused",
         },
     }
 ]

@@ -1,4 +1,4 @@
-"""Small fonts and pictures for the tests of fonts."""
+"""Small fonts and glyph images for the tests of fonts."""
 
 from pathlib import Path
 
@@ -30,9 +30,9 @@ def box_font(path: Path, boxes: dict[int, tuple[int, int, int, int] | None], fam
     builder = FontBuilder(1000, isTTF=True)
     builder.setupGlyphOrder(names)
     builder.setupCharacterMap({code: f"u{code:x}" for code in boxes})
-    drawn = dict(zip(names, [NOTDEF, *boxes.values()], strict=True))
-    builder.setupGlyf({name: glyph(box) for name, box in drawn.items()})
-    builder.setupHorizontalMetrics({name: (1000, box[0] if box else 0) for name, box in drawn.items()})
+    rendered = dict(zip(names, [NOTDEF, *boxes.values()], strict=True))
+    builder.setupGlyf({name: glyph(box) for name, box in rendered.items()})
+    builder.setupHorizontalMetrics({name: (1000, box[0] if box else 0) for name, box in rendered.items()})
     builder.setupHorizontalHeader(ascent=880, descent=-120)
     licence = "This Font Software is licensed under the SIL Open Font License, Version 1.1"
     builder.setupNameTable(
@@ -50,15 +50,15 @@ def rare_font(path: Path) -> Path:
 
 
 def picture_folder(path: Path, files: dict[str, str | bytes]) -> Path:
-    """A folder of 64 x 64 pictures: name -> "black" (a bar on white), "white" (the reverse), "blank", or bytes."""
+    """A folder of 64 x 64 glyph images: name -> "black" (a bar on white), "white" (the reverse), "blank", or bytes."""
     path.mkdir(parents=True, exist_ok=True)
     for number, (name, kind) in enumerate(files.items()):
         if isinstance(kind, bytes):
             (path / name).write_bytes(kind)
             continue
         paper, ink = (0, 255) if kind == "white" else (255, 0)
-        picture = Image.new("L", (64, 64), paper)
+        image = Image.new("L", (64, 64), paper)
         if kind != "blank":
-            picture.paste(ink, (8, 12 + number, 56, 24 + number))
-        picture.save(path / name)
+            image.paste(ink, (8, 12 + number, 56, 24 + number))
+        image.save(path / name)
     return path

@@ -27,13 +27,13 @@ if __name__ == "__main__":
     if rank == 0:
         part.pop("extra_glyphs")
     assert (part["glyph_ids"].unique().numel() == 1) == (rank == 0)
-    pictures = model.base_model.embeddings.characters.pictures
-    version = pictures._version
+    images = model.base_model.embeddings.characters.glyphs
+    version = images._version
     parallel = DistributedDataParallel(model)
     for _ in range(2):  # the second step would wait for ever if the first had left the ranks out of step
         model.zero_grad()
         parallel(**part).loss.backward()
-    assert pictures._version == version  # pictures are not sent around
+    assert images._version == version  # glyph images are not sent around
     if rank == 0:
         torch.save({name: p.grad for name, p in model.named_parameters()}, sys.argv[1])
     torch.distributed.barrier()

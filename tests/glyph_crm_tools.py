@@ -1,4 +1,4 @@
-"""Tiny GlyphCRM models with random pictures, and their inputs, for several test files."""
+"""Tiny GlyphCRM models with random glyph images, and their inputs, for several test files."""
 
 import torch
 from chinese_bert_tools import assert_same, gradients, no_grad, tensors, with_grad
@@ -38,31 +38,31 @@ EVERY = [GlyphCrmModel, *HEADS]
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "glyph_dropout_prob": 0.0}
 
 
-def random_pictures(count, size=24):
-    """Binary pictures uint8 [count, 1, size, size]; the first is blank, as that of [PAD]."""
-    pictures = (torch.rand(count, 1, size, size) > 0.7).byte() * 255
-    pictures[0] = 0
-    return pictures
+def random_glyphs(count, size=24):
+    """Binary glyph images uint8 [count, 1, size, size]; the first is blank, as that of [PAD]."""
+    images = (torch.rand(count, 1, size, size) > 0.7).byte() * 255
+    images[0] = 0
+    return images
 
 
 def build(cls=GlyphCrmModel, **fields):
-    """A tiny model with random pictures, weights, biases and norms, in eval mode."""
+    """A tiny model with random glyph images, weights, biases and norms, in eval mode."""
     model = cls(GlyphCrmConfig(**{**SIZES, **fields})).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() == 1:
                 parameter.add_(torch.randn_like(parameter) * 0.2)
-    model.base_model.set_glyphs(random_pictures(model.config.bank_size, model.config.glyph_size))
+    model.base_model.set_glyphs(random_glyphs(model.config.bank_size, model.config.glyph_size))
     return model
 
 
 def build_for(processor, cls=GlyphCrmModel, **fields):
-    """A tiny model for a processor of 24 px, with the pictures that it draws, in eval mode; always the same weights."""
+    """A tiny model for a processor of 24 px, with the glyph images that it renders, in eval mode; always the same weights."""
     torch.manual_seed(0)
     tokenizer = processor.tokenizer
     own = {"vocab_size": len(tokenizer), "glyph_vocab_size": tokenizer.glyph_vocab_size}
     model = cls(GlyphCrmConfig(**{**SIZES, **own, **fields})).eval()
-    model.base_model.set_glyphs(processor.draw_bank())
+    model.base_model.set_glyphs(processor.render_bank())
     return model
 
 
@@ -111,7 +111,7 @@ __all__ = [
     "inputs_for",
     "make_inputs",
     "no_grad",
-    "random_pictures",
+    "random_glyphs",
     "tensors",
     "with_grad",
 ]

@@ -1,4 +1,4 @@
-"""Runs a program where transformers is installed and hanziformers is not, as with trust_remote_code elsewhere."""
+"""Runs a script where transformers is installed and hanziformers is not, as with trust_remote_code elsewhere."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ torch.set_num_threads(1)
 
 
 def run_without_package(program: str, *arguments: Any, folder: Path) -> str:
-    """Runs a Python program (sys.argv[1:] are the arguments) in an empty working folder with its own module cache.
+    """Runs a Python script (sys.argv[1:] are the arguments) in an empty working folder with its own module cache.
 
     Returns:
         What it wrote to stderr.

@@ -19,7 +19,7 @@ OPTIONS = ["--size", "tiny", "--rounds", "2", "--batch", "2", "--length", "12", 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """All that measures in one process, with masked-LM heads, on drawn text and made-up tokens, as a person runs it."""
+    """All that measures in one process, with masked-LM heads, on rendered text and made-up tokens, as a person runs it."""
     folder = tmp_path_factory.mktemp("benchmark")
     options = [*OPTIONS, "--part", "chinese_bert", "glyph_crm", "text", "--head", "masked_lm", "--chunks", "2", "5"]
     options += ["--text_lengths", "20", "50", "--text_batches", "1", "3"]
@@ -77,7 +77,7 @@ def test_tables_name_what_was_compared(made):
     forms = {"direct", "channels last", "bfloat16 autocast"}
     assert all(row["ratios"].keys() == {f"{form} / frequencies" for form in forms} for row in convolutions)
     assert [row["case"] for row in convolutions] == [
-        f"{case}, {chunk} pictures at a time" for chunk in (2, 5) for case in ("forward", "forward + backward")
+        f"{case}, {chunk} glyph images at a time" for chunk in (2, 5) for case in ("forward", "forward + backward")
     ]
     assert all(len(row["ratios"]) == 2 and len(row["medians"]) == 3 for row in texts)
     assert [row["case"] for row in texts] == [
@@ -90,7 +90,7 @@ def test_titles_say_what_glyph_crm_read(made):
     _, glyph_crm, convolutions, _ = result["tables"]
     assert "of them distinct" in glyph_crm
     assert "(GlyphCrmForMaskedLM) and" in glyph_crm
-    assert "pictures of 24 px, 4 and 8 channels, a bank of 23,236" in glyph_crm
+    assert "glyph images of 24 px, 4 and 8 channels, a bank of 23,236" in glyph_crm
     assert "5x5 convolutions" in convolutions
     assert "24 px, 4 channels" in convolutions
 
@@ -157,24 +157,24 @@ def test_glyph_crm_reads_the_pictures_of_the_text(script, tmp_path, monkeypatch)
     model, batch = seen["model"].eval(), seen["batch"]
     assert not batch["extra_glyphs"].shape[1]
     assert int(batch["glyph_ids"].max()) >= len(tokens)
-    assert model.get_input_embeddings().pictures[batch["glyph_ids"].unique()].flatten(1).any(1).all()
+    assert model.get_input_embeddings().glyphs[batch["glyph_ids"].unique()].flatten(1).any(1).all()
     with torch.no_grad():
         bank, naive = model(**batch), script.every_position(model, batch)
     torch.testing.assert_close(bank.last_hidden_state, naive.last_hidden_state, atol=1e-5, rtol=1e-5)
 
 
 def test_drawing_is_measured_against_its_cache(main, tmp_path):
-    main(["--part", "drawing", "--rounds", "1", "--draw_tokens", "600", "--output_dir", str(tmp_path)])
+    main(["--part", "image_processor", "--rounds", "1", "--draw_tokens", "600", "--output_dir", str(tmp_path)])
     result = json.loads((tmp_path / "benchmark.json").read_text(encoding="utf-8"))
     ((title, (row,)),) = result["tables"].items()
-    assert "drawing on one core; 1 rounds" in title
+    assert "rendering on one core; 1 rounds" in title
     assert row["case"] == "600 tokens, song, hei, kai, 24 px, grey"
-    assert row["ratios"]["drawn / from the cache"] > 1
+    assert row["ratios"]["rendered / from the cache"] > 1
 
 
 def test_few_tokens_are_refused(main, tmp_path):
     with pytest.raises(ValueError, match="511 tokens .*draw_tokens=511: the cache keeps no fewer than 512"):
-        main(["--part", "drawing", "--draw_tokens", "511", "--output_dir", str(tmp_path)])
+        main(["--part", "image_processor", "--draw_tokens", "511", "--output_dir", str(tmp_path)])
 
 
 def test_unknown_part_is_refused(main, tmp_path, capsys):

@@ -22,26 +22,26 @@ class Encoder(nn.Module):
         self.register_buffer("shift", torch.randn(WIDTH))
         self.calls = []
 
-    def forward(self, pictures):
-        self.calls.append(len(pictures))
-        return torch.tanh(self.linear(self.conv(pictures).flatten(1)) + self.shift)
+    def forward(self, images):
+        self.calls.append(len(images))
+        return torch.tanh(self.linear(self.conv(images).flatten(1)) + self.shift)
 
 
-def build(chunk_size=128, pictures=True):
+def build(chunk_size=128, images=True):
     bank = CharacterBank(Encoder(), ROWS, SHAPE, WIDTH, chunk_size)
-    if pictures:
+    if images:
         bank.set_glyphs(torch.randint(1, 256, (ROWS, *SHAPE), dtype=torch.uint8))
     return bank.eval()
 
 
 def naive(bank, ids, extra_glyphs=None):
-    """Every position's picture through the encoder, one by one."""
-    pictures = []
+    """Every position's glyph image through the encoder, one by one."""
+    images = []
     for example, row in enumerate(ids.tolist()):
         for i in row:
             of_bank = i < ROWS
-            pictures.append(bank.pictures[i] if of_bank else extra_glyphs[example, i - ROWS].view(SHAPE))
-    vectors = [bank.encoder(picture[None].to(bank.encoder.conv.weight) / 255) for picture in pictures]
+            images.append(bank.glyphs[i] if of_bank else extra_glyphs[example, i - ROWS].view(SHAPE))
+    vectors = [bank.encoder(image[None].to(bank.encoder.conv.weight) / 255) for image in images]
     return torch.cat(vectors).unflatten(0, ids.shape)
 
 
@@ -216,9 +216,9 @@ CHANGES = {
     "fused optimizer": lambda bank: step(bank, fused=True),
     "load": lambda bank: bank.load_state_dict(build().state_dict()),
     "load by assignment": lambda bank: bank.load_state_dict(build().state_dict(), assign=True),
-    "all pictures": lambda bank: bank.set_glyphs(bank.pictures.flip(0)),
-    "one picture": lambda bank: bank.set_glyphs(255 - bank.pictures[4:5], torch.tensor([4])),
-    "pictures in place": lambda bank: bank.pictures.sub_(1),
+    "all glyph images": lambda bank: bank.set_glyphs(bank.glyphs.flip(0)),
+    "one glyph image": lambda bank: bank.set_glyphs(255 - bank.glyphs[4:5], torch.tensor([4])),
+    "glyph images in place": lambda bank: bank.glyphs.sub_(1),
     "another encoder": lambda bank: setattr(bank, "encoder", Encoder()),
     "adapter": adapter,
     "double": lambda bank: bank.double(),
@@ -294,11 +294,11 @@ def test_gradients_are_not_lost_to_the_table():
 def test_two_banks_have_two_tables():
     bank = build()
     bank.fill()
-    twin = copy.deepcopy(bank)
-    CHANGES["weight"](twin)
+    variant = copy.deepcopy(bank)
+    CHANGES["weight"](variant)
     ids = torch.tensor([[1, 2]])
     with torch.no_grad():
-        torch.testing.assert_close(twin(ids), naive(twin, ids))
+        torch.testing.assert_close(variant(ids), naive(variant, ids))
         torch.testing.assert_close(bank(ids), naive(bank, ids))
     assert len(pickle.dumps(bank)) < len(pickle.dumps(build())) + 500
 
@@ -341,7 +341,7 @@ def test_other_dtypes(dtype):
     bank, (ids, extra) = build(), make_batch()
     wanted = naive(bank, ids, extra).detach()
     bank.to(dtype)
-    assert bank.pictures.dtype == torch.uint8
+    assert bank.glyphs.dtype == torch.uint8
     for grad in (True, False):
         with torch.set_grad_enabled(grad):
             found = bank(ids, extra)
@@ -373,21 +373,21 @@ def test_compiled_without_breaks(extras):
     torch.testing.assert_close(*grads)
 
 
-# ---------------------------------------------------------------------------------------------- pictures, bad input
+# ---------------------------------------------------------------------------------------------- glyph images, bad input
 
 
 def test_pictures_are_written_as_rows_and_saved():
-    bank = build(pictures=False)
-    assert not bank.pictures.any()
-    pictures = torch.randint(0, 256, (ROWS, *SHAPE), dtype=torch.uint8)
-    bank.set_glyphs(pictures)
-    assert torch.equal(bank.pictures, pictures)
+    bank = build(images=False)
+    assert not bank.glyphs.any()
+    images = torch.randint(0, 256, (ROWS, *SHAPE), dtype=torch.uint8)
+    bank.set_glyphs(images)
+    assert torch.equal(bank.glyphs, images)
     bank.set_glyphs(torch.full((2, 24), 7, dtype=torch.uint8), torch.tensor([3, 11]))
-    pictures[[3, 11]] = 7
-    bank.set_glyphs(pictures[:1].numpy(), [5])
-    pictures[5] = pictures[0]
-    assert torch.equal(bank.pictures, pictures)
-    assert torch.equal(bank.state_dict()["pictures"], pictures)
+    images[[3, 11]] = 7
+    bank.set_glyphs(images[:1].numpy(), [5])
+    images[5] = images[0]
+    assert torch.equal(bank.glyphs, images)
+    assert torch.equal(bank.state_dict()["images"], images)
 
 
 @pytest.mark.parametrize(
@@ -404,11 +404,11 @@ def test_pictures_are_written_as_rows_and_saved():
 )
 def test_pictures_that_do_not_fit_are_refused(shape, rows, dtype):
     bank = build()
-    before = bank.pictures.clone()
+    before = bank.glyphs.clone()
     match = r"needed are \(2, 4, 3\) values|rows holds|needed is torch.uint8"
     with pytest.raises(ValueError, match=match):
         bank.set_glyphs(torch.zeros(shape, dtype=dtype), rows)
-    assert torch.equal(bank.pictures, before)
+    assert torch.equal(bank.glyphs, before)
 
 
 def blank(extra, example, place):
@@ -426,7 +426,7 @@ WRONG = {
     "padding": ((IDS, blank(EXTRA, 1, 1)), f"holds {ROWS + 1} in example 1.*blank.*0 to {ROWS - 1}.*processor"),
     "of another batch": ((IDS, EXTRA[:1]), r"extra_glyphs are torch.uint8 \(1, 2, 24\).*\[B, E, 24\].*processor"),
     "floats": ((IDS, EXTRA.float()), "extra_glyphs are torch.float32.*needed are torch.uint8"),
-    "pictures not laid flat": ((IDS, EXTRA.view(2, 2, *SHAPE)), r"\(2, 2, 2, 4, 3\).*laid flat"),
+    "glyph images not flattened": ((IDS, EXTRA.view(2, 2, *SHAPE)), r"\(2, 2, 2, 4, 3\).*flattened"),
     "another size": ((IDS, EXTRA[..., 1:]), r"\(2, 2, 23\).*\[B, E, 24\]"),
     "one dimension": ((IDS, EXTRA[0, 0]), r"\(24,\).*\[B, E, 24\]"),
     "flat ids": ((IDS[0], EXTRA), r"ids \(2,\).*ids \[B, L\]"),
@@ -445,7 +445,7 @@ def test_wrong_inputs_are_explained(name, grad):
 
 
 def test_a_blank_bank_warns_once(warnings):
-    bank = build(pictures=False)
+    bank = build(images=False)
     for _ in range(3):
         bank(torch.tensor([[1]]))
     assert len(warnings) == 1

@@ -291,11 +291,11 @@ def test_copies_work_and_do_not_carry_the_table():
     buffer = io.BytesIO()
     torch.save(model, buffer)
     buffer.seek(0)
-    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), torch.load(buffer, weights_only=False)):
-        assert_same(no_grad(twin, inputs), wanted)
-        write_in_place(twin, inputs)
-        assert_table_is_fresh(twin, inputs)
-        assert (no_grad(twin, inputs)[0] - wanted[0]).abs().max() > 1e-3
+    for variant in (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), torch.load(buffer, weights_only=False)):
+        assert_same(no_grad(variant, inputs), wanted)
+        write_in_place(variant, inputs)
+        assert_table_is_fresh(variant, inputs)
+        assert (no_grad(variant, inputs)[0] - wanted[0]).abs().max() > 1e-3
         assert_same(no_grad(model, inputs), wanted)
 
 

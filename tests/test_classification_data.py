@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Sequence, Value
 
-from hanziformers.processors.classification_data import ReadReport, from_dataset, read_classification, sort_labels
+from hanziformers.training.classification_data import ReadReport, from_dataset, read_classification, sort_labels
 
 DATA = os.environ.get("HANZIFORMERS_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="HANZIFORMERS_DATA, the folder of the data sets, is not set")
@@ -229,7 +229,7 @@ def test_csv_errors(read, content, message):
         ('{"label": "x"}', "'text' is None, expected a text"),
         ('{"text": 5, "label": "x"}', "'text' is 5, expected a text"),
         ('{"text": ["好"], "label": "x"}', "expected a text"),
-        ('{"text": "\\ud83d", "label": "x"}', "half a surrogate pair"),
+        ('{"text": "\\ud83d", "label": "x"}', "a lone surrogate"),
         ('{"text": "好", "label": 0.5}', "'label' has 0.5, expected a string, an integer"),
         ('{"text": "好", "label": {"x": 1}}', "'label' has {'x': 1}, expected a string"),
         ('{"text": "好", "label": ["x", ""]}', "'label' has '', expected a string"),

@@ -70,9 +70,9 @@ def released(folder: Path, name: str = "ChineseBertForMaskedLM", binary: bool = 
     prefix = "" if name == "ChineseBertModel" else "bert."
     state[f"{prefix}embeddings.position_ids"] = torch.arange(32).expand(1, -1).clone()
     write_side_files(folder, SIZES["vocab_size"])
-    pictures = np.random.default_rng(0).integers(0, 256, (3, SIZES["vocab_size"], 24, 24), dtype=np.uint8)
-    for picture, font in zip(pictures, FONTS, strict=True):
-        np.save(folder / "config" / font, picture)
+    images = np.random.default_rng(0).integers(0, 256, (3, SIZES["vocab_size"], 24, 24), dtype=np.uint8)
+    for image, font in zip(images, FONTS, strict=True):
+        np.save(folder / "config" / font, image)
     state[f"{prefix}{TABLE.removeprefix('bert.')}"] = stacked(folder, [0, 1, 2])
     (folder / "config.json").write_text(json.dumps({**SIZES, **LEFTOVERS}))
     write_weights(folder, state, binary)

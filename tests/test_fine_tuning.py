@@ -4,7 +4,7 @@ import pytest
 from transformers import TrainingArguments
 from transformers.trainer_callback import TrainerState
 
-from hanziformers.fine_tuning import padding_multiple, starting_checkpoint, starts_anew
+from hanziformers.training.fine_tuning import padding_multiple, restarts, starting_checkpoint
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_checkpoint_that_was_not_saved_to_its_end_is_passed_over(start, tmp_pa
 @pytest.mark.parametrize("value", [False, "False", "false"])
 def test_starts_anew(start, tmp_path, warnings, value):
     assert start(value) is None
-    assert starts_anew(TrainingArguments(str(tmp_path), use_cpu=True, resume_from_checkpoint=value))
+    assert restarts(TrainingArguments(str(tmp_path), use_cpu=True, resume_from_checkpoint=value))
     assert ["training starts anew" in text and "checkpoint-100 the newest" in text for text in warnings] == [True]
 
 

@@ -11,10 +11,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from hanziformers.processors import font_source
 from hanziformers.processors import fonts as fonts_module
-from hanziformers.processors.font_passport import fonts, make_passport, passport_markdown
+from hanziformers.processors.font_manifest import font_manifest_markdown, fonts, make_font_manifest
 from hanziformers.processors.font_source import open_source, pack_codes, shipped_folder, shipped_infos, unpack_codes
-from hanziformers.processors.fonts import SHIPPED, SHIPPED_TOO, STYLES, SUBSTITUTES, Style, blank_by_right, twins
-from hanziformers.tokenization.vocabulary import has_picture
+from hanziformers.processors.fonts import FALLBACK_STYLES, SHIPPED, SHIPPED_TOO, STYLES, Style, has_no_ink, variants
+from hanziformers.tokenization.vocabulary import may_have_ink
 
 pytestmark = pytest.mark.usefixtures("own_fonts")
 
@@ -65,13 +65,13 @@ def test_what_fonts_json_says_is_drawn_has_ink(style):
     source = open_source(shipped_folder() / SHIPPED[style], "shipped")
     codes = np.flatnonzero(source.covered)
     for code in codes[:: max(1, len(codes) // 40)]:
-        assert source.draw(chr(code), 32, False).max() > 100, hex(code)
+        assert source.render(chr(code), 32, False).max() > 100, hex(code)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["song.woff2", "hei.woff2", "kai.woff2", "xingkai.woff2", "seal.ttf"])
 def test_fonts_json_agrees_with_a_new_look(name):
-    """So that the copy in a checkpoint, which is looked through anew, draws as the shipped file does."""
+    """So that the copy in a checkpoint, which is looked through anew, renders as the shipped file does."""
     info, known = open_source(shipped_folder() / name).examine(), shipped_infos()[name]["info"]
     assert (info.covered, list(info.box)) == (known["covered"], known["box"])
 
@@ -80,7 +80,7 @@ def test_fonts_json_agrees_with_a_new_look(name):
 
 
 def test_only_ink_counts(tmp_path):
-    same = {code: (200, 100, 800, 700) for code in range(0x4E00, 0x4E06)}  # six Han characters, one picture
+    same = {code: (200, 100, 800, 700) for code in range(0x4E00, 0x4E06)}  # six Han characters, one glyph image
     boxes = {0x41: (0, 0, 500, 700), 0x20: None, 0x4E2D: None, 0x4E2E: NOTDEF, 0x56FD: (50, -100, 950, 850), **same}
     source = open_source(box_font(tmp_path / "x.ttf", boxes))
     assert covered(source) == {"A", "国"}
@@ -148,7 +148,7 @@ def test_ranges():
     assert not unpack_codes("").any()
 
 
-# --- pictures ---
+# --- glyph images ---
 
 
 def test_names_of_pictures(tmp_path):
@@ -162,8 +162,8 @@ def test_folder_and_zip_draw_the_same(tmp_path):
     archive = shutil.make_archive(str(tmp_path / "all"), "zip", folder)
     one, two = open_source(f"{folder}#seal"), open_source(f"{archive}#seal")
     assert covered(one) == covered(two) == {"人", "大"}
-    assert (one.draw("人", 48, False) == two.draw("人", 48, False)).all()
-    assert (pickle.loads(pickle.dumps(two)).draw("大", 24, True) == one.draw("大", 24, True)).all()
+    assert (one.render("人", 48, False) == two.render("人", 48, False)).all()
+    assert (pickle.loads(pickle.dumps(two)).render("大", 24, True) == one.render("大", 24, True)).all()
 
 
 def test_a_blank_picture_is_no_character(tmp_path):
@@ -176,7 +176,7 @@ def test_black_on_white_and_white_on_black(tmp_path, kind):
     source = open_source(picture_folder(tmp_path / "p", {"人.png": kind, "大.png": kind, "二.png": kind}))
     assert covered(source) == {"人", "大", "二"}
     for character in "人大二":
-        ink = source.draw(character, 64, False)
+        ink = source.render(character, 64, False)
         assert ink[0].max() == 0
         assert 0.1 < (ink > 127).mean() < 0.2
 
@@ -194,13 +194,13 @@ def tight_pictures(folder, light_on_dark=False, clear=False):
         ("一", [], []),
     ):
         height = 10 if name == "一" else 60
-        picture = Image.new("LA", (60, height), (paper, 0 if clear else 255))
-        pen = ImageDraw.Draw(picture)
+        image = Image.new("LA", (60, height), (paper, 0 if clear else 255))
+        pen = ImageDraw.Draw(image)
         for box in boxes:
             pen.rectangle(box, outline=(ink, 255), width=8)
         for bar in bars or ([(0, 0, 59, 9)] if name == "一" else []):
             pen.rectangle(bar, fill=(ink, 255))
-        (picture if clear else picture.convert("L")).save(folder / f"{name}.png")
+        (image if clear else image.convert("L")).save(folder / f"{name}.png")
     return folder
 
 
@@ -210,9 +210,9 @@ def test_pictures_cropped_to_their_ink_are_not_inverted(tmp_path, light_on_dark,
     assert source.info.light_on_dark is light_on_dark
     assert covered(source) == set("口田十丁一")
     for character, share in (("口", 0.46), ("田", 0.66), ("十", 0.31), ("丁", 0.17), ("一", 0.17)):
-        picture = source.draw(character, 60, True) > 0
-        assert picture.mean() == pytest.approx(share, abs=0.06), character
-    assert (source.draw("口", 60, True)[20:40, 20:40] == 0).all()
+        image = source.render(character, 60, True) > 0
+        assert image.mean() == pytest.approx(share, abs=0.06), character
+    assert (source.render("口", 60, True)[20:40, 20:40] == 0).all()
 
 
 def test_a_zip_of_pictures_is_written_flat_with_nothing_else(tmp_path):
@@ -226,21 +226,21 @@ def test_a_zip_of_pictures_is_written_flat_with_nothing_else(tmp_path):
         assert sorted(archive.namelist()) == ["u5927.png", "人.png"]
     again = open_source(tmp_path / "one.zip")
     assert covered(again) == covered(open_source(folder)) == {"人", "大"}
-    assert (again.draw("人", 48, False) == open_source(folder).draw("人", 48, False)).all()
+    assert (again.render("人", 48, False) == open_source(folder).render("人", 48, False)).all()
     again.save(tmp_path / "one.zip")  # onto itself
     assert covered(open_source(tmp_path / "one.zip")) == {"人", "大"}
 
 
 def test_thin_pictures_keep_ink_at_a_small_size(tmp_path):
     (tmp_path / "p").mkdir()
-    picture = Image.new("L", (400, 400), 255)
-    ImageDraw.Draw(picture).line((0, 200, 399, 200), fill=0, width=4)
-    picture.save(tmp_path / "p" / "一.png")
+    image = Image.new("L", (400, 400), 255)
+    ImageDraw.Draw(image).line((0, 200, 399, 200), fill=0, width=4)
+    image.save(tmp_path / "p" / "一.png")
     source = open_source(tmp_path / "p")
-    assert source.draw("一", 8, True).any()
+    assert source.render("一", 8, True).any()
     font = open_source(box_font(tmp_path / "x.ttf", {0x4E00: (0, 0, 900, 900), 0x2D: (300, 300, 600, 330)}))
     for character in "-一":
-        assert set(np.unique(font.draw(character, 8, True))) == {0, 255}
+        assert set(np.unique(font.render(character, 8, True))) == {0, 255}
 
 
 def test_pickles_of_sources_are_the_same_before_and_after_use(tmp_path):
@@ -249,10 +249,10 @@ def test_pickles_of_sources_are_the_same_before_and_after_use(tmp_path):
     for path, where in ((folder, "path"), (font, "path"), (shipped_folder() / "xingkai.woff2", "shipped")):
         source = open_source(path, where)
         before = pickle.dumps(source)
-        picture = source.draw("人", 24, False)
+        image = source.render("人", 24, False)
         assert len(pickle.dumps(source)) == len(before)
         for pickled in (before, pickle.dumps(source)):
-            assert (pickle.loads(pickled).draw("人", 24, False) == picture).all()
+            assert (pickle.loads(pickled).render("人", 24, False) == image).all()
 
 
 def test_pictures_keep_their_shape(tmp_path):
@@ -260,7 +260,7 @@ def test_pictures_keep_their_shape(tmp_path):
     wide.paste((0, 255), (0, 10, 90, 20))
     (tmp_path / "p").mkdir()
     wide.save(tmp_path / "p" / "一.png")
-    ink = open_source(tmp_path / "p").draw("一", 30, True)
+    ink = open_source(tmp_path / "p").render("一", 30, True)
     assert np.flatnonzero(ink.any(1)).tolist() == [13, 14, 15, 16] or ink.any(1).sum() in (3, 4)
     assert ink.any(0).all()
 
@@ -271,9 +271,9 @@ def test_pictures_keep_their_shape(tmp_path):
 def test_the_users_path_comes_first(tmp_path):
     path = box_font(tmp_path / "mine.ttf", {0x4E00: (0, 0, 900, 900)})
     style = Style("song", {"song": [str(path)]})
-    numbers, drawn = style.find(list("一二"))
+    numbers, rendered = style.find(list("一二"))
     assert [style.places()[n].source.where for n in numbers] == ["path", "shipped"]
-    assert drawn == ["一", "二"]
+    assert rendered == ["一", "二"]
 
 
 def test_order_path_checkpoint_shipped_installed(tmp_path, monkeypatch):
@@ -293,30 +293,30 @@ def test_a_damaged_installed_font_is_passed_over(tmp_path, monkeypatch):
 
 def test_twins_come_before_another_style():
     style = Style("xingkai")
-    numbers, drawn = style.find(["马", "馬", "龘", "か"])
+    numbers, rendered = style.find(["马", "馬", "龘", "か"])
     ways = [style.places()[n] for n in numbers]
-    assert [(w.style, w.twin) for w in ways] == [
+    assert [(w.style, w.variant) for w in ways] == [
         ("xingkai", False),
         ("xingkai", True),
         ("kai", False),
         ("kai", False),
     ]
-    assert drawn == ["马", "马", "龘", "か"]
+    assert rendered == ["马", "马", "龘", "か"]
 
 
 def test_twins_of_a_character():
-    assert twins("马") == ("馬",)
-    assert twins("馬") == ("马",)
-    assert twins("人") == ()
+    assert variants("马") == ("馬",)
+    assert variants("馬") == ("马",)
+    assert variants("人") == ()
 
 
 def test_without_substitutes_what_is_missing_is_not_drawn():
-    numbers, _ = Style("seal", substitute=False).find(["一", "龘"])
+    numbers, _ = Style("seal", fallback=False).find(["一", "龘"])
     assert (numbers >= 0).tolist() == [True, False]
 
 
 def test_every_style_ends_in_song_hei_kai():
-    assert set(SUBSTITUTES.values()) <= set(STYLES)
+    assert set(FALLBACK_STYLES.values()) <= set(STYLES)
     for name in STYLES:
         names = [style for style, _ in Style(name).levels]
         assert names[0] == name
@@ -330,21 +330,21 @@ def test_a_substitute_is_stated(warnings):
     assert style.levels[0] == ("wei", [])
     assert any("no font of the style 'wei' is here; the style 'kai' stands in" in text for text in warnings)
     numbers, _ = style.find(["中"])
-    passport = make_passport(["中"], numbers[:, None], [style])
-    assert passport["styles"][0]["stand_ins"] == {"kai": 1}
-    assert "(stands in: kai)" in passport_markdown(passport)
+    manifest = make_font_manifest(["中"], numbers[:, None], [style])
+    assert manifest["styles"][0]["fallbacks"] == {"kai": 1}
+    assert "(stands in: kai)" in font_manifest_markdown(manifest)
 
 
 def test_blank_by_right():
-    assert all(map(blank_by_right, " \u3000\t\n\u200b\u200d\ufe0f\u00ad\x7f"))
-    assert not any(map(blank_by_right, "a中。\u0300\ue000\U00020000"))
+    assert all(map(has_no_ink, " \u3000\t\n\u200b\u200d\ufe0f\u00ad\x7f"))
+    assert not any(map(has_no_ink, "a中。\u0300\ue000\U00020000"))
 
 
 def test_blank_by_right_is_what_the_tokenizer_drops():
-    """Else a token would have a blank picture, which is padding."""
+    """Else a token would have a blank glyph image, which is padding."""
     known = [c for c in map(chr, range(0x110000)) if unicodedata.category(c) not in ("Cn", "Cs")]
-    tokens = has_picture()
-    assert [c for c in known if blank_by_right(c) is bool(tokens[ord(c)])] == []
+    tokens = may_have_ink()
+    assert [c for c in known if has_no_ink(c) is bool(tokens[ord(c)])] == []
 
 
 # --- bad input ---
@@ -360,7 +360,7 @@ def test_errors_of_paths(tmp_path):
         open_source(tmp_path / "text.ttf")
     with pytest.raises(ValueError, match=r"x\.zip' cannot be opened as a zip"):
         open_source(tmp_path / "x.zip")
-    with pytest.raises(ValueError, match=r"empty' holds no pictures named .*; rename them"):
+    with pytest.raises(ValueError, match=r"empty' holds no glyph images named .*; rename them"):
         open_source(tmp_path / "empty")
     with pytest.raises(ValueError, match=r"after # comes the number of a font"):
         open_source(f"{box_font(tmp_path / 'x.ttf', {0x4E00: (0, 0, 9, 9)})}#seal")
@@ -374,14 +374,14 @@ def test_a_damaged_font_is_refused(tmp_path):
 
 
 def test_a_damaged_picture_is_named(tmp_path):
-    folder = picture_folder(tmp_path / "p", {"人.png": "black", "大.png": b"no picture"})
-    with pytest.raises(ValueError, match=r"'大\.png' in .* cannot be read as a picture .*; replace or remove it"):
+    folder = picture_folder(tmp_path / "p", {"人.png": "black", "大.png": b"no glyph image"})
+    with pytest.raises(ValueError, match=r"'大\.png' in .* cannot be read as a glyph image .*; replace or remove it"):
         _ = open_source(folder).info
 
 
 def test_a_font_that_draws_nothing_is_refused(tmp_path):
     path = box_font(tmp_path / "x.ttf", {0x4E00: None, 0x4E8C: NOTDEF})
-    with pytest.raises(ValueError, match=r"draws no character: .*; give another font"):
+    with pytest.raises(ValueError, match=r"renders no character: .*; give another font"):
         _ = open_source(path).covered
 
 
@@ -404,9 +404,9 @@ def test_the_passport_names_no_folder(tmp_path):
     path = box_font(tmp_path / "unused.ttf", {0x20000: (0, 0, 900, 900)})
     style = Style("song", {"song": [str(path)]})
     numbers, _ = style.find(["一"])
-    passport = make_passport(["一"], numbers[:, None], [style])
-    assert passport["styles"][0]["unused"] == ["unused.ttf"]
-    assert str(tmp_path) not in json.dumps(passport)
+    manifest = make_font_manifest(["一"], numbers[:, None], [style])
+    assert manifest["styles"][0]["unused"] == ["unused.ttf"]
+    assert str(tmp_path) not in json.dumps(manifest)
 
 
 # --- report ---
@@ -421,7 +421,7 @@ def test_report_of_the_machine(tmp_path):
     assert rows["song", "shipped"].big5 == 13053
     assert rows["song", "shipped"].uro == 20992
     assert rows["hei", "shipped"].uro == 20976
-    assert rows["lishu", "none"].stands_in == "kai"
+    assert rows["lishu", "none"].fallback_style == "kai"
     lines = str(report).splitlines()
     assert lines[0].split()[:4] == ["style", "family", "version", "licence"]
     assert len(lines) == len(report) + 1

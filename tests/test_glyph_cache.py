@@ -1,4 +1,4 @@
-"""Pictures of many characters, and findings about fonts, on disk."""
+"""ImageFolder of many characters, and findings about fonts, on disk."""
 
 import os
 import stat
@@ -19,12 +19,12 @@ def kept(tmp_path):
 
 
 def test_many_tokens_are_kept_and_read_back(tmp_path, monkeypatch):
-    expected = HanziGlyphImageProcessor(styles=["xingkai"], size=24).draw(MANY)
+    expected = HanziGlyphImageProcessor(styles=["xingkai"], size=24).render(MANY)
     assert len(kept(tmp_path)) == 1
-    monkeypatch.setattr(HanziGlyphImageProcessor, "_drawn", lambda *_: pytest.fail("drawn again"))
+    monkeypatch.setattr(HanziGlyphImageProcessor, "_rendered", lambda *_: pytest.fail("rendered again"))
     again = HanziGlyphImageProcessor(styles=["xingkai"], size=24)
-    assert (again.draw(MANY) == expected).all()
-    assert again.font_passport["tokens"] == len(MANY)
+    assert (again.render(MANY) == expected).all()
+    assert again.font_manifest["tokens"] == len(MANY)
 
 
 def test_everything_that_matters_is_in_the_key(tmp_path):
@@ -32,7 +32,7 @@ def test_everything_that_matters_is_in_the_key(tmp_path):
     keys = {
         HanziGlyphImageProcessor(**settings)._key(tokens)
         for tokens in (MANY, MANY[1:])
-        for settings in ({}, {"size": 24}, {"binary": False}, {"draw_words": False}, {"styles": ["kai"]})
+        for settings in ({}, {"size": 24}, {"binary": False}, {"render_words": False}, {"styles": ["kai"]})
     }
     keys.add(HanziGlyphImageProcessor(fonts={"song": [path]})._key(MANY))
     box_font(path, {0x4E00: (0, 0, 800, 800)})
@@ -41,33 +41,33 @@ def test_everything_that_matters_is_in_the_key(tmp_path):
 
 
 def test_no_cache(tmp_path):
-    HanziGlyphImageProcessor(styles=["xingkai"], size=16, cache=False).draw(MANY)
+    HanziGlyphImageProcessor(styles=["xingkai"], size=16, cache=False).render(MANY)
     assert not kept(tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "other shape"])
 def test_a_damaged_file_is_reported_and_drawn_anew(tmp_path, warnings, damage):
-    expected = HanziGlyphImageProcessor(styles=["xingkai"], size=16).draw(MANY)
+    expected = HanziGlyphImageProcessor(styles=["xingkai"], size=16).render(MANY)
     (path,) = kept(tmp_path)
     data = bytearray(path.read_bytes())
     if damage == "flipped":
         data[len(data) // 2] ^= 0xFF
     if damage == "other shape":
-        np.savez(path, pictures=np.zeros((1, 2), np.uint8), places=np.zeros((1, 2), np.int16))
+        np.savez(path, images=np.zeros((1, 2), np.uint8), places=np.zeros((1, 2), np.int16))
     else:
         path.write_bytes({"cut": data[: len(data) // 2], "empty": b"", "flipped": data}[damage])
-    assert (HanziGlyphImageProcessor(styles=["xingkai"], size=16).draw(MANY) == expected).all()
-    assert any("drawing anew" in text for text in warnings)
+    assert (HanziGlyphImageProcessor(styles=["xingkai"], size=16).render(MANY) == expected).all()
+    assert any("rendering anew" in text for text in warnings)
     warnings.clear()
-    assert (HanziGlyphImageProcessor(styles=["xingkai"], size=16).draw(MANY) == expected).all()
-    assert not any("drawing anew" in text for text in warnings)
+    assert (HanziGlyphImageProcessor(styles=["xingkai"], size=16).render(MANY) == expected).all()
+    assert not any("rendering anew" in text for text in warnings)
 
 
 def test_writers_at_once(tmp_path):
     results = []
 
     def draw():
-        results.append(HanziGlyphImageProcessor(styles=["xingkai"], size=16).draw(MANY))
+        results.append(HanziGlyphImageProcessor(styles=["xingkai"], size=16).render(MANY))
 
     threads = [threading.Thread(target=draw) for _ in range(4)]
     for thread in threads:
@@ -82,13 +82,13 @@ def test_writers_at_once(tmp_path):
 def test_a_cache_that_cannot_be_written_costs_no_result(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HANZIFORMERS_CACHE", str(tmp_path / "file"))
-    assert HanziGlyphImageProcessor(styles=["xingkai"], size=16).draw(MANY).any()
+    assert HanziGlyphImageProcessor(styles=["xingkai"], size=16).render(MANY).any()
 
 
 def test_kept_files_are_for_all_whom_the_umask_lets(tmp_path):
     before = os.umask(0o002)
     try:
-        HanziGlyphImageProcessor(styles=["xingkai"], size=16).draw(MANY)
+        HanziGlyphImageProcessor(styles=["xingkai"], size=16).render(MANY)
         glyph_cache.write_json("font-x.json", {})
     finally:
         os.umask(before)
@@ -98,7 +98,7 @@ def test_kept_files_are_for_all_whom_the_umask_lets(tmp_path):
 def test_what_cannot_be_read_is_not_called_damaged(tmp_path, monkeypatch, warnings):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HANZIFORMERS_CACHE", str(tmp_path / "file" / "x"))
-    assert HanziGlyphImageProcessor(styles=["xingkai"], size=16).draw(MANY).any()
+    assert HanziGlyphImageProcessor(styles=["xingkai"], size=16).render(MANY).any()
     assert glyph_cache.read_json("font-x.json") is None
     assert sum("cannot be read" in text for text in warnings) == 2
     assert not any("damaged" in text for text in warnings)

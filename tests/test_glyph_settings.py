@@ -29,9 +29,13 @@ def song():
         ({"style": "kai"}, TypeError, "'style' is no setting of HanziGlyphImageProcessor; is 'styles' meant"),
         ({"colour": 3}, TypeError, "'colour' is no setting of HanziGlyphImageProcessor; settings are styles, size"),
         ({"binary": "false"}, TypeError, "binary is 'false', a str; give True or False"),
-        ({"substitute": 0}, TypeError, "substitute is 0, a int; give True or False"),
-        ({"styles": ["kai"], "fonts": {"kia": ["/x.ttf"]}}, ValueError, r"fonts has 'kia', but styles=\['kai'\] draws"),
-        ({"styles": ["kai"], "substitute": False, "fonts": {"song": ["/x.ttf"]}}, ValueError, "draws with kai only"),
+        ({"fallback": 0}, TypeError, "substitute is 0, a int; give True or False"),
+        (
+            {"styles": ["kai"], "fonts": {"kia": ["/x.ttf"]}},
+            ValueError,
+            r"fonts has 'kia', but styles=\['kai'\] renders",
+        ),
+        ({"styles": ["kai"], "fallback": False, "fonts": {"song": ["/x.ttf"]}}, ValueError, "renders with kai only"),
         ({"fonts": ["x.ttf"]}, TypeError, "give style -> paths"),
         ({"fonts": {"kai": [3]}}, TypeError, r"fonts\['kai'\] is \[3\]; give a list of paths"),
         ({"fonts": {"song": ["/nowhere/x.ttf"]}}, FileNotFoundError, "no font at '/nowhere/x.ttf'"),
@@ -45,7 +49,7 @@ def test_settings_out_of_range(settings, kind, words):
 def test_transformers_own_names_are_no_settings_and_whole_numbers_are_sizes():
     names = {"auto_map": {}, "processor_class": "x", "image_processor_type": "x", "do_resize": False, "_x": 1}
     processor = HanziGlyphImageProcessor(size=np.int64(24), binary=np.bool_(False), **names)
-    assert processor.draw(["中"]).shape == (1, 1, 24, 24)
+    assert processor.render(["中"]).shape == (1, 1, 24, 24)
     assert json.loads(processor.to_json_string())["size"] == 24
 
 
@@ -81,4 +85,4 @@ def test_a_call_refuses_other_settings(song, settings, kind, words):
     with pytest.raises(kind, match=words):
         song(["中"], **settings)
     same = song(["中"], size=np.int64(48), binary=True, styles="song", do_resize=True)["glyphs"]
-    assert (same == song.draw(["中"])).all()
+    assert (same == song.render(["中"])).all()

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from glyph_crm_tools import SIZES, random_pictures
+from glyph_crm_tools import SIZES, random_glyphs
 from torch.nn import functional as F
 
 from hanziformers import GlyphCrmConfig, GlyphCrmModel
-from hanziformers.modeling.han_glyph import FFT_PICTURES, GlyphConv, HanGlyph, correlate, position_maps
+from hanziformers.modeling.han_glyph import FFT_IMAGES, GlyphConv, HanGlyph, correlate, position_maps
 
 
 def build(**fields):
@@ -34,7 +34,7 @@ def block(z, lift, residual):
 
 
 def slow(model, ink, kind="paper"):
-    """[R, G1, G2] of one picture [n, n] in 0..1."""
+    """[R, G1, G2] of one glyph image [n, n] in 0..1."""
     size = len(ink)
     maps = torch.empty(2, size, size)
     for row in range(size):
@@ -60,13 +60,13 @@ def slow(model, ink, kind="paper"):
 @pytest.mark.parametrize(("size", "kind"), [(24, "paper"), (48, "paper"), (48, "released"), (72, "paper")])
 def test_equal_to_the_equations(size, kind):
     model = build(glyph_size=size, position_maps=kind)
-    pictures = random_pictures(FFT_PICTURES + 1, size).float() / 255
-    found = model(pictures)
-    assert found.shape == (FFT_PICTURES + 1, 3 * SIZES["hidden_size"])
-    few = model(pictures[:3])  # another way to the same numbers
+    images = random_glyphs(FFT_IMAGES + 1, size).float() / 255
+    found = model(images)
+    assert found.shape == (FFT_IMAGES + 1, 3 * SIZES["hidden_size"])
+    few = model(images[:3])  # another way to the same numbers
     torch.testing.assert_close(few, found[:3], atol=1e-6, rtol=0)
-    for picture, vector in zip(pictures[:5], found, strict=False):
-        torch.testing.assert_close(vector, slow(model, picture[0], kind), atol=2e-6, rtol=0)
+    for image, vector in zip(images[:5], found, strict=False):
+        torch.testing.assert_close(vector, slow(model, image[0], kind), atol=2e-6, rtol=0)
 
 
 @pytest.mark.parametrize("size", [24, 48, 72, 96])
@@ -99,10 +99,10 @@ def test_size_of_the_paper():
 
 @pytest.mark.parametrize(("size", "kernel"), [(48, 9), (40, 9), (24, 5), (13, 13), (15, 4)])
 def test_the_way_through_frequencies_is_exact(size, kernel):
-    pictures, weights = torch.randn(5, 3, size, size), torch.randn(4, 3, kernel, kernel)
+    images, weights = torch.randn(5, 3, size, size), torch.randn(4, 3, kernel, kernel)
     results = []
     for way in (F.conv2d, correlate):
-        x, w = pictures.clone().requires_grad_(), weights.clone().requires_grad_()
+        x, w = images.clone().requires_grad_(), weights.clone().requires_grad_()
         y = way(x, w)
         torch.manual_seed(3)
         (y * torch.randn(y.shape)).sum().backward()
@@ -113,25 +113,25 @@ def test_the_way_through_frequencies_is_exact(size, kernel):
 
 def test_gradients_are_the_same_both_ways(monkeypatch):
     model = build(glyph_size=48)
-    pictures = random_pictures(FFT_PICTURES, 48).float() / 255
+    images = random_glyphs(FFT_IMAGES, 48).float() / 255
     found = []
-    for limit in (FFT_PICTURES, 10**9):
-        monkeypatch.setattr("hanziformers.modeling.han_glyph.FFT_PICTURES", limit)
+    for limit in (FFT_IMAGES, 10**9):
+        monkeypatch.setattr("hanziformers.modeling.han_glyph.FFT_IMAGES", limit)
         model.zero_grad()
-        model(pictures).square().sum().backward()
+        model(images).square().sum().backward()
         found.append({name: p.grad.clone() for name, p in model.named_parameters()})
     for name, wanted in found[1].items():
         assert wanted.any()
         torch.testing.assert_close(found[0][name], wanted, atol=1e-5 * wanted.abs().max().item(), rtol=0)
 
 
-@pytest.mark.parametrize("count", [2, FFT_PICTURES])
+@pytest.mark.parametrize("count", [2, FFT_IMAGES])
 def test_bfloat16_is_near_float32(count):
-    model, pictures = build(glyph_size=48), random_pictures(count, 48).float() / 255
-    wanted = model(pictures)
+    model, images = build(glyph_size=48), random_glyphs(count, 48).float() / 255
+    wanted = model(images)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        torch.testing.assert_close(model(pictures).float(), wanted, atol=0.02, rtol=0)
-    half = model.to(torch.bfloat16)(pictures.bfloat16())
+        torch.testing.assert_close(model(images).float(), wanted, atol=0.02, rtol=0)
+    half = model.to(torch.bfloat16)(images.bfloat16())
     assert half.dtype == torch.bfloat16
     torch.testing.assert_close(half.float(), wanted, atol=0.03, rtol=0)
 
@@ -179,7 +179,7 @@ TINY_START = {
 
 
 def test_kaiming_keeps_the_ink_in_the_vectors():
-    pictures = (torch.rand(40, 1, 24, 24) < 0.3).float()
+    images = (torch.rand(40, 1, 24, 24) < 0.3).float()
     spread = {}
     for kind in ("torch", "kaiming"):
         torch.manual_seed(0)
@@ -188,7 +188,7 @@ def test_kaiming_keeps_the_ink_in_the_vectors():
         convs = [part for part in encoder.modules() if isinstance(part, GlyphConv)]
         assert all((part.bias == 0).all() == (kind == "kaiming") for part in convs)
         with torch.no_grad():
-            spread[kind] = encoder(pictures).std(0).mean()
+            spread[kind] = encoder(images).std(0).mean()
     assert spread["kaiming"] > 3 * spread["torch"]
     with pytest.raises(Exception, match="glyph_initializer='he'.*'torch' or 'kaiming'"):
         GlyphCrmConfig(glyph_initializer="he")

@@ -121,10 +121,10 @@ def test_parts_of_the_embeddings_equal_the_published_ones(name):
     emb, inputs = model.base_model.embeddings, case_inputs(name, "full")
     wanted = {k: v for k, v in load_file(ORACLES / name / "outputs.safetensors").items() if k.startswith("emb.")}
     ids, pinyin_ids, types = (inputs[key] for key in ("input_ids", "pinyin_ids", "token_type_ids"))
-    pictures = emb.glyph_embeddings(ids)
+    images = emb.glyph_embeddings(ids)
     pinyin = emb.pinyin_embeddings(pinyin_ids.flatten(0, 1)).unflatten(0, ids.shape)
-    found = {"emb.word": emb.word_embeddings(ids), "emb.pinyin": pinyin, "emb.glyph_raw": pictures}
-    found["emb.glyph"] = emb.glyph_map(pictures)
+    found = {"emb.word": emb.word_embeddings(ids), "emb.pinyin": pinyin, "emb.glyph_raw": images}
+    found["emb.glyph"] = emb.glyph_map(images)
     found["emb.fused"] = emb.map_fc(torch.cat([found["emb.word"], pinyin, found["emb.glyph"]], -1))
     found["emb.embeddings"] = emb(ids, pinyin_ids, types)
     assert found.keys() == wanted.keys()
@@ -447,11 +447,11 @@ def glyph_table(model):
 @pytest.mark.parametrize("cls", [ChineseBertModel, ChineseBertForMaskedLM])
 def test_glyphs_are_written_as_rows(cls):
     model = build(cls)
-    pictures = torch.randint(0, 256, (50, 3, 3, 3), dtype=torch.uint8)
-    model.base_model.set_glyphs(pictures)
-    assert torch.equal(glyph_table(model).detach(), pictures.reshape(50, 27).float())
+    images = torch.randint(0, 256, (50, 3, 3, 3), dtype=torch.uint8)
+    model.base_model.set_glyphs(images)
+    assert torch.equal(glyph_table(model).detach(), images.reshape(50, 27).float())
     model.base_model.set_glyphs(torch.full((2, 27), 7.0), torch.tensor([4, 49]))
-    wanted = pictures.reshape(50, 27).float()
+    wanted = images.reshape(50, 27).float()
     wanted[[4, 49]] = 7
     assert torch.equal(glyph_table(model).detach(), wanted)
     assert glyph_table(model).requires_grad

@@ -20,7 +20,7 @@ from glyph_crm_tools import (
     inputs_for,
     make_inputs,
     no_grad,
-    random_pictures,
+    random_glyphs,
     tensors,
     with_grad,
 )
@@ -54,13 +54,13 @@ def test_parameter_counts(cls, arguments, count):
     with torch.device("meta"):
         model = cls(GlyphCrmConfig.base(), **arguments)
     assert model.num_parameters() == count
-    assert model.base_model.embeddings.characters.pictures.shape == (18_612, 1, 48, 48)
+    assert model.base_model.embeddings.characters.glyphs.shape == (18_612, 1, 48, 48)
 
 
 def test_loss_at_the_start_is_that_of_guessing():
     config = GlyphCrmConfig(**{**SIZES, "vocab_size": 18_612, "glyph_vocab_size": None, "initializer_range": 0.02})
     model = GlyphCrmForPreTraining(config).eval()
-    model.base_model.set_glyphs(random_pictures(200), torch.arange(200))
+    model.base_model.set_glyphs(random_glyphs(200), torch.arange(200))
     ids = torch.randint(0, 200, (8, 20))
     loss = model(ids, labels=torch.randint(0, 18_612, (8, 20)), next_sentence_label=torch.arange(8) % 2).loss
     assert loss.item() == pytest.approx(math.log(18_612) + math.log(2), abs=0.1) == pytest.approx(10.525, abs=0.1)
@@ -70,15 +70,15 @@ def test_loss_at_the_start_is_that_of_guessing():
 
 
 def slow_embeddings(model, inputs):
-    """Every position's own picture through HanGlyph: the sum, G1 and G2."""
+    """Every position's own glyph image through HanGlyph: the sum, G1 and G2."""
     emb = model.base_model.embeddings
-    rows, pictures = emb.characters.pictures, []
+    rows, images = emb.characters.images, []
     for example, ids in enumerate(inputs["glyph_ids"].tolist()):
         for i in ids:
             of_bank = i < len(rows)
-            picture = rows[i, 0] if of_bank else inputs["extra_glyphs"][example, i - len(rows)].view(24, 24)
-            pictures.append(picture.float() / 255)
-    vectors = torch.cat([emb.characters.encoder(picture[None, None]) for picture in pictures])
+            image = rows[i, 0] if of_bank else inputs["extra_glyphs"][example, i - len(rows)].view(24, 24)
+            images.append(image.float() / 255)
+    vectors = torch.cat([emb.characters.encoder(image[None, None]) for image in images])
     glyphs, first, second = vectors.unflatten(0, inputs["glyph_ids"].shape).split(SIZES["hidden_size"], -1)
     position = emb.position_embeddings.weight[: glyphs.shape[1]]
     hidden = glyphs + position + emb.token_type_embeddings.weight[inputs["token_type_ids"]]
@@ -183,13 +183,13 @@ def test_input_ids_are_rows_of_the_bank():
 def test_a_further_character_is_what_its_picture_is():
     model, inputs = build(), make_inputs()
     wanted = no_grad(model, inputs)
-    pictures = model.embeddings.characters.pictures.clone()
-    for example in range(4):  # the same pictures as rows of the bank
+    images = model.embeddings.characters.glyphs.clone()
+    for example in range(4):  # the same glyph images as rows of the bank
         row = 50 + example
         place = inputs["glyph_ids"][example, 2].item() - 60
-        pictures[row] = inputs["extra_glyphs"][example, place].view(1, 24, 24)
+        images[row] = inputs["extra_glyphs"][example, place].view(1, 24, 24)
         inputs["glyph_ids"][example, 2] = row
-    model.set_glyphs(pictures)
+    model.set_glyphs(images)
     inputs.pop("extra_glyphs")
     assert_same(no_grad(model, inputs), wanted)
 
@@ -202,7 +202,7 @@ def test_vectors_in_place_of_pictures(cls):
     vectors = bank(inputs.pop("glyph_ids"), inputs.pop("extra_glyphs"))
     assert vectors.shape == (4, 9, 3 * 24)
     inputs.pop("input_ids")
-    model.base_model.set_glyphs(torch.zeros_like(bank.pictures))  # no picture is looked at
+    model.base_model.set_glyphs(torch.zeros_like(bank.glyphs))  # no glyph image is looked at
     assert_same(with_grad(model, inputs | {"inputs_embeds": vectors}), wanted, atol=1e-6)
 
 
@@ -340,7 +340,7 @@ def test_saved_models_come_back_with_their_pictures(cls, dtype, tmp_path):
     assert not any(info.values()), info
     assert_same([v.float() for v in no_grad(loaded, inputs)], wanted, atol=1e-6 if dtype == torch.float32 else 0.2)
     bank = loaded.base_model.embeddings.characters
-    assert torch.equal(bank.pictures, model.base_model.embeddings.characters.pictures)
+    assert torch.equal(bank.glyphs, model.base_model.embeddings.characters.glyphs)
     torch.testing.assert_close(bank.encoder.maps, model.base_model.embeddings.characters.encoder.maps.to(dtype))
     assert {p.dtype for p in loaded.parameters()} == {dtype}
 
@@ -359,7 +359,7 @@ def test_a_checkpoint_of_pretraining_loads_into_the_heads(tmp_path):
 
 
 def test_what_a_checkpoint_lacks_is_initialised(tmp_path):
-    """As torch does for HanGlyph, N(0, 0.02) for the rest, no picture; also from the meta device."""
+    """As torch does for HanGlyph, N(0, 0.02) for the rest, no glyph image; also from the meta device."""
     model = build(initializer_range=0.02)
     kept = {"pooler.dense.bias": model.pooler.dense.bias.detach().clone()}
     model.save_pretrained(tmp_path, state_dict=dict(kept))
@@ -371,7 +371,7 @@ def test_what_a_checkpoint_lacks_is_initialised(tmp_path):
             bound = conv.weight[0].numel() ** -0.5
             assert 0.9 * bound < conv.weight.abs().max().item() <= bound
             assert 0 < conv.bias.abs().max().item() <= bound
-        assert not some.embeddings.characters.pictures.any()
+        assert not some.embeddings.characters.glyphs.any()
         assert torch.equal(encoder.maps, model.embeddings.characters.encoder.maps)
         assert torch.equal(some.embeddings.position_ids, torch.arange(40)[None])
         dense = some.encoder.layer[0].intermediate.dense

@@ -10,8 +10,8 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, Sequence, Value
 from seqeval.metrics.sequence_labeling import get_entities
 
-from hanziformers.processors.ner_data import FEATURES, ReadReport, from_columns, read_ner
-from hanziformers.processors.tagging import Entity
+from hanziformers.training.ner_data import FEATURES, ReadReport, from_columns, read_ner
+from hanziformers.training.tag_schemes import Entity
 
 DATA = os.environ.get("HANZIFORMERS_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="HANZIFORMERS_DATA, the folder of the corpora, is not set")
@@ -192,7 +192,7 @@ GOOD = jsonl({"text": "李雷", "entities": []}) + "\n"
         ('{"text": "李雷", "entities": [{"start": 0, "end": 1}]}', "lacks one of start, end, label"),
         ('{"text": "李雷", "entities": [[0, 1, "PER"]]}', "lacks one of start, end, label"),
         ('{"text": "李雷", "entities": {"start": 0}}', "lists of one length"),
-        ('{"text": "\\ud83d", "entities": []}', "half a surrogate pair"),
+        ('{"text": "\\ud83d", "entities": []}', "a lone surrogate"),
         ('{"tokens": ["李", "雷"], "tags": ["O"]}', "not two lists of one length"),
         ('{"tokens": "李", "tags": ["O"]}', "not two lists of one length"),
         ('{"tokens": ["李"], "ner_tags": [3]}', r"strings.*not \[3\].*ClassLabel"),

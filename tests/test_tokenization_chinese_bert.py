@@ -165,7 +165,7 @@ def test_slow_version_on_texts_and_pairs(in_hypothesis, text, other):
     assert output["pinyin_ids"] == expected
     batch = in_hypothesis([text, other, text])
     assert batch["pinyin_ids"] == [expected, slow(in_hypothesis, other)[1], expected]
-    if other:  # transformers takes "" as no second text, but not in a batch
+    if other:  # transformers takes "" as no text pair, but not in a batch
         paired, expected_pair = slow(in_hypothesis, text, other)
         assert paired["pinyin_ids"] == expected_pair
         assert in_hypothesis([(text, other), (other, text)])["pinyin_ids"][0] == expected_pair

@@ -1,4 +1,4 @@
-"""Every character reaches the model as its own picture: rows of the bank, open ids, pictures drawn on the fly."""
+"""Every character reaches the model as its own glyph image: rows of the bank, open ids, glyph images rendered on the fly."""
 
 import copy
 import json
@@ -12,19 +12,19 @@ import torch
 from datasets.fingerprint import Hasher
 from font_tools import RARE as BARS
 from font_tools import rare_font
-from glyph_tools import EXTRA, NOT_DRAWN, RARE, SPECIAL, TOKENS, VOCABULARY, NumberPictures, make_tokenizer
+from glyph_tools import EXTRA, NOT_RENDERED, RARE, SPECIAL, TOKENS, VOCABULARY, NumberGlyphs, make_tokenizer
 from hypothesis import example, given
 from hypothesis import strategies as st
 from transformers import AddedToken, AutoTokenizer, DataCollatorForTokenClassification, DataCollatorWithPadding
 
 from hanziformers import GlyphCrmConfig, GlyphCrmTokenizer, HanziGlyphImageProcessor
-from hanziformers.tokenization.vocabulary import NO_PICTURE, has_picture
+from hanziformers.tokenization.vocabulary import NO_INK, may_have_ink
 
 TOKENIZER = make_tokenizer()
 V, N = len(TOKENS), len(TOKENS) + len(EXTRA)
 TEXT = f"银行 很\n忙{EXTRA}Ab{RARE}{RARE[0]}[MASK]"
 
-known = st.sampled_from([*TOKENS, *EXTRA, *RARE, *NOT_DRAWN, " ", "\r\n", "\u200b", "\ufe0f", "\u3000", "\x00", "A"])
+known = st.sampled_from([*TOKENS, *EXTRA, *RARE, *NOT_RENDERED, " ", "\r\n", "\u200b", "\ufe0f", "\u3000", "\x00", "A"])
 texts = st.lists(known | st.text(st.characters(exclude_categories=["Cs"]), max_size=3), max_size=12).map("".join)
 
 
@@ -35,7 +35,7 @@ def slow_tokens(text):
         special = next((token for token in SPECIAL if text.startswith(token, place)), None)
         end = place + len(special or "x")
         code = ord(text[place])
-        if special or not any(first <= code <= last for first, last in NO_PICTURE):
+        if special or not any(first <= code <= last for first, last in NO_INK):
             tokens.append((text[place:end], place, end))
         place = end
     return tokens
@@ -48,13 +48,13 @@ def slow_glyph_id(token):
 
 
 def slow_picture(token):
-    pictures = NumberPictures()
-    return pictures.draw([token if pictures.can_draw([token])[0] else "[UNK]"]).ravel()
+    images = NumberGlyphs()
+    return images.render([token if images.can_render([token])[0] else "[UNK]"]).ravel()
 
 
-def pictures_of(batch, row):
-    """The picture at every place of an example: of the bank, or of its extra_glyphs."""
-    bank = NumberPictures().draw(TOKENIZER.bank_tokens()).reshape(N, -1)
+def images_of(batch, row):
+    """The glyph image at every place of an example: of the bank, or of its extra_glyphs."""
+    bank = NumberGlyphs().render(TOKENIZER.bank_tokens()).reshape(N, -1)
     everything = np.concatenate([bank, np.asarray(batch["extra_glyphs"][row])])
     return everything[np.asarray(batch["glyph_ids"][row])]
 
@@ -90,10 +90,10 @@ def test_every_place_of_a_batch_has_its_picture(batch, side, kind):
         padding = ["[PAD]"] * (max(lengths) - lengths[row])
         tokens = ["[CLS]", *tokens, "[SEP]"]
         tokens = padding + tokens if side == "left" else tokens + padding
-        assert np.array_equal(pictures_of(encoded, row), expected_pictures(*tokens))
+        assert np.array_equal(images_of(encoded, row), expected_pictures(*tokens))
     rare = [{token for token, _, _ in slow_tokens(text) if slow_glyph_id(token) >= N} for text in batch]
-    drawn = [{token for token in tokens if NumberPictures().can_draw([token])[0]} for tokens in rare]
-    assert extra.shape[1] == max(map(len, drawn))  # one row a different character of an example
+    rendered = [{token for token in tokens if NumberGlyphs().can_render([token])[0]} for tokens in rare]
+    assert extra.shape[1] == max(map(len, rendered))  # one row a different character of an example
 
 
 @given(st.lists(texts, min_size=1, max_size=4), st.sampled_from(["left", "right"]), st.sampled_from(["pt", "np"]))
@@ -140,7 +140,7 @@ def test_pad_one_example():
     assert padded["extra_glyphs"].shape == (len(RARE), 32)
     batch = {key: value[None] for key, value in padded.items()}
     tokens = ["[CLS]", *RARE, "[SEP]", "[PAD]", "[PAD]"]
-    assert np.array_equal(pictures_of(batch, 0), expected_pictures(*tokens))
+    assert np.array_equal(images_of(batch, 0), expected_pictures(*tokens))
 
 
 @given(texts, texts, st.integers(5, 9), st.integers(0, 2))
@@ -148,8 +148,8 @@ def test_pad_one_example():
 def test_pairs_and_windows(first, second, length, stride):
     tokens = [[token for token, _, _ in slow_tokens(text)] for text in (first, second)]
     pair = TOKENIZER(first, second, return_tensors="pt")
-    expected = ["[CLS]", *tokens[0], "[SEP]"] + ([*tokens[1], "[SEP]"] if second else [])  # "" is no second text
-    assert np.array_equal(pictures_of(pair, 0), expected_pictures(*expected))
+    expected = ["[CLS]", *tokens[0], "[SEP]"] + ([*tokens[1], "[SEP]"] if second else [])  # "" is no text pair
+    assert np.array_equal(images_of(pair, 0), expected_pictures(*expected))
     assert pair["token_type_ids"][0].tolist() == [0] * (len(tokens[0]) + 2) + [1] * (len(expected) - len(tokens[0]) - 2)
     windows = TOKENIZER(
         [first, second],
@@ -165,7 +165,7 @@ def test_pairs_and_windows(first, second, length, stride):
         part = tokens[owner][starts[owner] : starts[owner] + length - 2]
         shown = ["[CLS]", *part, "[SEP]"]
         shown += ["[PAD]"] * (windows["input_ids"].shape[1] - len(shown))
-        assert np.array_equal(pictures_of(windows, row), expected_pictures(*shown))
+        assert np.array_equal(images_of(windows, row), expected_pictures(*shown))
         starts[owner] += length - 2 - stride
     assert all(start + stride >= len(part) for start, part in zip(starts, tokens, strict=True))
 
@@ -266,16 +266,16 @@ def test_tokens_named_at_loading_do_not_move_rows_either(tmp_path):
 
 def test_what_cannot_be_drawn_is_unk_counted_and_warned_about(warnings):
     tokenizer = make_tokenizer()
-    texts = [f"{NOT_DRAWN[0]}好{NOT_DRAWN[0]}{RARE[0]}", NOT_DRAWN]
+    texts = [f"{NOT_RENDERED[0]}好{NOT_RENDERED[0]}{RARE[0]}", NOT_RENDERED]
     encoded = tokenizer(texts, padding=True, return_tensors="pt")
     assert encoded["glyph_ids"].tolist() == [[2, 1, VOCABULARY["好"], 1, N, 3], [2, 1, 1, 3, 0, 0]]
-    assert tokenizer.undrawn == Counter({NOT_DRAWN[0]: 3, NOT_DRAWN[1]: 1})
+    assert tokenizer.unrendered == Counter({NOT_RENDERED[0]: 3, NOT_RENDERED[1]: 1})
     (message,) = warnings
     assert "2 different characters in 4 places" in message
     assert "U+E000" in message
     assert "fonts=" in message
-    tokenizer(NOT_DRAWN[0], return_tensors="pt")  # known: counted, not said again
-    assert tokenizer.undrawn.total() == 5
+    tokenizer(NOT_RENDERED[0], return_tensors="pt")  # known: counted, not said again
+    assert tokenizer.unrendered.total() == 5
     assert len(warnings) == 1
     for code in range(0xE100, 0xE180):
         tokenizer(chr(code), return_tensors="pt")
@@ -288,7 +288,7 @@ def test_without_an_image_processor(warnings):
     assert encoded["glyph_ids"].tolist() == [[2, *[1] * len(RARE), *range(V, N), 3]]
     assert "extra_glyphs" not in encoded
     assert "extra_glyphs" not in tokenizer.model_input_names
-    assert tokenizer.undrawn.total() == len(RARE)
+    assert tokenizer.unrendered.total() == len(RARE)
     assert "no image processor" in warnings[0]
 
 
@@ -302,12 +302,12 @@ def test_keys_are_the_same_whatever_the_text():
 
 
 def test_pictures_are_drawn_once():
-    class Counting(NumberPictures):
+    class Counting(NumberGlyphs):
         asked = Counter()
 
-        def draw(self, tokens):
+        def render(self, tokens):
             self.asked.update(tokens)
-            return super().draw(tokens)
+            return super().render(tokens)
 
     tokenizer = make_tokenizer(draws=False)
     tokenizer.image_processor = Counting()
@@ -329,11 +329,11 @@ def same_tensors(one, other, text):
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    """A folder whose tokenizer lies in a subfolder, with an image processor that draws `BARS`."""
+    """A folder whose tokenizer lies in a subfolder, with an image processor that renders `BARS`."""
     font = str(rare_font(tmp_path / "bars.ttf"))
-    drawing = HanziGlyphImageProcessor(styles=["song"], size=24, fonts={"song": [font]}, save_fonts=True)
+    image_processor = HanziGlyphImageProcessor(styles=["song"], size=24, fonts={"song": [font]}, save_fonts=True)
     tokenizer = make_tokenizer(draws=False)
-    tokenizer.image_processor = drawing
+    tokenizer.image_processor = image_processor
     tokenizer.save_pretrained(tmp_path / "root/sub")
     return tmp_path / "root", tokenizer
 
@@ -348,7 +348,7 @@ def test_the_image_processor_is_looked_for_where_the_tokenizer_was(checkpoint, m
     assert again.name_or_path == "root"
     assert b"hf_secret" not in pickle.dumps(again)
     assert same_tensors(again, tokenizer, BARS)
-    assert not again.undrawn
+    assert not again.unrendered
     for copied in (pickle.loads(pickle.dumps(again)), copy.deepcopy(again)):
         assert same_tensors(copied, tokenizer, BARS)
     again.save_pretrained(root.parent / "second")
@@ -366,7 +366,7 @@ def test_the_image_processor_of_a_revision_in_a_cache(checkpoint):
     again = AutoTokenizer.from_pretrained("someone/glyphs", **where)
     for found in (again, pickle.loads(pickle.dumps(again))):
         assert same_tensors(found, tokenizer, BARS)
-        assert not found.undrawn
+        assert not found.unrendered
 
 
 @pytest.mark.parametrize("loaded", [True, False])
@@ -375,10 +375,10 @@ def test_use_does_not_change_what_data_sets_hash(checkpoint, loaded):
     tokenizer = AutoTokenizer.from_pretrained(root, subfolder="sub") if loaded else make_tokenizer()
     before, size = Hasher.hash(tokenizer), len(pickle.dumps(tokenizer))
     assert size < 20_000
-    tokenizer([BARS, NOT_DRAWN], padding=True, truncation=True, max_length=4, return_tensors="pt")
-    DataCollatorWithPadding(tokenizer)([tokenizer(BARS), tokenizer(RARE + NOT_DRAWN)])
+    tokenizer([BARS, NOT_RENDERED], padding=True, truncation=True, max_length=4, return_tensors="pt")
+    DataCollatorWithPadding(tokenizer)([tokenizer(BARS), tokenizer(RARE + NOT_RENDERED)])
     assert tokenizer.image_processor is not None
-    assert tokenizer.undrawn
+    assert tokenizer.unrendered
     assert Hasher.hash(tokenizer) == before
     assert len(pickle.dumps(tokenizer)) < size + 500
     tokenizer.set_extra_characters(RARE)
@@ -433,7 +433,7 @@ def test_folder_with_only_a_vocabulary_file(tmp_path):
     [
         ("犇犇", r"'犇' \(U\+7287\) twice"),
         ("银", "the vocabulary has it"),
-        ("犇\u200b", "no picture"),
+        ("犇\u200b", "no glyph image"),
         ("\ud800", "no pic"),
     ],
 )
@@ -482,23 +482,25 @@ def test_wrong_ids_and_pictures_are_explained():
 
 def test_image_processors_that_cannot_draw():
     tokenizer = make_tokenizer()
-    with pytest.raises(TypeError, match=r"a str is no image processor of characters: it has no \['draw', 'can_draw'\]"):
+    with pytest.raises(
+        TypeError, match=r"a str is no image processor of characters: it has no \['render', 'can_render'\]"
+    ):
         tokenizer.image_processor = "song"
 
-    class Flat(NumberPictures):
-        def draw(self, tokens):
-            return super().draw(tokens)[:, 0]
+    class Flat(NumberGlyphs):
+        def render(self, tokens):
+            return super().render(tokens)[:, 0]
 
     with pytest.raises(ValueError, match=r"as uint8 \[1, 4, 4\], but must give uint8 \[1, fonts, height, width\]"):
         tokenizer.image_processor = Flat()
-    assert type(tokenizer.image_processor) is NumberPictures  # nothing changed
+    assert type(tokenizer.image_processor) is NumberGlyphs  # nothing changed
     tokenizer._set_glyph_values(48)
-    with pytest.raises(ValueError, match=r"pictures \[2, 4, 4\] of 32 values, but the tokenizer .* of 48"):
+    with pytest.raises(ValueError, match=r"glyph images \[2, 4, 4\] of 32 values, but the tokenizer .* of 48"):
         tokenizer(RARE, return_tensors="pt")
 
 
 def test_what_has_no_picture():
-    table = has_picture()
+    table = may_have_ink()
     assert not table[[0, 9, 10, 32, 0x200B, 0x3000, 0xD800, 0xFE0F, 0xFEFF]].any()
     assert table[[ord(character) for character in "a。〇龘𠀀が각\ue000é"]].all()
     spaces = [code for code in range(0x110000) if chr(code).isspace()]

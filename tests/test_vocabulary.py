@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hanziformers import ChineseBertTokenizer, GlyphCrmTokenizer
 from hanziformers.tokenization import vocabulary
-from hanziformers.tokenization.vocabulary import NO_PICTURE, build_vocabulary, count_characters, read_vocabulary
+from hanziformers.tokenization.vocabulary import NO_INK, build_vocabulary, count_characters, read_vocabulary
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 TOKENS = [*SPECIAL, *"银行长", "hello", "##s"]
@@ -91,7 +91,7 @@ corpora = st.lists(st.text(characters, max_size=8), max_size=8)
 
 @given(corpora, st.integers(1, 30))
 def test_counting_in_pieces_equals_counting_one_by_one(texts, chunk):
-    slow = Counter(c for c in "".join(texts) if not any(first <= ord(c) <= last for first, last in NO_PICTURE))
+    slow = Counter(c for c in "".join(texts) if not any(first <= ord(c) <= last for first, last in NO_INK))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vocabulary, "_CHUNK", chunk)
         counts = count_characters(iter(texts))

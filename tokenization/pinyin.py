@@ -27,7 +27,7 @@ from pypinyin.constants import PHRASES_DICT, PINYIN_DICT, RE_HANS
 from pypinyin.seg import mmseg, simpleseg
 from pypinyin.style import convert
 
-from .texts import CODE_POINTS, code_points
+from .alignment import CODE_POINTS, code_points
 
 SYMBOLS = "_12345abcdefghijklmnopqrstuvwxyz"
 PINYIN_LENGTH = 8

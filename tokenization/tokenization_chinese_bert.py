@@ -12,8 +12,8 @@ from tokenizers import Encoding, Regex, decoders
 from transformers import BatchEncoding, BertTokenizer
 from transformers.utils import logging
 
+from .alignment import JoinedTexts, check_batch, explain, is_batch, samples_of
 from .pinyin import PINYIN_LENGTH, pinyin_table
-from .texts import JoinedTexts, check_batch, explain, is_batch, samples_of
 from .vocabulary import read_vocabulary
 
 logger = logging.get_logger(__name__)

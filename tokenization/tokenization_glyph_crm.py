@@ -1,7 +1,7 @@
-"""The tokenizer of GlyphCRM: one token a character, and for every character a picture, also outside the vocabulary.
+"""The tokenizer of GlyphCRM: one token a character, and for every character a glyph image, also outside the vocabulary.
 
-Axes: B batch, L tokens, V label vocabulary, N >= V rows of the model's glyph bank, E pictures outside of the bank,
-F fonts, h and w of a picture.
+Axes: B batch, L tokens, V label vocabulary, N >= V rows of the model's glyph bank, E glyph images outside of the bank,
+F fonts, h and w of a glyph image.
 """
 
 import os
@@ -17,9 +17,9 @@ from transformers import BatchEncoding
 from transformers.tokenization_utils_tokenizers import TokenizersBackend
 from transformers.utils import logging
 
-from .glyph_pictures import GlyphPictures, flat_pictures
-from .texts import CODE_POINTS, JoinedTexts, Sample, check_batch, code_points, explain, is_batch, samples_of
-from .vocabulary import NO_PICTURE, has_picture, read_vocabulary
+from .alignment import CODE_POINTS, JoinedTexts, Sample, check_batch, code_points, explain, is_batch, samples_of
+from .rare_glyphs import RareGlyphs, flat_glyphs
+from .vocabulary import NO_INK, may_have_ink, read_vocabulary
 
 logger = logging.get_logger(__name__)
 
@@ -29,7 +29,7 @@ _WHERE = ("cache_dir", "local_files_only", "proxies", "revision", "subfolder", "
 _WAY_OUT = (
     "To add tokens: tokenizer.set_extra_characters(''), add them, processor.extend_bank(), and give a model of those "
     "sizes (vocab_size=len(tokenizer), glyph_vocab_size=tokenizer.glyph_vocab_size) its bank: "
-    "model.base_model.set_glyphs(processor.draw_bank())"
+    "model.base_model.set_glyphs(processor.render_bank())"
 )
 
 
@@ -37,23 +37,23 @@ class GlyphCrmTokenizer(TokenizersBackend):
     """Turns texts into `input_ids`, `attention_mask`, `token_type_ids`, `glyph_ids` and, in tensors, `extra_glyphs`.
 
     Every character (code point) is a token; case is kept. White space, control characters and characters that Unicode
-    wants ignored (zero-width ones, variation selectors and so on: `vocabulary.NO_PICTURE`) have no picture by right and
+    wants ignored (zero-width ones, variation selectors and so on: `vocabulary.NO_INK`) have no glyph image of its own and
     are no tokens; offsets count them. Pairs get the token types 0 and 1. Decoding writes no spaces.
 
     A character has two ids. `input_ids` are the closed vocabulary of labels, [UNK] outside of it. `glyph_ids` are open:
 
-    - In lists (no `return_tensors`; data sets): the row of the model's bank of pictures if the character has one, else
+    - In lists (no `return_tensors`; data sets): the row of the model's bank of glyph images if the character has one, else
       N + its code point. The bank holds the V tokens of the vocabulary in order of their ids, then `extra_characters`.
     - In tensors (`return_tensors`, also of `pad` and of the collators that call it): 0..N-1 as before, and N + i for
-      row i of the example's own `extra_glyphs` [B, E, F*h*w] uint8, the pictures of its characters outside the bank.
+      row i of the example's own `extra_glyphs` [B, E, F*h*w] uint8, the glyph images of its characters outside the bank.
       Shorter examples are filled up with zero rows (below: a pipeline with batches needs `padding_side` "right", the
       default); E may be 0. There are extra_glyphs as soon as `glyph_values` is known. Equal characters of an example
       share a row.
 
-    Those pictures are drawn by `image_processor`: set by GlyphCrmProcessor, or loaded when first needed from where the
+    Those glyph images are rendered by `image_processor`: set by HanziProcessor, or loaded when first needed from where the
     tokenizer was loaded from; it is saved beside the tokenizer. Pickles and copies carry one that was set, and look
-    again for one that was loaded (without the `token` that the tokenizer was loaded with). What cannot be drawn gets
-    the picture of [UNK], is counted in `undrawn` and warned about. Open ids depend on N: encode a data set again after
+    again for one that was loaded (without the `token` that the tokenizer was loaded with). What cannot be rendered gets
+    the glyph image of [UNK], is counted in `unrendered` and warned about. Open ids depend on N: encode a data set again after
     the bank has grown.
 
     While there are `extra_characters`, no token can be added: their rows, which a model knows, would all move.
@@ -61,7 +61,7 @@ class GlyphCrmTokenizer(TokenizersBackend):
     Args:
         vocab: path of vocab.txt, or token -> id; ids must be 0..V-1.
         extra_characters: characters of the bank's rows V..N-1.
-        glyph_values: F*h*w of one picture; setting `image_processor` sets it.
+        glyph_values: F*h*w of one glyph image; setting `image_processor` sets it.
         extra_characters_start: set when the tokenizer is saved: V. Another number of tokens is refused at loading.
         vocab_file: path of vocab.txt, where `vocab` is None.
         kwargs: as for transformers' tokenizers.
@@ -104,9 +104,9 @@ class GlyphCrmTokenizer(TokenizersBackend):
         if max(vocab.values()) >= len(vocab):
             raise ValueError(
                 f"the vocabulary has {len(vocab)} tokens, but ids up to {max(vocab.values())}; the ids are rows of the "
-                "model's bank of pictures and must be 0, 1, 2, ... without a gap (a file must not repeat a token)"
+                "model's bank of glyph images and must be 0, 1, 2, ... without a gap (a file must not repeat a token)"
             )
-        self._pictures = GlyphPictures()
+        self._images = RareGlyphs()
         self.extra_characters, self.glyph_values = "", None
         self._tokenizer = Tokenizer(WordPiece(vocab, unk_token=str(unk_token)))
         super().__init__(
@@ -121,7 +121,7 @@ class GlyphCrmTokenizer(TokenizersBackend):
             mask_token=mask_token,
             **kwargs,
         )
-        dropped = "".join(f"\\x{{{first:x}}}-\\x{{{last:x}}}" for first, last in NO_PICTURE)
+        dropped = "".join(f"\\x{{{first:x}}}-\\x{{{last:x}}}" for first, last in NO_INK)
         self._tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [pre_tokenizers.Split(Regex(f"[{dropped}]+"), "removed"), pre_tokenizers.FixedLength(length=1)]
         )
@@ -144,25 +144,25 @@ class GlyphCrmTokenizer(TokenizersBackend):
         place = str(pretrained_model_name_or_path)
         where = {name: kwargs[name] for name in _WHERE if kwargs.get(name) is not None}
         where["pretrained_model_name_or_path"] = os.path.abspath(place) if os.path.isdir(place) else place
-        tokenizer._pictures = GlyphPictures(source=where)
+        tokenizer._images = RareGlyphs(source=where)
         return tokenizer
 
     @property
     def image_processor(self) -> Any:
-        """Draws the characters outside of the bank; None if there is none (yet)."""
-        return self._pictures.image_processor
+        """Renders the characters outside of the bank; None if there is none (yet)."""
+        return self._images.image_processor
 
     @image_processor.setter
     def image_processor(self, image_processor: Any) -> None:
-        pictures = GlyphPictures(image_processor, self._pictures.source)
+        images = RareGlyphs(image_processor, self._images.source)
         if image_processor is not None:
-            self._set_glyph_values(flat_pictures(image_processor, [self.unk_token]).shape[1])
-        self._pictures = pictures
+            self._set_glyph_values(flat_glyphs(image_processor, [self.unk_token]).shape[1])
+        self._images = images
 
     @property
-    def undrawn(self) -> Counter[str]:
-        """How many places of tensors got the picture of [UNK], by character; a data loader's workers count alone."""
-        return self._pictures.undrawn
+    def unrendered(self) -> Counter[str]:
+        """How many places of tensors got the glyph image of [UNK], by character; a data loader's workers count alone."""
+        return self._images.unrendered
 
     @property
     def glyph_vocab_size(self) -> int:
@@ -175,7 +175,7 @@ class GlyphCrmTokenizer(TokenizersBackend):
         return len(self) if self.extra_characters else None
 
     def bank_tokens(self) -> list[str]:
-        """The N tokens whose pictures the bank holds, in the order of its rows."""
+        """The N tokens whose glyph images the bank holds, in the order of its rows."""
         return self.convert_ids_to_tokens(list(range(len(self)))) + list(self.extra_characters)
 
     def add_special_tokens(self, special_tokens_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> int:
@@ -219,7 +219,7 @@ class GlyphCrmTokenizer(TokenizersBackend):
 
         Raises:
             TypeError: `characters` is not a string.
-            ValueError: a character stands twice, is in the vocabulary, or has no picture by right.
+            ValueError: a character stands twice, is in the vocabulary, or has no glyph image of its own.
         """
         if not isinstance(characters, str):
             raise TypeError(f"extra_characters must be one str, got {type(characters).__name__}: ''.join(...) a list")
@@ -227,7 +227,7 @@ class GlyphCrmTokenizer(TokenizersBackend):
         for wrong, what in (
             (next((c for c, n in Counter(characters).items() if n > 1), None), "twice"),
             (next((c for c in characters if c in vocab), None), "though the vocabulary has it"),
-            (next(map(chr, codes[~has_picture()[codes]].tolist()), None), "though it can have no picture"),
+            (next(map(chr, codes[~may_have_ink()[codes]].tolist()), None), "though it can have no glyph image"),
         ):
             if wrong is not None:
                 raise ValueError(
@@ -239,7 +239,7 @@ class GlyphCrmTokenizer(TokenizersBackend):
     def _set_glyph_values(self, values: int | None) -> None:
         if values is not None and (not isinstance(values, int) or isinstance(values, bool) or values < 1):
             raise ValueError(
-                f"glyph_values={values!r} must be None or the number of values of one picture, fonts * h * w"
+                f"glyph_values={values!r} must be None or the number of values of one glyph image, fonts * h * w"
             )
         self.glyph_values = values
         names = [name for name in self.model_input_names if name != "extra_glyphs"]
@@ -256,7 +256,7 @@ class GlyphCrmTokenizer(TokenizersBackend):
         return_tensors: str | None = None,
         **kwargs: Any,
     ) -> BatchEncoding:
-        """Every way of encoding text (calls, processors, pipelines) ends here: adds the ids of the pictures."""
+        """Every way of encoding text (calls, processors, pipelines) ends here: adds the ids of the glyph images."""
         check_batch(text, is_split_into_words)
         try:
             output = super()._encode_plus(
@@ -307,17 +307,17 @@ class GlyphCrmTokenizer(TokenizersBackend):
 
         Args:
             rows: int64 [L] each, the glyph ids of the examples.
-            given: the pictures [E, F*h*w] of an example whose ids are rows already; None: its ids are open.
+            given: the glyph images [E, F*h*w] of an example whose ids are rows already; None: its ids are open.
 
         Returns:
-            The ids, and the extra_glyphs uint8 [B, E, F*h*w]; None if nobody knows how large a picture is.
+            The ids, and the extra_glyphs uint8 [B, E, F*h*w]; None if nobody knows how large a glyph image is.
         """
         bank, values = self.glyph_vocab_size, self.glyph_values
         owner = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
         ids = np.concatenate(rows)
-        is_open = (ids >= bank) & np.array([pictures is None for pictures in given])[owner]
+        is_open = (ids >= bank) & np.array([images is None for images in given])[owner]
         codes = ids[is_open] - bank
-        wrong = codes[~has_picture()[codes.clip(max=CODE_POINTS - 1)] | (codes >= CODE_POINTS)]
+        wrong = codes[~may_have_ink()[codes.clip(max=CODE_POINTS - 1)] | (codes >= CODE_POINTS)]
         if len(wrong):
             raise ValueError(
                 f"the glyph id {wrong[0] + bank} stands for no character: in lists, glyph_ids are 0..{bank - 1} or "
@@ -327,38 +327,38 @@ class GlyphCrmTokenizer(TokenizersBackend):
         of, codes = np.divmod(pairs, CODE_POINTS)  # distinct characters by example: [P] each
         different, character = np.unique(codes, return_inverse=True)
         numbers = np.bincount(character, numbers, len(different)).astype(int).tolist()
-        drawn, pictures = self._draw([chr(code) for code in different.tolist()], numbers)
-        row = np.cumsum(drawn) - 1  # of each different character in `pictures`
-        drawn, row = drawn[character], row[character]
-        place = np.cumsum(drawn) - 1
-        place -= np.searchsorted(of[drawn], of)  # among the drawn ones of its own example
-        ids[is_open] = np.where(drawn, bank + place, self.unk_token_id)[index]
+        rendered, images = self._draw([chr(code) for code in different.tolist()], numbers)
+        row = np.cumsum(rendered) - 1  # of each different character in `glyph images`
+        rendered, row = rendered[character], row[character]
+        place = np.cumsum(rendered) - 1
+        place -= np.searchsorted(of[rendered], of)  # among the rendered ones of its own example
+        ids[is_open] = np.where(rendered, bank + place, self.unk_token_id)[index]
         rows = np.split(ids, np.cumsum([len(row) for row in rows])[:-1])
-        extras = [_checked(pictures, values) for pictures in given]
+        extras = [_checked(images, values) for images in given]
         values = values or next((extra.shape[1] for extra in extras if extra is not None), None)
         if values is None:
             return rows, None
-        most = max([len(extra) for extra in extras if extra is not None] + [int(place[drawn].max(initial=-1)) + 1])
+        most = max([len(extra) for extra in extras if extra is not None] + [int(place[rendered].max(initial=-1)) + 1])
         filled = np.zeros((len(rows), most, values), np.uint8)
-        filled[of[drawn], place[drawn]] = pictures[row[drawn]]
+        filled[of[rendered], place[rendered]] = images[row[rendered]]
         for target, extra in zip(filled, extras, strict=True):
             if extra is not None:
                 target[: len(extra)] = extra
         return rows, filled
 
     def _draw(self, characters: list[str], numbers: list[int]) -> tuple[np.ndarray, np.ndarray]:
-        """See `GlyphPictures.draw`; finds the image processor when the first character needs it."""
+        """See `RareGlyphs.render`; finds the image processor when the first character needs it."""
         if characters:
             self._find_image_processor()
-        return self._pictures.draw(characters, numbers, self.glyph_values or 0)
+        return self._images.render(characters, numbers, self.glyph_values or 0)
 
     def _find_image_processor(self) -> None:
-        """Loads the image processor from where the tokenizer was loaded from, if its pictures are those of a model."""
+        """Loads the image processor from where the tokenizer was loaded from, if its glyph images are those of a model."""
         if self.glyph_values is not None:
-            self._pictures.find()
+            self._images.find()
 
     def _save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> tuple[str, ...]:
-        """Saves the image processor too: what a Trainer saves with its tokenizer alone still draws every character."""
+        """Saves the image processor too: what a Trainer saves with its tokenizer alone still renders every character."""
         files = super()._save_pretrained(save_directory, *args, **kwargs)
         if self.saves_image_processor:
             self._find_image_processor()
@@ -379,11 +379,11 @@ class GlyphCrmTokenizer(TokenizersBackend):
     ) -> BatchEncoding:
         """Pads as transformers does; in tensors, open glyph ids become rows of extra_glyphs.
 
-        Examples that have extra_glyphs (because they come from tensors) keep their ids; the pictures are padded along
+        Examples that have extra_glyphs (because they come from tensors) keep their ids; the glyph images are padded along
         E. Both kinds may stand in one batch.
 
         Raises:
-            ValueError: a glyph id that stands for no character, or pictures of another size.
+            ValueError: a glyph id that stands for no character, or glyph images of another size.
         """
         given = None
         if isinstance(encoded_inputs, (list, tuple)) and encoded_inputs and isinstance(encoded_inputs[0], Mapping):
@@ -409,7 +409,7 @@ class GlyphCrmTokenizer(TokenizersBackend):
             return output
         batched = np.ndim(glyph_ids[0]) > 0
         given = [given] if not batched else given if given is not None else [None] * len(glyph_ids)
-        if in_lists and all(pictures is None for pictures in given):
+        if in_lists and all(images is None for images in given):
             return output
         rows = [np.array(row, np.int64) for row in (glyph_ids if batched else [glyph_ids])]
         rows, extra = self._resolve(rows, list(given))
@@ -445,11 +445,11 @@ def _open_places(characters: str) -> np.ndarray:
     return places
 
 
-def _checked(pictures: Any, values: int | None) -> np.ndarray | None:
-    """The pictures that an example came with, uint8 [E, F*h*w]."""
-    if pictures is None:
+def _checked(images: Any, values: int | None) -> np.ndarray | None:
+    """The glyph images that an example came with, uint8 [E, F*h*w]."""
+    if images is None:
         return None
-    array = np.asarray(pictures)
+    array = np.asarray(images)
     if array.size == 0:
         return np.zeros((0, values or array.shape[-1]), np.uint8)
     if array.ndim != 2 or array.dtype.kind not in "iu" or (values is not None and array.shape[1] != values):

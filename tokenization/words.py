@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import rjieba
 
-from .texts import code_points
+from .alignment import code_points
 
 
 def word_numbers(text: str) -> np.ndarray:

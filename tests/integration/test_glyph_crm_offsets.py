@@ -5,7 +5,7 @@ The pipeline, the tokenizer and the model are the real ones; only the model's an
 
 import pytest
 import torch
-from glyph_tools import SPECIAL, NumberPictures
+from glyph_tools import SPECIAL, NumberGlyphs
 from test_pipeline_offsets import CITIES, GROUPING, LABELS, NASTY, STRATEGIES, expected_spans, spans
 from transformers import pipeline
 
@@ -15,16 +15,16 @@ VOCABULARY = {token: row for row, token in enumerate([*SPECIAL, *"北京上海�
 RARE = "𠀀𰻝各あ"
 
 
-class Squares(NumberPictures):
-    """Bits of a checksum in a picture of 24 x 24."""
+class Squares(NumberGlyphs):
+    """Bits of a checksum in a glyph image of 24 x 24."""
 
-    def draw(self, tokens):
-        small = super().draw(tokens).reshape(-1, 1, 4, 8)
+    def render(self, tokens):
+        small = super().render(tokens).reshape(-1, 1, 4, 8)
         return small.repeat(6, axis=2).repeat(3, axis=3)
 
 
 def build(**options):
-    """A pipeline whose model calls the characters of two cities LOC, after it has looked at all the pictures."""
+    """A pipeline whose model calls the characters of two cities LOC, after it has looked at all the glyph images."""
     tokenizer = GlyphCrmTokenizer(VOCABULARY, **options)
     tokenizer.image_processor = Squares()
     config = GlyphCrmConfig(
@@ -52,7 +52,7 @@ def build(**options):
 
     sizes = set()
     model = GlyphCrmForTokenClassification(config).eval()
-    model.base_model.set_glyphs(torch.from_numpy(Squares().draw(tokenizer.bank_tokens())))
+    model.base_model.set_glyphs(torch.from_numpy(Squares().render(tokenizer.bank_tokens())))
     model.register_forward_hook(answer, with_kwargs=True)
     return pipeline("token-classification", model=model, tokenizer=tokenizer, device="cpu"), sizes
 

@@ -1,4 +1,4 @@
-"""GlyphCRM folders carry code and fonts: who has only transformers gets the same pictures, outputs and offsets."""
+"""GlyphCRM folders carry code and fonts: who has only transformers gets the same glyph images, outputs and offsets."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from remote_tools import run_without_package
 from transformers import DataCollatorForTokenClassification, Trainer, TrainingArguments, pipeline
 
 import hanziformers
-from hanziformers import GlyphCrmProcessor, GlyphCrmTokenizer, HanziGlyphImageProcessor
+from hanziformers import GlyphCrmTokenizer, HanziGlyphImageProcessor, HanziProcessor
 
 MODEL_CODE = {
     "configuration_glyph_crm.py",
@@ -26,7 +26,7 @@ MODEL_CODE = {
 PROCESSOR_CODE = {
     "processing_glyph_crm.py",
     "image_processing_glyph.py",
-    "font_passport.py",
+    "font_manifest.py",
     "font_source.py",
     "fonts.py",
     "glyph_cache.py",
@@ -85,8 +85,8 @@ for number, (auto, folder) in enumerate(task["heads"].items()):
     assert type(model.config).__name__ == type(config).__name__ == "GlyphCrmConfig"
     found[f"{auto}.name"] = type(model).__name__
     if number == 0:
-        found["bank"] = torch.from_numpy(processor.draw_bank())
-        found["drawn"] = torch.from_numpy(image_processor.draw(list(task["rare"])))
+        found["bank"] = torch.from_numpy(processor.render_bank())
+        found["rendered"] = torch.from_numpy(image_processor.render(list(task["rare"])))
     for name, one in (("tokenizer", tokenizer), ("processor", processor)):
         inputs = one(task["texts"], padding=True, return_tensors="pt")
         found |= {f"{auto}.{name}.{key}": value for key, value in inputs.items()}
@@ -106,8 +106,10 @@ torch.save(found, f"{target}/found.pt")
 
 def make_processor(font):
     characters = dict.fromkeys([*SPECIAL, *"银行长很忙，今天气好。重庆"])
-    drawing = HanziGlyphImageProcessor(styles=["song"], size=24, fonts={"song": [str(font)]}, save_fonts=True)
-    return GlyphCrmProcessor(drawing, GlyphCrmTokenizer({token: row for row, token in enumerate(characters)}, "龘"))
+    image_processor = HanziGlyphImageProcessor(styles=["song"], size=24, fonts={"song": [str(font)]}, save_fonts=True)
+    return HanziProcessor(
+        image_processor, GlyphCrmTokenizer({token: row for row, token in enumerate(characters)}, "龘")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +132,8 @@ def saved(tmp_path_factory):
     model = models["AutoModelForTokenClassification"]
     Trainer(model, arguments, train_dataset=data, processing_class=processor, data_collator=collator).train()
     shutil.move(folder / "run" / "checkpoint-1", folder / "Trainer")
-    wanted = {"bank": torch.from_numpy(processor.draw_bank())}
-    wanted["drawn"] = torch.from_numpy(processor.image_processor.draw(list(RARE)))
+    wanted = {"bank": torch.from_numpy(processor.render_bank())}
+    wanted["rendered"] = torch.from_numpy(processor.image_processor.render(list(RARE)))
     inputs = processor(TEXTS, padding=True, return_tensors="pt")
     for auto, name in HEADS.items():
         wanted[f"{auto}.name"] = name
@@ -152,7 +154,7 @@ def run_remote(source, target, cache):
     (source / "task.json").write_text(json.dumps(task), encoding="utf-8")
     target.mkdir()
     log = run_without_package(REMOTE, source, target, folder=cache)
-    assert "have no picture" not in log
+    assert "have no glyph image" not in log
     return torch.load(target / "found.pt")
 
 
@@ -183,7 +185,7 @@ def test_saved_folders_hold_their_code_and_fonts(saved, auto):
     assert maps[head] == f"modeling_glyph_crm.{HEADS[head]}"
     assert maps["AutoConfig"] == "configuration_glyph_crm.GlyphCrmConfig"
     processor = json.loads((folder / "processor_config.json").read_text())
-    assert processor["auto_map"]["AutoProcessor"] == "processing_glyph_crm.GlyphCrmProcessor"
+    assert processor["auto_map"]["AutoProcessor"] == "processing_glyph_crm.HanziProcessor"
     assert str(saved[0]) not in (folder / "processor_config.json").read_text()  # no path of this machine
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForSequenceClassification, BertForSequenceClassification, pipeline
 
 import hanziformers  # noqa: F401
-from hanziformers.processors.classification_data import read_classification
+from hanziformers.training.classification_data import read_classification
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPT = REPOSITORY / "run_scripts" / "run_classification.py"
@@ -40,7 +40,7 @@ def write_csv(path, names, rows):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Texts whose label a character tells; pairs where one of the second text does; texts with several labels."""
+    """Texts whose label a character tells; pairs where one of the text pair does; texts with several labels."""
     folder, rng = tmp_path_factory.mktemp("classification"), random.Random(0)
     for split, size in SIZES.items():
         single = [(label, sentence(rng, WORDS[label])) for label in rng.choices(list(WORDS), (2, 1), k=size)]
@@ -164,7 +164,7 @@ def test_models_of_this_package_train_the_same_way(data, main, tmp_path, model_t
     coverage = json.loads((tmp_path / "out" / "coverage.json").read_text(encoding="utf-8"))
     assert coverage["test"]["unknown_tokens"] == 2
     rows = read_lines(tmp_path / "out" / "predictions.jsonl")
-    if model_type == "glyph_crm":  # sees both by their pictures
+    if model_type == "glyph_crm":  # sees both by their glyph images
         assert rows[0]["scores"] != rows[1]["scores"]
     classify = pipeline("text-classification", model=str(tmp_path / "out"), top_k=None)
     for row, found in zip(rows, classify([row["text"] for row in rows], batch_size=2), strict=True):
@@ -185,7 +185,7 @@ def test_a_long_text_fills_positions_that_are_no_multiple_of_8(data, main, tmp_p
 
 def test_pairs(data, main, tmp_path):
     results = main(options(data, tmp_path / "pairs", files="pairs_{}.tsv", epochs=6))
-    assert results["test"]["accuracy"] > 0.9  # only the second text tells
+    assert results["test"]["accuracy"] > 0.9  # only the text pair tells
     row = read_lines(tmp_path / "pairs" / "predictions.jsonl")[0]
     classify = pipeline("text-classification", model=str(tmp_path / "pairs"), top_k=None)
     found = classify({"text": row["text"], "text_pair": row["text_pair"]})

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForTokenClassification, AutoProcessor, BertForTokenClassification, pipeline
 
 import hanziformers  # noqa: F401
-from hanziformers.processors.ner_data import read_ner
+from hanziformers.training.ner_data import read_ner
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPT = REPOSITORY / "run_scripts" / "run_ner.py"
@@ -160,15 +160,15 @@ def test_bert_trains_the_same_way(data, main, tmp_path):
 
 
 def test_glyph_crm_trains_the_same_way(data, main, tmp_path):
-    """And reloads: the pipeline over the folder says what the program predicted, at the same places."""
+    """And reloads: the pipeline over the folder says what the script predicted, at the same places."""
     folder = tmp_path / "glyphs"
     more = ["--vocabulary_bank", "True", "--num_train_epochs", "1"]
     main([*options(data, folder, model_type="glyph_crm"), *more])
     model = AutoModelForTokenClassification.from_pretrained(folder)
     assert type(model).__name__ == "GlyphCrmForTokenClassification"
     processor = AutoProcessor.from_pretrained(folder)
-    pictures = torch.from_numpy(processor.draw_bank())
-    assert torch.equal(model.base_model.get_input_embeddings().pictures, pictures)
+    images = torch.from_numpy(processor.render_bank())
+    assert torch.equal(model.base_model.get_input_embeddings().glyphs, images)
     rows = [json.loads(line) for line in (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
     ner = pipeline("token-classification", model=str(folder), aggregation_strategy="simple", ignore_labels=[])
     for row, entities in zip(rows[:8], ner([row["text"] for row in rows[:8]], batch_size=4), strict=True):

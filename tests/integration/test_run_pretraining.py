@@ -110,7 +110,7 @@ def test_what_it_leaves(trained):
     assert Image.open(folder / "loss.png").size[0] > 500
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "--learning_rate 0.003" in card
-    assert "| song | Hanziformers Song |" in card  # the passport of the fonts
+    assert "| song | Hanziformers Song |" in card  # the font manifest of the fonts
     assert f"{metrics['eval_mlm_loss']:.4f}" in card
     assert "$" not in card
     assert len(list(folder.glob("checkpoint-*"))) == 2
@@ -120,9 +120,9 @@ def test_reloads(trained):
     folder, _ = trained
     processor, model = AutoProcessor.from_pretrained(folder), AutoModelForPreTraining.from_pretrained(folder)
     assert type(model).__name__ == "GlyphCrmForPreTraining"
-    pictures = model.base_model.get_input_embeddings().pictures
-    assert np.array_equal(pictures.numpy(), processor.draw_bank())
-    assert pictures[5:].flatten(1).any(1).all()
+    images = model.base_model.get_input_embeddings().glyphs
+    assert np.array_equal(images.numpy(), processor.render_bank())
+    assert images[5:].flatten(1).any(1).all()
     output = model(**processor(["天地", "玄黄黄"], padding=True, return_tensors="pt"))
     assert output.prediction_logits.shape == (2, 5, len(CHARACTERS) + 6)
 
@@ -208,8 +208,8 @@ def test_the_validation_examples_do_not_depend_on_the_seed(trained, data, progra
     for seed, number in ((3, 20), (4, 20), (4, 10_000)):
         args, training = program.parse(options(data, tmp_path, model_type="bert", seed=seed))
         args.vocab_file, args.tokenizer_type = str(trained[0] / "vocab.txt"), args.recipe
-        _, processing, _ = program.load_model(args, AutoModelForPreTraining)
-        encode, make, _ = program.example_makers(args, processing, training.seed)
+        _, processing_class, _ = program.load_model(args, AutoModelForPreTraining)
+        encode, make, _ = program.example_makers(args, processing_class, training.seed)
         held_out = program.load_texts(args, "validation")
         seen.append(program.validation_examples(held_out, encode, make, number))
     assert seen[0] == seen[1] == seen[2][:20]
@@ -223,8 +223,8 @@ def test_the_baseline_sees_the_same_examples_and_masks(trained, data, program, t
         args, training = program.parse(options(data, tmp_path / model_type, model_type=model_type))
         args.vocab_file = str(trained[0] / "vocab.txt")
         args.tokenizer_type = args.recipe
-        _, processing, _ = program.load_model(args, AutoModelForPreTraining)
-        encode, make, collator = program.example_makers(args, processing, training.seed)
+        _, processing_class, _ = program.load_model(args, AutoModelForPreTraining)
+        encode, make, collator = program.example_makers(args, processing_class, training.seed)
         documents = program.load_texts(args, "train")
         stream = iter(program.PretrainingStream(documents, encode, make, seed=training.seed))
         seen[model_type] = [collator([next(stream) for _ in range(4)]) for _ in range(5)]

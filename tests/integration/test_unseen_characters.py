@@ -1,4 +1,4 @@
-"""Characters outside the vocabulary tell the answer: GlyphCRM learns it from their pictures, where BERT sees [UNK]."""
+"""Characters outside the vocabulary tell the answer: GlyphCRM learns it from their glyph images, where BERT sees [UNK]."""
 
 import json
 import random
@@ -14,9 +14,9 @@ from transformers import AutoProcessor, pipeline
 from hanziformers import (
     GlyphCrmConfig,
     GlyphCrmModel,
-    GlyphCrmProcessor,
     GlyphCrmTokenizer,
     HanziGlyphImageProcessor,
+    HanziProcessor,
 )
 from hanziformers.modeling.character_bank import CharacterBank
 
@@ -40,7 +40,7 @@ def programs():
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """Data for both programs, and an untrained GlyphCRM with a font of rare characters."""
+    """Data for both scripts, and an untrained GlyphCRM with a font of rare characters."""
     folder, rng = tmp_path_factory.mktemp("unseen"), random.Random(0)
     for split, size in SIZES.items():
         rows = []
@@ -58,8 +58,8 @@ def place(tmp_path_factory):
     tokens = [*SPECIAL, *KNOWN]
     (folder / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
     font = str(rare_font(folder / "rare.ttf"))
-    drawing = HanziGlyphImageProcessor(styles=["song"], size=24, fonts={"song": [font]})
-    processor = GlyphCrmProcessor(drawing, GlyphCrmTokenizer(str(folder / "vocab.txt")))
+    image_processor = HanziGlyphImageProcessor(styles=["song"], size=24, fonts={"song": [font]})
+    processor = HanziProcessor(image_processor, GlyphCrmTokenizer(str(folder / "vocab.txt")))
     config = GlyphCrmConfig(
         vocab_size=len(tokens),
         glyph_size=24,
@@ -73,7 +73,7 @@ def place(tmp_path_factory):
     )
     torch.manual_seed(0)
     model = GlyphCrmModel(config)
-    model.set_glyphs(processor.draw_bank())
+    model.set_glyphs(processor.render_bank())
     model.save_pretrained(folder / "start")
     processor.save_pretrained(folder / "start")
     return folder
@@ -88,13 +88,13 @@ def options(program, place, output, *more):
 
 
 def watch(monkeypatch):
-    """Keeps the pictures that reach the encoder, of training and of evaluation."""
+    """Keeps the glyph images that reach the encoder, of training and of evaluation."""
     seen, forward = {True: set(), False: set()}, CharacterBank.forward
 
     def keep(self, ids, extra_glyphs=None):
-        asked = (ids >= len(self.pictures)).nonzero(as_tuple=True)
-        rows = ids[asked] - len(self.pictures)
-        seen[self.training] |= {picture.numpy().tobytes() for picture in extra_glyphs[asked[0], rows]}
+        asked = (ids >= len(self.glyphs)).nonzero(as_tuple=True)
+        rows = ids[asked] - len(self.glyphs)
+        seen[self.training] |= {image.numpy().tobytes() for image in extra_glyphs[asked[0], rows]}
         return forward(self, ids, extra_glyphs)
 
     monkeypatch.setattr(CharacterBank, "forward", keep)
@@ -107,11 +107,11 @@ def test_every_unseen_character_reaches_the_encoder(programs, place, tmp_path, m
     seen = watch(monkeypatch)
     model = ["--model_name_or_path", place / "start", "--dataloader_num_workers", workers]
     programs[program](options(program, place, tmp_path / "out", *model, "--num_train_epochs", 1))
-    drawn = AutoProcessor.from_pretrained(tmp_path / "out").image_processor.draw(list(UNSEEN))
-    pictures = {picture.tobytes() for picture in drawn}
-    assert len(pictures) == len(UNSEEN)
-    assert seen[True] == pictures  # each as its own picture, and nothing else
-    assert seen[False] == pictures
+    rendered = AutoProcessor.from_pretrained(tmp_path / "out").image_processor.render(list(UNSEEN))
+    images = {image.tobytes() for image in rendered}
+    assert len(images) == len(UNSEEN)
+    assert seen[True] == images  # each as its own glyph image, and nothing else
+    assert seen[False] == images
 
 
 def test_glyph_crm_learns_from_pictures_what_bert_cannot(programs, place, tmp_path):
@@ -125,5 +125,5 @@ def test_glyph_crm_learns_from_pictures_what_bert_cannot(programs, place, tmp_pa
     assert all((entity["start"], entity["end"]) == (2, 3) for entity in found)
     sizes = "hidden_size=32,num_hidden_layers=1,num_attention_heads=2,intermediate_size=48,max_position_embeddings=32"
     model = ["--model_type", "bert", "--tokenizer_type", "glyph_crm", "--vocab_file", place / "vocab.txt"]
-    model += ["--config_overrides", sizes]  # the same tokenizer without pictures: one [UNK] for all
+    model += ["--config_overrides", sizes]  # the same tokenizer without glyph images: one [UNK] for all
     assert programs["run_ner"](options("run_ner", place, tmp_path / "bert", *model, *epochs))["test"]["f1"] < 0.65

@@ -26,10 +26,10 @@ config = AutoConfig.for_model("chinese_bert", vocab_size=8, hidden_size=16, num_
 from hanziformers.processors.font_source import shipped_folder
 assert str(shipped_folder()).startswith(r"{folder}"), shipped_folder()
 for style in ("song", "kai", "seal", "bronze"):
-    drawing = hanziformers.HanziGlyphImageProcessor(styles=[style], size=24, substitute=False)
-    pictures = drawing.draw(["人", "山"])
-    assert pictures.any((1, 2, 3)).all() and (pictures[0] != pictures[1]).any(), style
-    assert r"{folder}" in drawing._chains[0].sources()[0][1].name
+    rendering = hanziformers.HanziGlyphImageProcessor(styles=[style], size=24, substitute=False)
+    glyph images = rendering.render(["人", "山"])
+    assert glyph images.any((1, 2, 3)).all() and (glyph images[0] != glyph images[1]).any(), style
+    assert r"{folder}" in rendering._chains[0].sources()[0][1].name
 print(tuple(AutoModel.from_config(config)(**tokenizer("银行行长", return_tensors="pt")).last_hidden_state.shape))
 """
 

@@ -1,4 +1,4 @@
-"""Passports say which font drew what, and what stood in; the report says what fonts a machine has."""
+"""font manifests say which font drew what, and what stood in; the report says what fonts a machine has."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,27 +9,27 @@ from typing import Any
 import numpy as np
 from transformers.utils import logging
 
-from .fonts import NOWHERE, STYLES, SUBSTITUTES, Style
+from .fonts import FALLBACK_STYLES, NOWHERE, STYLES, Style
 
 logger = logging.get_logger(__name__)
 
-_NAMED = 20  # of the characters that are not drawn, so many are named
+_NAMED = 20  # of the characters that are not rendered, so many are named
 
 
-def make_passport(tokens: Sequence[str], places: np.ndarray, styles: Sequence[Style]) -> dict[str, Any]:
-    """The passport of drawn tokens, as plain values for JSON.
+def make_font_manifest(tokens: Sequence[str], places: np.ndarray, styles: Sequence[Style]) -> dict[str, Any]:
+    """The font manifest of rendered tokens, as plain values for JSON.
 
     Args:
         tokens: n tokens.
-        places: [n, F] int16, where each comes from: a number of `Style.places`; below 0: not drawn (NOWHERE), blank by
+        places: [n, F] int16, where each comes from: a number of `Style.places`; below 0: not rendered (NOWHERE), blank by
             right, or a word, which are not counted.
         styles: the F styles.
 
     Returns:
         {"tokens": n, "styles": [for each style {"style", "sources": [for each source that drew something {"style" (it
-        may stand in), "family", "version", "licence", "sha256", "file", "where", "characters", "twins"}], "twins",
-        "stand_ins": {style: characters}, "not_drawn", "not_drawn_first", "unused": names of the user's files that drew
-        nothing}]}. `twins` are characters drawn as their simplified or traditional form. No folder of this machine
+        may stand in), "family", "version", "licence", "sha256", "file", "where", "characters", "variants"}], "variants",
+        "fallbacks": {style: characters}, "not_rendered", "not_rendered_first", "unused": names of the user's files that drew
+        nothing}]}. `variants` are characters rendered as their simplified or traditional form. No folder of this machine
         is named.
     """
     entries = []
@@ -41,20 +41,20 @@ def make_passport(tokens: Sequence[str], places: np.ndarray, styles: Sequence[St
             if not counts[number]:
                 continue
             entry = sources.setdefault(id(way.source), _source_entry(way.style, way.source))
-            entry["twins" if way.twin else "characters"] += counts[number]
-        stand_ins = Counter()
+            entry["variants" if way.variant else "characters"] += counts[number]
+        fallbacks = Counter()
         for entry in sources.values():
             if entry["style"] != style.name:
-                stand_ins[entry["style"]] += entry["characters"] + entry["twins"]
+                fallbacks[entry["style"]] += entry["characters"] + entry["variants"]
         lacking = [tokens[row] for row in np.flatnonzero(places[:, column] == NOWHERE)]
         entries.append(
             {
                 "style": style.name,
                 "sources": list(sources.values()),
-                "twins": sum(entry["twins"] for entry in sources.values()),
-                "stand_ins": dict(stand_ins),
-                "not_drawn": len(lacking),
-                "not_drawn_first": lacking[:_NAMED],
+                "variants": sum(entry["variants"] for entry in sources.values()),
+                "fallbacks": dict(fallbacks),
+                "not_rendered": len(lacking),
+                "not_rendered_first": lacking[:_NAMED],
                 "unused": [
                     source.path.name
                     for _, source in style.sources()
@@ -76,45 +76,45 @@ def _source_entry(style: str, source: Any) -> dict[str, Any]:
         "file": source.path.name,
         "where": source.where,
         "characters": 0,
-        "twins": 0,
+        "variants": 0,
     }
 
 
-def warn_of_substitutes(passport: dict[str, Any]) -> None:
-    """Logs, once, what was not drawn as asked."""
-    for entry in passport["styles"]:
-        notes = [f"{count} in the style {style!r}, which stands in" for style, count in entry["stand_ins"].items()]
-        if entry["twins"]:
-            notes.append(f"{entry['twins']} as their simplified or traditional twin")
-        if entry["not_drawn"]:
-            notes.append(f"{entry['not_drawn']} not at all, among them {' '.join(entry['not_drawn_first'])}")
+def warn_of_fallbacks(manifest: dict[str, Any]) -> None:
+    """Logs, once, what was not rendered as asked."""
+    for entry in manifest["styles"]:
+        notes = [f"{count} in the style {style!r}, which stands in" for style, count in entry["fallbacks"].items()]
+        if entry["variants"]:
+            notes.append(f"{entry['variants']} as their simplified or traditional variant")
+        if entry["not_rendered"]:
+            notes.append(f"{entry['not_rendered']} not at all, among them {' '.join(entry['not_rendered_first'])}")
         notes += [f"none by {path}, which has none of them" for path in entry["unused"]]
         if notes:
             logger.warning_once(
-                f"style {entry['style']!r}: of {passport['tokens']} tokens, {'; '.join(notes)}. The font_passport says "
+                f"style {entry['style']!r}: of {manifest['tokens']} tokens, {'; '.join(notes)}. The font_manifest says "
                 f"more; for a better font: fonts={{{entry['style']!r}: ['path of a font']}}"
             )
 
 
-def passport_markdown(passport: dict[str, Any]) -> str:
-    """The passport as Markdown, for a model card."""
+def font_manifest_markdown(manifest: dict[str, Any]) -> str:
+    """The font manifest as Markdown, for a model card."""
     lines = [
-        "| style | drawn by | version | licence | where | characters | as twins | sha256 |",
+        "| style | rendered by | version | licence | where | characters | as variants | sha256 |",
         "|---|---|---|---|---|---|---|---|",
     ]
     notes = []
-    for entry in passport["styles"]:
+    for entry in manifest["styles"]:
         for source in entry["sources"]:
             family = source["family"] or source["file"]
             if source["style"] != entry["style"]:
                 family += f" (stands in: {source['style']})"
             cells = [entry["style"], family, source["version"], source["licence"] or "not stated", source["where"]]
-            cells += [str(source["characters"]), str(source["twins"]), f"`{source['sha256'][:16]}`"]
+            cells += [str(source["characters"]), str(source["variants"]), f"`{source['sha256'][:16]}`"]
             lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
-        if entry["not_drawn"]:
-            first = " ".join(entry["not_drawn_first"])
-            notes.append(f"Style {entry['style']}: {entry['not_drawn']} tokens are not drawn, among them {first}")
-    return "\n".join([f"Fonts of {passport['tokens']} tokens:", "", *lines, *(["", *notes] if notes else [])])
+        if entry["not_rendered"]:
+            first = " ".join(entry["not_rendered_first"])
+            notes.append(f"Style {entry['style']}: {entry['not_rendered']} tokens are not rendered, among them {first}")
+    return "\n".join([f"Fonts of {manifest['tokens']} tokens:", "", *lines, *(["", *notes] if notes else [])])
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,8 @@ class FontRow:
         family, version, licence: as its own records name them.
         where: "path", "checkpoint", "shipped" or "system".
         path: where it lies.
-        gb2312, big5, uro: how many of the 6,763, 13,053 and 20,992 characters it draws (by ink).
-        stands_in: the style that draws what is missing.
+        gb2312, big5, uro: how many of the 6,763, 13,053 and 20,992 characters it renders (by ink).
+        fallback_style: the style that renders what is missing.
     """
 
     style: str
@@ -139,14 +139,14 @@ class FontRow:
     gb2312: int
     big5: int
     uro: int
-    stands_in: str
+    fallback_style: str
 
 
 class FontReport(list):
     """A list of `FontRow` that prints as a table."""
 
     def __str__(self) -> str:
-        names = ("style", "family", "version", "licence", "where", "gb2312", "big5", "uro", "stands_in")
+        names = ("style", "family", "version", "licence", "where", "gb2312", "big5", "uro", "fallback_style")
         table = [[name.replace("_", " ") for name in names]]
         table += [[str(getattr(row, name)) for name in names] for row in self]
         widths = [max(len(line[column]) for line in table) for column in range(len(names))]
@@ -160,7 +160,7 @@ class FontReport(list):
 def fonts(paths: dict[str, Sequence[str]] | None = None) -> FontReport:
     """What fonts this machine has for every style, in the order in which they are tried.
 
-    A style without a font of its own has one row, without a family. `stands_in` names the style that draws what a
+    A style without a font of its own has one row, without a family. `fallback_style` names the style that renders what a
     style lacks.
 
     Args:
@@ -172,7 +172,7 @@ def fonts(paths: dict[str, Sequence[str]] | None = None) -> FontReport:
     report = FontReport()
     for name in dict.fromkeys([*STYLES, *(paths or {})]):
         style, sources = Style(name, paths).levels[0]
-        other = SUBSTITUTES.get(name, "song")
+        other = FALLBACK_STYLES.get(name, "song")
         for source in sources:
             info = source.info
             counts = [int(source.covered[codes].sum()) for codes in _character_sets()]
@@ -200,4 +200,4 @@ def _han_of(encoding: str, first: int, last: int) -> np.ndarray:
     return np.array(sorted(found))
 
 
-__all__ = ["FontReport", "FontRow", "fonts", "make_passport", "passport_markdown", "warn_of_substitutes"]
+__all__ = ["FontReport", "FontRow", "fonts", "make_font_manifest", "font_manifest_markdown", "warn_of_fallbacks"]

@@ -22,7 +22,7 @@ class ClassificationCoverage:
         characters: characters of all texts, second ones too.
         truncated_texts: rows that were cut.
         cut_characters: characters after the last one that is left of a cut text, second ones too.
-        unknown_tokens: tokens that the vocabulary lacks, [UNK] to a model without pictures.
+        unknown_tokens: tokens that the vocabulary lacks, [UNK] to a model without glyph images.
     """
 
     texts: int
@@ -34,7 +34,7 @@ class ClassificationCoverage:
 
 def encode_classification(
     dataset: Dataset,
-    processing: ProcessorMixin | PreTrainedTokenizerBase,
+    processing_class: ProcessorMixin | PreTrainedTokenizerBase,
     labels: Sequence[str],
     max_length: int,
     multi_label: bool = False,
@@ -49,19 +49,19 @@ def encode_classification(
         multi_label: whether a row has a list of labels.
 
     Returns:
-        The dataset with the keys of `processing` and, if every row has a label, `labels`: an int, for multi-label data
+        The dataset with the keys of `processing_class` and, if every row has a label, `labels`: an int, for multi-label data
         a list of 0. and 1. Beside it, what the model does not see.
 
     Raises:
         ValueError: a label is not among `labels`.
     """
-    tokenizer = getattr(processing, "tokenizer", processing)
+    tokenizer = getattr(processing_class, "tokenizer", processing_class)
     texts = [name for name in ("text", "text_pair") if name in dataset.column_names]
     is_labelled = None not in dataset["label"][:]
 
     def encode(batch: dict[str, list]) -> dict[str, list]:
         columns = [batch[name] for name in texts]
-        output = dict(processing(*columns, truncation=True, max_length=max_length))
+        output = dict(processing_class(*columns, truncation=True, max_length=max_length))
         full = [place for place, ids in enumerate(output["input_ids"]) if len(ids) >= max_length]
         cut = [-1] * len(columns[0])
         for place, count in zip(full, _count_cut(tokenizer, columns, full, max_length), strict=True):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
-from hanziformers.processors.tagging import SCHEMES, Entity, decode_tags, detect_scheme, encode_tags, split_overlaps
+from hanziformers.training.tag_schemes import SCHEMES, Entity, decode_tags, detect_scheme, encode_tags, split_overlaps
 
 LABELS = st.sampled_from(["PER", "PER.NOM", "a-b"])
 

@@ -1,4 +1,4 @@
-"""What programs write down about a trained model: tables, and the model card beside its weights."""
+"""What scripts write down about a trained model: tables, and the model card beside its weights."""
 
 import json
 import shlex
@@ -12,9 +12,9 @@ import transformers
 from huggingface_hub import EvalResult, ModelCardData
 from transformers import Trainer
 
-from .building import ModelArguments, font_passport, tokenizer_of
-from .processors.font_passport import passport_markdown
-from .version import __version__
+from .model_loading import ModelArguments, font_manifest, get_tokenizer
+from ..processors.font_manifest import font_manifest_markdown
+from ..version import __version__
 
 
 def table(head: str, rows: Iterable[Sequence[Any]]) -> str:
@@ -70,7 +70,7 @@ def write_card(
             filled in here.
         args: which model the run began with.
         trainer: holds model, tokenizer and folder.
-        command: the program's name and the options of the run as they were given.
+        command: the script's name and the options of the run as they were given.
         pipeline_tag: the task, as the Hub names it.
         tags: of the card, beside `hanziformers`.
         figures: see `eval_results`.
@@ -85,9 +85,9 @@ def write_card(
         model_name=folder.name,
         eval_results=figures or None,
     )
-    passport = font_passport(model, trainer.processing_class)
+    manifest = font_manifest(model, trainer.processing_class)
     start = f"fine-tuned from `{args.model_name_or_path}`"
-    text = Template(template.read_text(encoding="utf-8")).substitute(
+    text = Template(template.read_text(encoding="utf-8")).fallback(
         name=folder.name,
         model_class=type(model).__name__,
         start=start if args.model_name_or_path and not args.from_scratch else "trained from scratch",
@@ -96,8 +96,8 @@ def write_card(
         version=__version__,
         transformers=transformers.__version__,
         torch=torch.__version__,
-        pypinyin=tokenizer_of(trainer.processing_class).init_kwargs.get("pypinyin_version", "not used"),
-        fonts=passport_markdown(passport) if passport else "None: this model has no pictures of characters.",
+        pypinyin=get_tokenizer(trainer.processing_class).init_kwargs.get("pypinyin_version", "not used"),
+        fonts=font_manifest_markdown(manifest) if manifest else "None: this model has no glyph images of characters.",
         command=f"python run_scripts/{shlex.join(command)}",
         **fields,
     )

@@ -3,7 +3,7 @@
     documents (datasets, streaming)  ->  SentenceEncoder  ->  make_pairs / make_packs  ->  PretrainingStream
     -> DataCollatorForMaskedCharacters
 
-Every draw is seeded by the seed, the epoch and the text itself, so that a run gives the same examples again whenever it
+Every render is seeded by the seed, the epoch and the text itself, so that a run gives the same examples again whenever it
 is started anew with as many processes and workers: these share the documents, and pairs are made of what each one gets.
 An example is a dict of lists, one value a token: input_ids, token_type_ids, what else the tokenizer
 gives (glyph_ids, pinyin_ids), word_ids where words were asked for, next_sentence_label for pairs.
@@ -46,11 +46,11 @@ class SentenceEncoder:
 
     def __init__(
         self,
-        processing: PreTrainedTokenizerBase | ProcessorMixin,
+        processing_class: PreTrainedTokenizerBase | ProcessorMixin,
         longest: int,
         words: Callable[[str, np.ndarray], np.ndarray] | None = None,
     ) -> None:
-        self.tokenizer = getattr(processing, "tokenizer", processing)
+        self.tokenizer = getattr(processing_class, "tokenizer", processing_class)
         self.longest, self.words = longest, words
         self.keys = [k for k in self.tokenizer.model_input_names if k not in ("attention_mask", "token_type_ids")]
         self.keys = [key for key in self.keys if key != "extra_glyphs"]
@@ -107,7 +107,7 @@ class Assembler:
 
     @staticmethod
     def _special(key: str, token: int, shape: tuple[int, ...]) -> np.ndarray:
-        """What a special token has: its id and picture, no reading, no word."""
+        """What a special token has: its id and glyph image, no reading, no word."""
         value = {"input_ids": token, "glyph_ids": token, "word_ids": -1}.get(key, 0)
         return np.full((1, *shape), value, np.int64)
 
@@ -118,29 +118,29 @@ def make_pairs(
     *,
     assemble: Assembler,
     length: int,
-    short_share: float = 0.1,
+    short_seq_prob: float = 0.1,
 ) -> Iterator[Example]:
     """Pairs for next-sentence prediction, as BERT makes them (GlyphCRM 3.4.1: "identical to BERT").
 
     A is a run of sentences of a document. With probability 1/2 B is what follows it (next_sentence_label 0), else a run
-    from another document of the group (label 1), and the text after A begins the next pair. `short_share` of the pairs
+    from another document of the group (label 1), and the text after A begins the next pair. `short_seq_prob` of the pairs
     aim at a random shorter length. A group of one document gives label 0 only, and its last sentence alone no pair.
 
     A sentence should take less than half of `length` (SentenceEncoder's `longest`): a lone one gets a false B.
 
     Args:
-        documents: encoded; those without tokens are passed over.
+        documents: encoded; those without tokens are skipped.
         rng: makes all choices.
         assemble: puts the special tokens.
         length: of the example in tokens, special ones included.
-        short_share: as BERT's short_seq_prob.
+        short_seq_prob: as BERT's short_seq_prob.
     """
     documents = [document for document in documents if document]
     room = length - 3
     for number, document in enumerate(documents):
         start = 0
         while start < len(document):
-            target = int(rng.integers(2, room + 1)) if rng.random() < short_share else room
+            target = int(rng.integers(2, room + 1)) if rng.random() < short_seq_prob else room
             chunk = _run(document, start, target)
             ends = int(rng.integers(1, len(chunk))) if len(chunk) > 1 else 1
             first = chunk[:ends]
@@ -164,16 +164,16 @@ def make_packs(
     *,
     assemble: Assembler,
     length: int,
-    packed_share: float = 0.9,
+    packed_prob: float = 0.9,
 ) -> Iterator[Example]:
     """Packed and single inputs, as ChineseBERT is trained (section 4.3); args as in `make_pairs`.
 
-    `packed_share` of the examples hold as many sentences in a row of one document as fit, the others a single sentence.
+    `packed_prob` of the examples hold as many sentences in a row of one document as fit, the others a single sentence.
     """
     for document in documents:
         start = 0
         while start < len(document):
-            sentences = _run(document, start, length - 2) if rng.random() < packed_share else [document[start]]
+            sentences = _run(document, start, length - 2) if rng.random() < packed_prob else [document[start]]
             start += len(sentences)
             yield assemble(sentences)
 
@@ -302,14 +302,14 @@ class PretrainingStream(IterableDataset):
             yield text
 
 
-def pairs(tokenizer: PreTrainedTokenizerBase, length: int, short_share: float = 0.1) -> MakeExamples:
+def pairs(tokenizer: PreTrainedTokenizerBase, length: int, short_seq_prob: float = 0.1) -> MakeExamples:
     """`make_pairs` with everything but documents and generator filled in."""
-    return partial(make_pairs, assemble=Assembler(tokenizer), length=length, short_share=short_share)
+    return partial(make_pairs, assemble=Assembler(tokenizer), length=length, short_seq_prob=short_seq_prob)
 
 
-def packs(tokenizer: PreTrainedTokenizerBase, length: int, packed_share: float = 0.9) -> MakeExamples:
+def packs(tokenizer: PreTrainedTokenizerBase, length: int, packed_prob: float = 0.9) -> MakeExamples:
     """`make_packs` with everything but documents and generator filled in."""
-    return partial(make_packs, assemble=Assembler(tokenizer), length=length, packed_share=packed_share)
+    return partial(make_packs, assemble=Assembler(tokenizer), length=length, packed_prob=packed_prob)
 
 
 __all__ = ["Assembler", "PretrainingStream", "SentenceEncoder", "make_packs", "make_pairs", "packs", "pairs"]

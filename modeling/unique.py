@@ -1,7 +1,7 @@
 """Work on distinct inputs once: the two ways in which the models here save time.
 
 Text repeats its characters: in a batch of 8 x 128 positions fewer than half are distinct, in 256 x 512 about one in
-forty. What depends on a character alone is therefore computed for the distinct ones and gathered (`encode_distinct`);
+forty. What depends on a character alone is therefore computed for the distinct ones and gathered (`encode_unique`);
 what depends on weights alone is computed once and kept while they stay as they are (`WeightCache`).
 
 Axes: U distinct keys, H hidden.
@@ -19,7 +19,7 @@ from torch.nn.modules.module import register_module_module_registration_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 
-def encode_distinct(keys: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
+def encode_unique(keys: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
     """Encodes every distinct key once and gathers the vectors; gradients of copies are summed.
 
     Under torch.compile and torch.export the number of distinct keys would break the graph, and on the meta device it
@@ -114,4 +114,4 @@ def _count_event(*_: Any) -> None:
 register_optimizer_step_post_hook(_count_event)
 register_module_module_registration_hook(_count_event)
 
-__all__ = ["WeightCache", "encode_distinct", "has_hooks", "to_keep"]
+__all__ = ["WeightCache", "encode_unique", "has_hooks", "to_keep"]

@@ -1,6 +1,6 @@
 """Batches for pre-training: characters are masked together with all that would tell them.
 
-What stands at a masked place has its own picture and its own reading; nothing of the character that was there stays.
+What stands at a masked place has its own glyph image and its own reading; nothing of the character that was there stays.
 """
 
 from dataclasses import dataclass
@@ -21,16 +21,16 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
     """Masks characters (or whole words) and pads: masked language modelling for every model of this package and BERT.
 
     Of an example's n ordinary tokens round(`mlm_probability` * n), at least one, are asked for: `mask_replace_prob` of
-    them become [MASK], `random_replace_prob` a token drawn uniformly from all that are not special, the others stay.
-    With an example's `word_ids` and with probability `whole_word_share`, whole words are asked for instead: words in
-    random order, those passed over that no longer fit into that number (the shortest word, if none fits). Each token of
+    them become [MASK], `random_replace_prob` a token rendered uniformly from all that are not special, the others stay.
+    With an example's `word_ids` and with probability `whole_word_ratio`, whole words are asked for instead: words in
+    random order, those skipped that no longer fit into that number (the shortest word, if none fits). Each token of
     a word is then replaced by itself, as in BERT's whole-word masking. The Trainer drops `word_ids` and `epoch` on its
     way here unless it is told `remove_unused_columns=False`.
 
-    `glyph_ids` and `pinyin_ids`, where the tokenizer makes them, follow: [MASK] has its own picture and no reading, a
-    random token its own picture and the reading it has by itself; a token that stays keeps both.
+    `glyph_ids` and `pinyin_ids`, where the tokenizer makes them, follow: [MASK] has its own glyph image and no reading, a
+    random token its own glyph image and the reading it has by itself; a token that stays keeps both.
 
-    The draw is reproducible. An example with an `epoch` (see `PretrainingStream`) is masked by (`seed`, epoch, its own
+    The render is reproducible. An example with an `epoch` (see `PretrainingStream`) is masked by (`seed`, epoch, its own
     tokens): the same whatever the batch, the number of workers, processes or restarts. Other examples are masked by
     `seed` and the order of the calls, without a seed by torch's global generator.
 
@@ -40,8 +40,8 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
         mlm_probability: share of the tokens asked for, in (0, 1].
         mask_replace_prob: share of these that become [MASK].
         random_replace_prob: share of these that become a random token.
-        whole_word_share: probability that an example is masked by words; above 0 every example needs `word_ids`.
-        ask_unknown: whether [UNK] is asked for: GlyphCRM's target for what its label vocabulary lacks (section 3.4.1).
+        whole_word_ratio: probability that an example is masked by words; above 0 every example needs `word_ids`.
+        predict_unknown: whether [UNK] is asked for: GlyphCRM's target for what its label vocabulary lacks (section 3.4.1).
         seed: see above.
         pad_to_multiple_of: length of the padded batch.
         return_tensors: "pt" or "np".
@@ -49,7 +49,7 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
     The call takes a list of encoded examples (input_ids and what else the tokenizer gives, each a list or array of the
     length of the text; `word_ids`, -1 for a word of its own; `next_sentence_label`, a number) and returns int64 tensors
     [B, L] (pinyin_ids [B, L, 8]), labels [B, L] with -100 where nothing is asked, extra_glyphs where the tokenizer
-    draws. It leaves the examples as they are.
+    renders. It leaves the examples as they are.
 
     Raises:
         ValueError: a probability outside of its range, no example, or one without `word_ids` where words are wanted.
@@ -60,14 +60,14 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
     mlm_probability: float = 0.15
     mask_replace_prob: float = 0.8
     random_replace_prob: float = 0.1
-    whole_word_share: float = 0.0
-    ask_unknown: bool = False
+    whole_word_ratio: float = 0.0
+    predict_unknown: bool = False
     seed: int | None = None
     pad_to_multiple_of: int | None = None
     return_tensors: str = "pt"
 
     def __post_init__(self) -> None:
-        shares = ("mlm_probability", "mask_replace_prob", "random_replace_prob", "whole_word_share")
+        shares = ("mlm_probability", "mask_replace_prob", "random_replace_prob", "whole_word_ratio")
         values = {name: getattr(self, name) for name in shares}
         values["mask_replace_prob + random_replace_prob"] = self.mask_replace_prob + self.random_replace_prob
         for name, value in values.items():
@@ -78,7 +78,7 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
         self._ordinary = np.setdiff1d(np.arange(len(self.tokenizer)), special)
         self._may_be_asked = np.ones(len(self.tokenizer), bool)
         self._may_be_asked[special] = False
-        self._may_be_asked[self.tokenizer.unk_token_id] = self.ask_unknown
+        self._may_be_asked[self.tokenizer.unk_token_id] = self.predict_unknown
         self._readings = None
         if "pinyin_ids" in self.tokenizer.model_input_names:
             self._readings = self.tokenizer.token_pinyin_ids().astype(np.int64)  # [V, 8]
@@ -134,13 +134,13 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
         candidates = np.flatnonzero(self._may_be_asked[ids])
         if not len(candidates):
             return candidates
-        if words is None and self.whole_word_share:
+        if words is None and self.whole_word_ratio:
             raise ValueError(
-                f"an example has no word_ids, which whole_word_share={self.whole_word_share} needs; give every token "
+                f"an example has no word_ids, which whole_word_ratio={self.whole_word_ratio} needs; give every token "
                 "the number of its word (a Trainer drops them unless it has remove_unused_columns=False)"
             )
         number = max(1, round(self.mlm_probability * len(candidates)))
-        if words is None or rng.random() >= self.whole_word_share:
+        if words is None or rng.random() >= self.whole_word_ratio:
             return rng.choice(candidates, number, replace=False)
         words = np.asarray(words)[candidates]
         names, word = np.unique(np.where(words < 0, -1 - candidates, words), return_inverse=True)

@@ -14,8 +14,8 @@ from transformers import (
     pipeline,
 )
 
-from hanziformers import GlyphCrmProcessor, GlyphCrmTokenizer, HanziGlyphImageProcessor
-from hanziformers.building import ModelArguments, load_model
+from hanziformers import GlyphCrmTokenizer, HanziGlyphImageProcessor, HanziProcessor
+from hanziformers.training.model_loading import ModelArguments, load_model
 
 BERT = "hidden_size=16,num_hidden_layers=1,num_attention_heads=2,intermediate_size=16,max_position_embeddings=32"
 GLYPH = BERT + ",glyph_size=24,first_block_channels=2,second_block_channels=2"
@@ -58,16 +58,16 @@ def test_a_baseline_keeps_to_berts_inputs(vocabulary, tmp_path, warnings, kind, 
             assert dropped not in one.pad([one(text) for text in texts], return_tensors="pt")
             assert sorted(one(texts, padding=True, return_tensors="pt")) == sorted(BERT_INPUTS)
     for auto in (AutoModelForTokenClassification, AutoModelForSequenceClassification):
-        tuned, processing, labels = load_model(ModelArguments(str(tmp_path)), auto, ["O", "B-X"])
+        tuned, processing_class, labels = load_model(ModelArguments(str(tmp_path)), auto, ["O", "B-X"])
         assert labels == ["O", "B-X"]
-        assert processing.model_input_names == BERT_INPUTS
+        assert processing_class.model_input_names == BERT_INPUTS
         tuned.save_pretrained(tmp_path / auto.__name__)
-        processing.save_pretrained(tmp_path / auto.__name__)
+        processing_class.save_pretrained(tmp_path / auto.__name__)
     assert len(pipeline("fill-mask", str(tmp_path))(texts[1])) == 5
     tag = pipeline("token-classification", str(tmp_path / "AutoModelForTokenClassification"), ignore_labels=[])
     assert [entity["start"] for entity in tag(texts, batch_size=2)[0]] == [0, 1, 2]
     pipeline("text-classification", str(tmp_path / "AutoModelForSequenceClassification"))(texts, batch_size=2)
-    assert not warnings  # nobody misses a picture
+    assert not warnings  # nobody misses a glyph image
 
 
 def test_glyph_crm_keeps_its_inputs(glyph_crm):
@@ -80,14 +80,14 @@ def test_glyph_crm_keeps_its_inputs(glyph_crm):
 
 def other_processor(size=24, extra=""):
     vocab = {token: row for row, token in enumerate([*SPECIAL, *"银行很忙"])}
-    return GlyphCrmProcessor(HanziGlyphImageProcessor(styles=["song"], size=size), GlyphCrmTokenizer(vocab, extra))
+    return HanziProcessor(HanziGlyphImageProcessor(styles=["song"], size=size), GlyphCrmTokenizer(vocab, extra))
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"size": 48}, r"a bank of 9 pictures \[1, 24, 24\] \(576 values\).*draws 2304 values.*from one folder"),
-        ({"extra": "龘"}, r"a bank of 9 pictures.*tokenizer numbers 10"),
+        ({"size": 48}, r"a bank of 9 glyph images \[1, 24, 24\] \(576 values\).*renders 2304 values.*from one folder"),
+        ({"extra": "龘"}, r"a bank of 9 glyph images.*tokenizer numbers 10"),
     ],
 )
 def test_a_processor_of_another_bank_is_refused(glyph_crm, tmp_path, settings, message):
@@ -105,7 +105,7 @@ def test_a_processor_of_another_bank_is_refused(glyph_crm, tmp_path, settings, m
 
 
 def test_a_bank_of_another_size_from_overrides_is_refused(glyph_crm):
-    with pytest.raises(ValueError, match="a bank of 9 pictures"):
+    with pytest.raises(ValueError, match="a bank of 9 glyph images"):
         load_model(ModelArguments(str(glyph_crm), config_overrides="glyph_size=48"), AutoModelForPreTraining)
 
 
@@ -129,7 +129,7 @@ def test_glyph_crm_sees_one_font_of_its_size(vocabulary, glyph_crm):
     with pytest.raises(ValueError, match="glyph_styles=song,kai is not allowed: GlyphCRM sees one font"):
         load_model(ModelArguments(**new, glyph_styles="song, kai"), AutoModelForPreTraining)
     args = ModelArguments(str(glyph_crm), from_scratch=True, config_overrides="glyph_size=48")
-    with pytest.raises(ValueError, match="glyph_size=48 is not allowed: .* draws 24 pixels"):
+    with pytest.raises(ValueError, match="glyph_size=48 is not allowed: .* renders 24 pixels"):
         load_model(args, AutoModelForPreTraining)
 
 
@@ -137,7 +137,7 @@ def test_chinese_berts_fonts(vocabulary, tmp_path):
     """Names with spaces between them; anew from a checkpoint: its fonts, or others that are asked for."""
 
     def styles(model):
-        return [entry["style"] for entry in model.config.font_passport["styles"]]
+        return [entry["style"] for entry in model.config.font_manifest["styles"]]
 
     new = ModelArguments(
         model_type="chinese_bert",
@@ -169,7 +169,7 @@ def test_from_scratch_with_a_checkpoints_pictures(glyph_crm):
     args = ModelArguments(str(glyph_crm), from_scratch=True)
     model, processor, _ = load_model(args, AutoModelForPreTraining)
     old = AutoModelForPreTraining.from_pretrained(glyph_crm)
-    pictures = [one.base_model.get_input_embeddings().pictures for one in (model, old)]
-    assert torch.equal(*pictures)
-    assert np.array_equal(pictures[0].numpy(), processor.draw_bank())
+    images = [one.base_model.get_input_embeddings().glyphs for one in (model, old)]
+    assert torch.equal(*images)
+    assert np.array_equal(images[0].numpy(), processor.render_bank())
     assert not torch.equal(model.predictions.decoder.weight, old.predictions.decoder.weight)

@@ -13,7 +13,7 @@ from datasets import Dataset
 from seqeval.metrics import classification_report, f1_score, precision_score, recall_score
 from transformers import EvalPrediction, PreTrainedTokenizerBase
 
-from .tagging import Entity, decode_tags, encode_tags, split_overlaps
+from .tag_schemes import Entity, decode_tags, encode_tags, split_overlaps
 
 IGNORED = -100
 SCHEME = "IOB2"  # the one that transformers' token-classification pipeline groups rightly

@@ -1,4 +1,4 @@
-"""No character is out of vocabulary: what a font has reaches the encoder as its own picture, on every path."""
+"""No character is out of vocabulary: what a font has reaches the encoder as its own glyph image, on every path."""
 
 import copy
 import json
@@ -11,7 +11,7 @@ import torch
 from datasets.fingerprint import Hasher
 from font_tools import RARE, rare_font
 from glyph_crm_tools import build_for
-from glyph_tools import SPECIAL, TOKENS, VOCABULARY, NumberPictures
+from glyph_tools import SPECIAL, TOKENS, VOCABULARY, NumberGlyphs
 from PIL import Image
 from remote_tools import run_without_package
 from transformers import (
@@ -29,12 +29,12 @@ from hanziformers import (
     GlyphCrmForSequenceClassification,
     GlyphCrmForTokenClassification,
     GlyphCrmModel,
-    GlyphCrmProcessor,
     GlyphCrmTokenizer,
     HanziGlyphImageProcessor,
+    HanziProcessor,
 )
-from hanziformers.processors.processing_glyph_crm import _USUAL
-from hanziformers.tokenization.vocabulary import has_picture
+from hanziformers.processors.processing_hanzi import _USUAL
+from hanziformers.tokenization.vocabulary import may_have_ink
 
 OWN = RARE  # characters that the user's font has
 UNSEEN = "㐀あア각々" + OWN  # outside of the bank
@@ -49,7 +49,7 @@ def font(tmp_path_factory):
 
 @pytest.fixture
 def processor(font):
-    return GlyphCrmProcessor(
+    return HanziProcessor(
         HanziGlyphImageProcessor(styles=["song"], size=24, fonts={"song": [font]}), GlyphCrmTokenizer(VOCABULARY)
     )
 
@@ -71,29 +71,29 @@ def test_unseen_characters_have_vectors_of_their_own(processor):
     for tokenizer in (BertTokenizer(VOCABULARY), ChineseBertTokenizer(VOCABULARY)):
         assert tokenizer("㐀")["input_ids"] == tokenizer("あ")["input_ids"] == [2, 1, 3]  # BERT: two [UNK]
         assert tokenizer(PRIVATE)["input_ids"] == [2, 3]  # or nothing at all
-    expected = processor.image_processor.draw(list(UNSEEN)).reshape(len(UNSEEN), -1)
+    expected = processor.image_processor.render(list(UNSEEN)).reshape(len(UNSEEN), -1)
     assert np.array_equal(inputs["extra_glyphs"][:, 0], expected)
-    assert not processor.tokenizer.undrawn
+    assert not processor.tokenizer.unrendered
 
 
 def test_a_character_in_the_bank_equals_one_drawn_on_the_fly(processor):
-    drawn = first_vectors(build_for(processor), processor(list(UNSEEN), padding=True, return_tensors="pt"))
+    rendered = first_vectors(build_for(processor), processor(list(UNSEEN), padding=True, return_tensors="pt"))
     assert processor.extend_bank(UNSEEN) == len(UNSEEN)
     inputs = processor(list(UNSEEN), padding=True, return_tensors="pt")
     assert inputs["extra_glyphs"].shape == (len(UNSEEN), 0, 576)
     assert inputs["glyph_ids"][:, 1].tolist() == list(range(len(TOKENS), len(TOKENS) + len(UNSEEN)))
-    torch.testing.assert_close(first_vectors(build_for(processor), inputs), drawn)
+    torch.testing.assert_close(first_vectors(build_for(processor), inputs), rendered)
 
 
 def test_bank(processor, warnings):
-    bank = processor.draw_bank()
+    bank = processor.render_bank()
     assert (bank.shape, bank.dtype) == ((len(TOKENS), 1, 24, 24), np.uint8)
-    assert np.array_equal(bank, processor.image_processor.draw(TOKENS))
+    assert np.array_equal(bank, processor.image_processor.render(TOKENS))
     assert not bank[VOCABULARY["[PAD]"]].any()
     assert all(bank[VOCABULARY[token]].any() for token in SPECIAL[1:])
     assert not warnings
     processor.extend_bank(UNSEEN + NOWHERE)
-    bank = processor.draw_bank()
+    bank = processor.render_bank()
     assert np.array_equal(bank[-1], bank[VOCABULARY["[UNK]"]])
     assert len(np.unique(bank.reshape(len(bank), -1), axis=0)) == len(bank) - 1
     assert any(f"1 of {len(bank)} tokens" in message and NOWHERE in message for message in warnings)
@@ -104,25 +104,25 @@ def test_rows_without_ink_get_the_picture_of_unk(processor, warnings, tmp_path):
     faint = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4, "银": 5, "\u2800": 6, "一": 7}
     folder = tmp_path / "faint"
     folder.mkdir()
-    picture = Image.new("L", (900, 900), 255)
-    picture.putpixel((450, 450), 0)  # nothing is left of it at 24 px
-    picture.save(folder / "一.png")
-    drawing = HanziGlyphImageProcessor(size=24, fonts={"song": [folder]})
-    bank = GlyphCrmProcessor(drawing, GlyphCrmTokenizer(faint)).draw_bank()
-    assert drawing.can_draw(["一"])[0]
-    assert not drawing.draw(["一"]).any()
+    image = Image.new("L", (900, 900), 255)
+    image.putpixel((450, 450), 0)  # nothing is left of it at 24 px
+    image.save(folder / "一.png")
+    image_processor = HanziGlyphImageProcessor(size=24, fonts={"song": [folder]})
+    bank = HanziProcessor(image_processor, GlyphCrmTokenizer(faint)).render_bank()
+    assert image_processor.can_render(["一"])[0]
+    assert not image_processor.render(["一"]).any()
     assert bank.reshape(len(bank), -1).any(1).tolist() == [False, *[True] * 7]
     assert np.array_equal(bank[6], bank[1])
     assert np.array_equal(bank[7], bank[1])
-    assert any("2 of 8 tokens of the bank have no picture in these fonts at 24 px" in text for text in warnings)
+    assert any("2 of 8 tokens of the bank have no glyph image in these fonts at 24 px" in text for text in warnings)
 
 
 @pytest.mark.parametrize("size", [8, 12])
 def test_small_banks_have_ink(size, warnings):
     tokens = {token: row for row, token in enumerate([*SPECIAL, "##ing", "the", "2019", "银", "-"])}
-    bank = GlyphCrmProcessor(HanziGlyphImageProcessor(size=size), GlyphCrmTokenizer(tokens)).draw_bank()
+    bank = HanziProcessor(HanziGlyphImageProcessor(size=size), GlyphCrmTokenizer(tokens)).render_bank()
     assert bank.reshape(len(bank), -1).any(1).tolist() == [False, *[True] * (len(tokens) - 1)]
-    assert not any("no picture" in text for text in warnings)
+    assert not any("no glyph image" in text for text in warnings)
 
 
 def test_another_image_processor_is_handed_on(processor):
@@ -130,9 +130,9 @@ def test_another_image_processor_is_handed_on(processor):
     other = HanziGlyphImageProcessor(styles=["kai"], size=24)
     processor.image_processor = other
     assert processor.tokenizer.image_processor is other
-    drawn = processor("㐀", return_tensors="np")["extra_glyphs"]
-    assert np.array_equal(drawn[0, 0], other.draw(["㐀"]).reshape(-1))
-    assert not np.array_equal(drawn, first)
+    rendered = processor("㐀", return_tensors="np")["extra_glyphs"]
+    assert np.array_equal(rendered[0, 0], other.render(["㐀"]).reshape(-1))
+    assert not np.array_equal(rendered, first)
     processor.tokenizer = GlyphCrmTokenizer(VOCABULARY)
     assert processor.tokenizer.image_processor is other
     with pytest.raises(TypeError, match="a BertTokenizer makes no glyph_ids"):
@@ -143,13 +143,13 @@ def test_another_image_processor_is_handed_on(processor):
 def test_a_copy_and_a_pickle_stay_joined(processor):
     for again in (copy.deepcopy(processor), pickle.loads(pickle.dumps(processor))):
         assert again.tokenizer.image_processor is again.image_processor
-        assert np.array_equal(again.draw_bank(), processor.draw_bank())
+        assert np.array_equal(again.render_bank(), processor.render_bank())
 
 
 def test_its_hash_is_the_same_before_and_after_use(processor):
     before = Hasher.hash(processor)
     processor(list(UNSEEN), padding=True, return_tensors="pt")
-    processor.draw_bank()
+    processor.render_bank()
     assert Hasher.hash(processor) == before
 
 
@@ -157,7 +157,7 @@ def test_extending_the_bank(processor):
     assert processor.extend_bank("犇" + TOKENS[6] + "犇") == 1
     assert processor.extend_bank("龘犇") == 1
     assert processor.tokenizer.bank_tokens() == [*TOKENS, "犇", "龘"]
-    with pytest.raises(ValueError, match="can have no picture"):
+    with pytest.raises(ValueError, match="can have no glyph image"):
         processor.extend_bank("\u3000")
     assert processor.tokenizer.extra_characters == "犇龘"
     for wrong in ("かな", "", 3):
@@ -168,10 +168,10 @@ def test_extending_the_bank(processor):
 
 
 def test_bank_of_all_usual_characters():
-    pictured = has_picture()
+    pictured = may_have_ink()
     assert all(pictured[first : last + 1].all() for first, last in _USUAL)
     assert all(one[1] < other[0] for one, other in zip(_USUAL, _USUAL[1:], strict=False))
-    processor = GlyphCrmProcessor(NumbersOfHan(), GlyphCrmTokenizer(VOCABULARY))
+    processor = HanziProcessor(NumbersOfHan(), GlyphCrmTokenizer(VOCABULARY))
     han = [chr(code) for code in range(0x4E00, 0xA000) if chr(code) not in VOCABULARY]
     assert processor.extend_bank() == len(han)
     assert processor.tokenizer.extra_characters == "".join(han)
@@ -179,13 +179,13 @@ def test_bank_of_all_usual_characters():
 
 
 class NumbersOfHan(HanziGlyphImageProcessor):
-    """Draws the unified characters only, and as numbers: quick."""
+    """Renders the unified characters only, and as numbers: quick."""
 
-    def can_draw(self, tokens):
+    def can_render(self, tokens):
         return np.array(["\u4e00" <= token[0] <= "\u9fff" or token in SPECIAL for token in tokens], bool)
 
-    def draw(self, tokens):
-        return NumberPictures().draw(tokens) * self.can_draw(tokens)[:, None, None, None]
+    def render(self, tokens):
+        return NumberGlyphs().render(tokens) * self.can_render(tokens)[:, None, None, None]
 
 
 def test_calls_are_the_tokenizers(processor):
@@ -212,9 +212,9 @@ def test_save_and_load(processor, tmp_path):
     names = {path.name for path in tmp_path.iterdir() if path.suffix == ".json"}
     assert names == {"processor_config.json", "tokenizer_config.json", "tokenizer.json"}
     again = AutoProcessor.from_pretrained(tmp_path)
-    assert type(again) is GlyphCrmProcessor
+    assert type(again) is HanziProcessor
     assert again.tokenizer.image_processor is again.image_processor
-    assert np.array_equal(again.draw_bank(), processor.draw_bank())
+    assert np.array_equal(again.render_bank(), processor.render_bank())
     first, second = (one(UNSEEN + "犇银", return_tensors="np") for one in (processor, again))
     assert all(np.array_equal(first[key], second[key]) for key in first)
     saved = json.loads((tmp_path / "tokenizer_config.json").read_text(encoding="utf-8"))
@@ -222,7 +222,7 @@ def test_save_and_load(processor, tmp_path):
 
 
 def test_a_tokenizer_saved_alone_still_draws(processor, tmp_path):
-    """As a Trainer saves it; also what was loaded without a processor and has drawn nothing yet."""
+    """As a Trainer saves it; also what was loaded without a processor and has rendered nothing yet."""
     processor.tokenizer.save_pretrained(tmp_path / "first")
     AutoTokenizer.from_pretrained(tmp_path / "first").save_pretrained(tmp_path / "second")
     again = AutoTokenizer.from_pretrained(tmp_path / "second")
@@ -251,9 +251,9 @@ def test_training_and_evaluation_see_the_pictures(processor, tmp_path):
     trainer.train()
     metrics = trainer.evaluate()
     assert np.isfinite(metrics["eval_loss"])
-    pictures = {row.numpy().tobytes() for batch in seen for rows in batch["extra_glyphs"] for row in rows if row.any()}
-    unseen = processor.image_processor.draw(list("㐀あ" + OWN)).reshape(2 + len(OWN), -1)
-    assert pictures == {row.tobytes() for row in unseen}
+    images = {row.numpy().tobytes() for batch in seen for rows in batch["extra_glyphs"] for row in rows if row.any()}
+    unseen = processor.image_processor.render(list("㐀あ" + OWN)).reshape(2 + len(OWN), -1)
+    assert images == {row.tobytes() for row in unseen}
     again = AutoTokenizer.from_pretrained(tmp_path / "checkpoint-2")
     assert np.array_equal(again(UNSEEN, return_tensors="np")["extra_glyphs"][0].any(1), [True] * len(UNSEEN))
 
@@ -305,8 +305,8 @@ def test_without_the_package(font, tmp_path):
     """All unseen characters look the same there, also where neither the package nor the user's font is."""
     source, target, own = tmp_path / "source", tmp_path / "target", tmp_path / "own.ttf"
     shutil.copyfile(font, own)
-    drawing = HanziGlyphImageProcessor(styles=["song"], size=24, fonts={"song": [str(own)]}, save_fonts=True)
-    processor = GlyphCrmProcessor(drawing, GlyphCrmTokenizer(VOCABULARY))
+    image_processor = HanziGlyphImageProcessor(styles=["song"], size=24, fonts={"song": [str(own)]}, save_fonts=True)
+    processor = HanziProcessor(image_processor, GlyphCrmTokenizer(VOCABULARY))
     target.mkdir()
     model, texts = build_for(processor), [f"{character}好" for character in UNSEEN]
     model.save_pretrained(source)
@@ -329,6 +329,6 @@ def test_wrong_parts_are_explained(processor):
         with pytest.raises(TypeError, match="takes text and text_pair, each once"):
             wrong()
     with pytest.raises(TypeError, match="a BertTokenizer makes no glyph_ids; give a GlyphCrmTokenizer"):
-        GlyphCrmProcessor(processor.image_processor, BertTokenizer(VOCABULARY))
+        HanziProcessor(processor.image_processor, BertTokenizer(VOCABULARY))
     with pytest.raises((TypeError, ValueError)):
-        GlyphCrmProcessor(processor.tokenizer, processor.image_processor)
+        HanziProcessor(processor.tokenizer, processor.image_processor)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import classification_report
 from transformers import BertTokenizer, EvalPrediction
 
-from hanziformers.processors.classification_features import (
+from hanziformers.training.classification_task import (
     ClassificationCoverage,
     ClassificationScorer,
     encode_classification,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from transformers import DataCollatorForTokenClassification, DataCollatorWithPadding, set_seed
 
 from hanziformers import ChineseBertTokenizer, DataCollatorForMaskedCharacters
-from hanziformers.processors.data_collator import _that_fit
+from hanziformers.training.masking_collator import _that_fit
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 TEXT = "银行行长很忙，的地得了北京上海重庆我在是不中国人一块石头。"
@@ -39,7 +39,7 @@ def originals(tokenizer, examples: list[dict]) -> dict[str, torch.Tensor]:
 
 
 def check(tokenizer, examples: list[dict], batch: dict[str, torch.Tensor]) -> None:
-    """Every rule that holds whatever was drawn."""
+    """Every rule that holds whatever was rendered."""
     before = originals(tokenizer, examples)
     own = torch.from_numpy(tokenizer.token_pinyin_ids()).long()
     assert set(batch) == KEYS
@@ -198,7 +198,7 @@ def with_words(tokenizer, text: str, words: list[int]) -> dict:
 def test_whole_words_are_asked_for_together(tokenizer):
     words = [0, 0, 1, 1, 2, 2, 3, 4, 4, 5, 6, 6, 6, 7, 8, 9, 9, 9, 9, 10]
     example = with_words(tokenizer, TEXT[: len(words)], words)
-    collator = DataCollatorForMaskedCharacters(tokenizer, whole_word_share=1, seed=0)
+    collator = DataCollatorForMaskedCharacters(tokenizer, whole_word_ratio=1, seed=0)
     seen = set()
     for _ in range(200):
         asked = (collator([example])["labels"][0, 1:-1] != -100).numpy()
@@ -207,7 +207,7 @@ def test_whole_words_are_asked_for_together(tokenizer):
         assert all(asked[np.array(words) == word].all() for word in chosen)
         seen |= chosen
     assert seen == set(words) - {9}  # a word of four never fits into three
-    collator = DataCollatorForMaskedCharacters(tokenizer, whole_word_share=1, seed=0)
+    collator = DataCollatorForMaskedCharacters(tokenizer, whole_word_ratio=1, seed=0)
     assert (collator([with_words(tokenizer, "银行行长", [0] * 4)])["labels"] != -100).sum() == 4
 
 
@@ -216,7 +216,7 @@ def test_words_that_no_longer_fit_are_passed_over(tokenizer, length):
     """As many tokens are asked for as without words, as far as the words allow: there are enough words of one."""
     words = [0, 0, 1, 1, 1, 2, *range(3, length - 3)]
     example = with_words(tokenizer, (TEXT * 9)[:length], words)
-    collator = DataCollatorForMaskedCharacters(tokenizer, whole_word_share=1, seed=0)
+    collator = DataCollatorForMaskedCharacters(tokenizer, whole_word_ratio=1, seed=0)
     for _ in range(50):
         assert (collator([example])["labels"] != -100).sum() == max(1, round(0.15 * length))
 
@@ -234,14 +234,14 @@ def test_words_chosen_one_by_one(sizes, room, random):
 
 
 def test_words_are_needed_where_they_are_asked_for(tokenizer):
-    collator = DataCollatorForMaskedCharacters(tokenizer, whole_word_share=0.9)
-    with pytest.raises(ValueError, match="no word_ids.*whole_word_share=0.9.*remove_unused_columns=False"):
+    collator = DataCollatorForMaskedCharacters(tokenizer, whole_word_ratio=0.9)
+    with pytest.raises(ValueError, match="no word_ids.*whole_word_ratio=0.9.*remove_unused_columns=False"):
         collator([tokenizer("银行行长")])
 
 
 def test_the_share_of_whole_words(tokenizer):
     example = with_words(tokenizer, "的" * 20, [0] * 20)
-    collator = DataCollatorForMaskedCharacters(tokenizer, whole_word_share=0.9, seed=0)
+    collator = DataCollatorForMaskedCharacters(tokenizer, whole_word_ratio=0.9, seed=0)
     whole = [int((collator([example])["labels"] != -100).sum()) == 20 for _ in range(400)]
     assert np.mean(whole) == pytest.approx(0.9, abs=0.05)
 
@@ -269,7 +269,7 @@ def test_an_epoch_makes_masks_that_depend_on_the_example_alone(tokenizer, exampl
 
 
 def test_unknown_characters_are_asked_for_on_demand(tokenizer):
-    batch = DataCollatorForMaskedCharacters(tokenizer, mlm_probability=1, ask_unknown=True)([tokenizer("龘龘龘")])
+    batch = DataCollatorForMaskedCharacters(tokenizer, mlm_probability=1, predict_unknown=True)([tokenizer("龘龘龘")])
     assert (batch["labels"] == tokenizer.unk_token_id).sum() == 3
 
 
@@ -286,7 +286,7 @@ def test_two_texts_that_differ_in_a_masked_character_look_the_same(tokenizer):
     assert seen[0] == seen[1]
 
 
-@pytest.mark.parametrize("name", ["mlm_probability", "mask_replace_prob", "random_replace_prob", "whole_word_share"])
+@pytest.mark.parametrize("name", ["mlm_probability", "mask_replace_prob", "random_replace_prob", "whole_word_ratio"])
 @pytest.mark.parametrize("value", [-0.1, 1.5])
 def test_a_share_is_from_0_to_1(tokenizer, name, value):
     with pytest.raises(ValueError, match=f"{name}.*share, {'above' if name[:3] == 'mlm' else 'from'} 0 to 1"):

@@ -1,4 +1,4 @@
-"""What fine-tuning programs share: options, checks, and training that goes on where it was broken off."""
+"""What fine-tuning scripts share: options, checks, and training that goes on where it was interrupted."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def padding_multiple(length: int, longest: int) -> int | None:
     return 8 if -(-length // 8) * 8 <= longest else None
 
 
-def starts_anew(training: TrainingArguments) -> bool:
+def restarts(training: TrainingArguments) -> bool:
     """Whether `--resume_from_checkpoint False` asks for a new start; an option is a string, "False" among them."""
     return str(training.resume_from_checkpoint).lower() == "false"
 
@@ -74,7 +74,7 @@ def starting_checkpoint(training: TrainingArguments) -> str | None:
     if wanted.lower() not in ("none", "true", "false"):
         return wanted
     found = _checkpoints(Path(training.output_dir))
-    if starts_anew(training):
+    if restarts(training):
         if found:
             logger.warning(
                 f"{training.output_dir}: training starts anew. The old checkpoints stay, {found[0].name} the newest; a "
@@ -110,7 +110,7 @@ def _last_whole(checkpoints: list[Path]) -> Path | None:
             json.loads((path / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
             return path
         except (OSError, ValueError):
-            logger.warning(f"{path} was not saved to its end (no whole {TRAINER_STATE_NAME}): it is passed over")
+            logger.warning(f"{path} was not saved to its end (no whole {TRAINER_STATE_NAME}): it is skipped")
     return None
 
 
@@ -130,6 +130,6 @@ __all__ = [
     "check_steps",
     "padding_multiple",
     "starting_checkpoint",
-    "starts_anew",
+    "restarts",
     "train",
 ]

@@ -1,4 +1,4 @@
-"""From documents to pre-training examples: nothing is lost, every draw can be made again."""
+"""From documents to pre-training examples: nothing is lost, every render can be made again."""
 
 import re
 from itertools import islice
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from hanziformers import ChineseBertTokenizer
-from hanziformers.processors.pretraining_data import (
+from hanziformers.training.pretraining_stream import (
     Assembler,
     PretrainingStream,
     SentenceEncoder,

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from transformers import EvalPrediction
 
 from hanziformers import ChineseBertTokenizer
-from hanziformers.processors.ner_data import FEATURES
-from hanziformers.processors.ner_features import IGNORED, SpanScorer, encode_ner, entity_labels
-from hanziformers.processors.tagging import Entity
+from hanziformers.training.ner_data import FEATURES
+from hanziformers.training.ner_task import IGNORED, SpanScorer, encode_ner, entity_labels
+from hanziformers.training.tag_schemes import Entity
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WORDS = ["apple", "##s", "2018", "，", "。", "e"]

@@ -14,7 +14,7 @@ from typing import Any
 
 from datasets import ClassLabel, Dataset, Features, Value
 
-from .tagging import Entity, decode_tags, detect_scheme, split_overlaps
+from .tag_schemes import Entity, decode_tags, detect_scheme, split_overlaps
 from .text_files import HALF_PAIR, is_json_lines, parse_json_object, read_text
 
 FEATURES = Features(
@@ -260,7 +260,7 @@ def _build(sentences: list[_Sentence], source: str, joiner: str, **met: Any) -> 
         repairs += broken
     for sentence in sentences:
         if HALF_PAIR.search(sentence.text):
-            raise ValueError(f"{sentence.where}: {sentence.text!r} has half a surrogate pair; write whole characters")
+            raise ValueError(f"{sentence.where}: {sentence.text!r} has a lone surrogate; write whole characters")
     rows = [{"text": s.text, "entities": [e._asdict() for e in sorted(s.entities)]} for s in sentences]
     overlapping = sum(len(split_overlaps(sentence.entities)[1]) for sentence in sentences)
     count = sum(len(sentence.entities) for sentence in sentences)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from hanziformers.modeling.distinct import WeightCache, encode_distinct
+from hanziformers.modeling.unique import WeightCache, encode_unique
 
 SHAPES = [(7,), (3, 5), (2, 3, 4), (1,), (1, 1), (), (0,), (2, 0), (64, 16)]
 
@@ -27,7 +27,7 @@ def test_equal_to_encoding_every_key(shape, span):
             features = torch.stack([(flat % base).double() / base for base in (2, 3, 5, 7, 11)], -1).float()
             return torch.tanh(features @ weight)  # [U, 4]
 
-        value = encode_distinct(keys, encode) if distinct else encode(keys.flatten()).unflatten(0, shape or (1,))
+        value = encode_unique(keys, encode) if distinct else encode(keys.flatten()).unflatten(0, shape or (1,))
         value = value.reshape(*shape, 4)
         factor = torch.randn(value.shape)
         (value * factor).sum().backward()
@@ -41,8 +41,8 @@ def test_equal_to_encoding_every_key(shape, span):
 def test_gradients_of_copies_are_summed():
     table = torch.randn(6, 3, dtype=torch.float64, requires_grad=True)
     keys = torch.tensor([[0, 0, 5], [5, 5, 2]])
-    assert torch.autograd.gradcheck(lambda t: encode_distinct(keys, lambda flat: F.embedding(flat, t) ** 2), (table,))
-    encode_distinct(keys, lambda flat: F.embedding(flat, table)).sum().backward()
+    assert torch.autograd.gradcheck(lambda t: encode_unique(keys, lambda flat: F.embedding(flat, t) ** 2), (table,))
+    encode_unique(keys, lambda flat: F.embedding(flat, table)).sum().backward()
     assert table.grad[:, 0].tolist() == [2, 0, 1, 0, 0, 3]
 
 
@@ -54,7 +54,7 @@ def test_each_distinct_key_is_encoded_once():
         return flat[:, None].float()
 
     keys = torch.tensor([[4, 9, 4], [9, 9, 1]])
-    assert encode_distinct(keys, encode).squeeze(-1).tolist() == keys.tolist()
+    assert encode_unique(keys, encode).squeeze(-1).tolist() == keys.tolist()
     assert [sorted(call) for call in seen] == [[1, 4, 9]]
 
 
@@ -63,7 +63,7 @@ def test_compiled_without_breaks():
     table = torch.randn(6, 3)
     keys = torch.tensor([[0, 0, 5], [5, 5, 2]])
     compiled = torch.compile(
-        lambda k: encode_distinct(k, lambda flat: F.embedding(flat, table)), fullgraph=True, backend="eager"
+        lambda k: encode_unique(k, lambda flat: F.embedding(flat, table)), fullgraph=True, backend="eager"
     )
     assert torch.equal(compiled(keys), table[keys])
 
@@ -198,9 +198,9 @@ def test_neither_pickled_nor_copied():
     buffer = io.BytesIO()
     torch.save(cache, buffer)
     buffer.seek(0)
-    for twin in (copy.deepcopy(cache), copy.copy(cache), pickle.loads(pickle.dumps(cache)),
+    for variant in (copy.deepcopy(cache), copy.copy(cache), pickle.loads(pickle.dumps(cache)),
                  torch.load(buffer, weights_only=False)):  # fmt: skip
-        assert torch.equal(twin.get([big], lambda: big * 3), big * 3)
+        assert torch.equal(variant.get([big], lambda: big * 3), big * 3)
         assert torch.equal(cache.get([big], lambda: big * 4), big * 2)
 
 

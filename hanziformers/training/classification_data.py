@@ -1,6 +1,6 @@
 """Reads texts with labels of every common form into one: a `datasets.Dataset` with `text`, `text_pair` and `label`.
 
-`text` is a string; `text_pair`, the second text of a pair, is there only if the data are pairs; `label` is a string, or
+`text` is a string; `text_pair`, the text pair of a pair, is there only if the data are pairs; `label` is a string, or
 for multi-label data a list of strings, or None where a row has no label. Texts stay as they are, duplicates too, and
 no row is left out. Every reader returns a `ReadReport` with what it met.
 """
@@ -18,7 +18,7 @@ from datasets import ClassLabel, Dataset, Features, Value
 
 from .text_files import HALF_PAIR, is_json_lines, parse_json_object, read_text
 
-# known names of text columns, each with that of its second text
+# known names of text columns, each with that of its text pair
 TEXT_NAMES = {
     "text": "text_pair",
     "text_a": "text_b",
@@ -49,7 +49,7 @@ class ReadReport:
         labels: how many rows have each label; in the order of the `ClassLabel`, or sorted, integers by value.
         unlabelled: rows without a label (missing, empty, "-" or, as a `ClassLabel`, -1).
         empty_texts: texts without a visible character, first and second ones.
-        columns: the columns that were read as text, second text and label; None where there is none. A file without
+        columns: the columns that were read as text, text pair and label; None where there is none. A file without
             a line of names has the columns 0, 1, ...
         blank_lines: lines between rows, or after them, that hold nothing.
         quoted_fields: texts of a TSV file within quotes, which stay: TSV has none.
@@ -92,7 +92,7 @@ def read_classification(
     Args:
         path: the file.
         text: the column of the texts; default: the one known name among the columns.
-        pair: the column of the second texts; default: the known partner of the text column, if `text` is not given.
+        pair: the column of the text pairs; default: the known partner of the text column, if `text` is not given.
         label: the column of the labels; default: the first known name among the columns (`label_desc` before
             `label`), or none.
         label_separator: what stands between the labels of a text; makes the data multi-label. An empty field then
@@ -221,7 +221,7 @@ def _check_widths(fields: list[tuple[str, list[str]]], hint: str) -> None:
 def _name_columns(
     path: Path, fields: list[tuple[str, list[str]]], given: tuple[str | None, ...], separator: str | None
 ) -> tuple[list[_Row], tuple[str, str | None, str | None]]:
-    """The rows of a TSV or CSV file by column, and the columns of text, second text and label."""
+    """The rows of a TSV or CSV file by column, and the columns of text, text pair and label."""
     where, first = fields[0]
     names = [name.strip() for name in first]
     known = {*TEXT_NAMES, *LABEL_NAMES} & {name.lower() for name in names}
@@ -252,7 +252,7 @@ def _name_columns(
 
 
 def _choose(source: str, names: Sequence[str], given: tuple[str | None, ...]) -> tuple[str, str | None, str | None]:
-    """The columns of text, second text and label among named ones."""
+    """The columns of text, text pair and label among named ones."""
     text, pair, label = given
     missing = [name for name in given if name is not None and name not in names]
     if missing:
@@ -345,7 +345,7 @@ def _check_text(row: _Row, column: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{row.where}: {column!r} is {value!r}, expected a text; write one, if need be an empty one")
     if HALF_PAIR.search(value):
-        raise ValueError(f"{row.where}: {value!r} has half a surrogate pair; write whole characters")
+        raise ValueError(f"{row.where}: {value!r} has a lone surrogate; write whole characters")
     return value
 
 

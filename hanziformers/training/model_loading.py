@@ -4,7 +4,7 @@ For run_scripts/ and for whoever trains a model of their own:
 
     model, processing, labels = load_model(ModelArguments(model_type="glyph_crm", vocab_file="vocab.txt"), AutoModel)
 
-`processing` is the checkpoint's processor (GlyphCRM: tokenizer and image processor) or, where there is none, its
+`processing_class` is the checkpoint's processor (GlyphCRM: tokenizer and image processor) or, where there is none, its
 tokenizer; called on texts it gives what the model takes.
 """
 
@@ -30,7 +30,8 @@ class ModelArguments:
 
     model_name_or_path: str | None = field(default=None, metadata={"help": "checkpoint: a folder or a name of the Hub"})
     from_scratch: bool = field(
-        default=False, metadata={"help": "take sizes, tokenizer and pictures of the checkpoint, but new random weights"}
+        default=False,
+        metadata={"help": "take sizes, tokenizer and glyph images of the checkpoint, but new random weights"},
     )
     model_type: str | None = field(default=None, metadata={"help": "from scratch: glyph_crm, chinese_bert, bert, ..."})
     tokenizer_type: str | None = field(
@@ -44,24 +45,28 @@ class ModelArguments:
     )
     vocabulary_bank: bool = field(
         default=False,
-        metadata={"help": "GlyphCRM from scratch: bank of the vocabulary's pictures only, not of all that fonts draw"},
+        metadata={
+            "help": "GlyphCRM from scratch: bank of the vocabulary's glyph images only, not of all that fonts render"
+        },
     )
     trust_remote_code: bool = field(default=False, metadata={"help": "run the code that a checkpoint carries"})
 
 
-def tokenizer_of(processing: ProcessorMixin | PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+def get_tokenizer(processing_class: ProcessorMixin | PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     """The tokenizer of a processor; a tokenizer is its own."""
-    return getattr(processing, "tokenizer", processing)
+    return getattr(processing_class, "tokenizer", processing_class)
 
 
-def font_passport(
-    model: PreTrainedModel, processing: ProcessorMixin | PreTrainedTokenizerBase
+def font_manifest(
+    model: PreTrainedModel, processing_class: ProcessorMixin | PreTrainedTokenizerBase
 ) -> dict[str, Any] | None:
-    """Which fonts drew the characters of a model; None for one that has no pictures, or does not know."""
-    drawing = getattr(processing, "image_processor", None)
-    if drawing is not None:
-        return drawing.font_passport or drawing.passport(tokenizer_of(processing).bank_tokens())
-    return getattr(model.config, "font_passport", None)
+    """Which fonts drew the characters of a model; None for one that has no glyph images, or does not know."""
+    image_processor = getattr(processing_class, "image_processor", None)
+    if image_processor is not None:
+        return image_processor.font_manifest or image_processor.make_font_manifest(
+            get_tokenizer(processing_class).bank_tokens()
+        )
+    return getattr(model.config, "font_manifest", None)
 
 
 def load_model(
@@ -74,7 +79,7 @@ def load_model(
     """A checkpoint or a model from scratch, its processor or tokenizer, and the labels in the order of its logits.
 
     A checkpoint that knows all the labels keeps its head; another gets a new one, or is refused where nothing is
-    trained. New GlyphCRM and ChineseBERT models get their characters' pictures drawn.
+    trained. New GlyphCRM and ChineseBERT models get their characters' glyph images rendered.
 
     Args:
         args: which model.
@@ -85,17 +90,17 @@ def load_model(
 
     Raises:
         ValueError: neither a checkpoint nor type and vocabulary; options of a new model beside a checkpoint; a
-            checkpoint without the labels; pictures that do not fit the model; overrides that are no name=value.
+            checkpoint without the labels; glyph images that do not fit the model; overrides that are no name=value.
     """
     if args.model_name_or_path:
         remote = {"trust_remote_code": args.trust_remote_code}
         config = AutoConfig.from_pretrained(args.model_name_or_path, **remote)
         _check_options(args, config)
-        processing = AutoProcessor.from_pretrained(args.model_name_or_path, **remote)
+        processing_class = AutoProcessor.from_pretrained(args.model_name_or_path, **remote)
         labels = _labels(args.model_name_or_path, config, labels, training)
     elif args.model_type and args.vocab_file:
         remote, config = {}, AutoConfig.for_model(args.model_type)
-        processing = None
+        processing_class = None
     else:
         raise ValueError("which model? give --model_name_or_path, or both --model_type and --vocab_file")
     if labels is not None:
@@ -104,28 +109,28 @@ def load_model(
         config.problem_type = problem_type
     if args.config_overrides:
         _override(config, args.config_overrides)
-    if processing is None:
-        processing = _new_processing(args, config)
+    if processing_class is None:
+        processing_class = _new_processing(args, config)
     config.validate()
     if args.model_name_or_path and not args.from_scratch:
         model = auto_class.from_pretrained(
             args.model_name_or_path, config=config, ignore_mismatched_sizes=True, **remote
         )
     else:
-        _check_drawing(config, processing)
+        _check_drawing(config, processing_class)
         model = auto_class.from_config(config, **remote)
-        _draw(args, model, processing)
-    tokenizer = tokenizer_of(processing)
+        _draw(args, model, processing_class)
+    tokenizer = get_tokenizer(processing_class)
     _leave_out_inputs(tokenizer, model)
     if model.config.model_type == "glyph_crm":
         _check_bank(model, tokenizer)
     positions = getattr(config, "max_position_embeddings", tokenizer.model_max_length)
     tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
-    return model, processing, labels or []
+    return model, processing_class, labels or []
 
 
 def _check_options(args: ModelArguments, config: PreTrainedConfig) -> None:
-    """Refuses options that a checkpoint leaves without effect; only ChineseBERT's pictures are drawn anew."""
+    """Refuses options that a checkpoint leaves without effect; only ChineseBERT's glyph images are rendered anew."""
     redrawn = args.from_scratch and config.model_type == "chinese_bert"
     given = [name for name in FROM_SCRATCH if getattr(args, name) and not (redrawn and name == "glyph_styles")]
     if given:
@@ -147,16 +152,18 @@ def _override(config: PreTrainedConfig, overrides: str) -> None:
     config.update_from_string(",".join(map("=".join, pairs)))
 
 
-def _check_drawing(config: PreTrainedConfig, processing: ProcessorMixin | PreTrainedTokenizerBase) -> None:
-    """Refuses to make a GlyphCRM for other pictures than its image processor draws."""
-    drawing = getattr(processing, "image_processor", None)
-    if config.model_type != "glyph_crm" or drawing is None:
+def _check_drawing(config: PreTrainedConfig, processing_class: ProcessorMixin | PreTrainedTokenizerBase) -> None:
+    """Refuses to make a GlyphCRM for other glyph images than its image processor renders."""
+    image_processor = getattr(processing_class, "image_processor", None)
+    if config.model_type != "glyph_crm" or image_processor is None:
         return
-    if len(drawing.styles) != 1:
-        raise ValueError(f"glyph_styles={','.join(drawing.styles)} is not allowed: GlyphCRM sees one font; give one")
-    if drawing.size != config.glyph_size:
+    if len(image_processor.styles) != 1:
         raise ValueError(
-            f"glyph_size={config.glyph_size} is not allowed: the checkpoint's image processor draws {drawing.size} "
+            f"glyph_styles={','.join(image_processor.styles)} is not allowed: GlyphCRM sees one font; give one"
+        )
+    if image_processor.size != config.glyph_size:
+        raise ValueError(
+            f"glyph_size={config.glyph_size} is not allowed: the checkpoint's image processor renders {image_processor.size} "
             f"pixels; leave it out of --config_overrides, or give --model_type and --vocab_file in place of the "
             "checkpoint"
         )
@@ -171,12 +178,12 @@ def _leave_out_inputs(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel
 
 
 def _check_bank(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuses a tokenizer that numbers or draws characters differently from the model's bank."""
-    rows, *shape = model.base_model.get_input_embeddings().pictures.shape
+    """Refuses a tokenizer that numbers or renders characters differently from the model's bank."""
+    rows, *shape = model.base_model.get_input_embeddings().glyphs.shape
     if tokenizer.glyph_vocab_size != rows or tokenizer.glyph_values not in (None, prod(shape)):
         raise ValueError(
-            f"the model has a bank of {rows} pictures {shape} ({prod(shape)} values), its tokenizer numbers "
-            f"{tokenizer.glyph_vocab_size} and its image processor draws {tokenizer.glyph_values} values; take model "
+            f"the model has a bank of {rows} glyph images {shape} ({prod(shape)} values), its tokenizer numbers "
+            f"{tokenizer.glyph_vocab_size} and its image processor renders {tokenizer.glyph_values} values; take model "
             "and processor from one folder, as they were saved, or give --from_scratch True"
         )
 
@@ -200,8 +207,10 @@ def _new_processing(args: ModelArguments, config: PreTrainedConfig) -> Processor
     config.vocab_size = len(tokenizer)
     if args.model_type != "glyph_crm":
         return tokenizer
-    drawing = hanziformers.HanziGlyphImageProcessor(styles=_styles(args, config), size=config.glyph_size, binary=True)
-    processor = hanziformers.GlyphCrmProcessor(drawing, tokenizer)
+    image_processor = hanziformers.HanziGlyphImageProcessor(
+        styles=_styles(args, config), size=config.glyph_size, binary=True
+    )
+    processor = hanziformers.HanziProcessor(image_processor, tokenizer)
     if not args.vocabulary_bank:
         processor.extend_bank()
     config.glyph_vocab_size = processor.tokenizer.glyph_vocab_size
@@ -209,34 +218,36 @@ def _new_processing(args: ModelArguments, config: PreTrainedConfig) -> Processor
 
 
 def _styles(args: ModelArguments, config: PreTrainedConfig) -> list[str]:
-    """The fonts asked for, else those of the checkpoint's pictures, else the paper's."""
+    """The fonts asked for, else those of the checkpoint's glyph images, else the paper's."""
     if args.glyph_styles:
         return [name.strip() for name in args.glyph_styles.split(",")]
-    passport = getattr(config, "font_passport", None)
-    return [entry["style"] for entry in passport["styles"]] if passport else list(PAPER_STYLES[config.model_type])
+    manifest = getattr(config, "font_manifest", None)
+    return [entry["style"] for entry in manifest["styles"]] if manifest else list(PAPER_STYLES[config.model_type])
 
 
-def _draw(args: ModelArguments, model: PreTrainedModel, processing: ProcessorMixin | PreTrainedTokenizerBase) -> None:
-    """Gives a new model its pictures, after its weights were initialised.
+def _draw(
+    args: ModelArguments, model: PreTrainedModel, processing_class: ProcessorMixin | PreTrainedTokenizerBase
+) -> None:
+    """Gives a new model its glyph images, after its weights were initialised.
 
     ChineseBERT's values are ink from 0 to 1, not the published 0 to 255: with those the gradient of `glyph_map` is
     some thousand times that of any other weight and rules the clipping of the global norm.
     """
     kind, base = model.config.model_type, model.base_model
     if kind == "glyph_crm":
-        base.set_glyphs(torch.from_numpy(processing.draw_bank()))
+        base.set_glyphs(torch.from_numpy(processing_class.render_bank()))
     elif kind == "chinese_bert":
         styles = _styles(args, model.config)
         size = isqrt(model.config.glyph_embedding_dim // len(styles))
         if len(styles) * size**2 != model.config.glyph_embedding_dim:
             raise ValueError(
-                f"glyph_embedding_dim={model.config.glyph_embedding_dim} holds no square pictures in {len(styles)} "
+                f"glyph_embedding_dim={model.config.glyph_embedding_dim} holds no square glyph images in {len(styles)} "
                 f"fonts ({', '.join(styles)}); allowed are {len(styles)} * size * size, e.g. {len(styles) * 24**2}"
             )
-        drawing = hanziformers.HanziGlyphImageProcessor(styles=styles, size=size, binary=False)
-        tokens = processing.convert_ids_to_tokens(range(len(processing)))
-        base.set_glyphs(torch.from_numpy(drawing.draw(tokens)) / 255)
-        model.config.font_passport = drawing.passport(tokens)
+        image_processor = hanziformers.HanziGlyphImageProcessor(styles=styles, size=size, binary=False)
+        tokens = processing_class.convert_ids_to_tokens(range(len(processing_class)))
+        base.set_glyphs(torch.from_numpy(image_processor.render(tokens)) / 255)
+        model.config.font_manifest = image_processor.make_font_manifest(tokens)
 
 
-__all__ = ["ModelArguments", "font_passport", "load_model", "tokenizer_of"]
+__all__ = ["ModelArguments", "font_manifest", "load_model", "get_tokenizer"]

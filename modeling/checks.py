@@ -1,12 +1,17 @@
-"""Refusals that say what was found, what is allowed and what to do: of configuration fields and of ids."""
+"""Errors that say what was found, what is allowed and what to do: for configuration fields, ids and glyph images."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
-from transformers import PreTrainedConfig
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.activations import ACT2FN
+from transformers.utils import TransformersKwargs
+
+CLASSIFIERS = ("linear", "mlp")
 
 BERT_SIZES = (
     "vocab_size",
@@ -53,14 +58,52 @@ def check_bert_fields(config: PreTrainedConfig, sizes: Sequence[str] = (), rates
     require(config, fine, "pad_token_id", pad, f"None or 0 to {config.vocab_size - 1}")
     act = config.hidden_act
     require(config, act in ACT2FN, "hidden_act", act, f"one of {', '.join(sorted(ACT2FN))}")
+    head = config.classifier
+    require(config, head in CLASSIFIERS, "classifier", head, " or ".join(map(repr, CLASSIFIERS)))
     decoder = config.is_decoder or config.add_cross_attention
     require(config, not decoder, "is_decoder, add_cross_attention", True, "False: the model is an encoder")
+
+
+def check_glyph_styles(config: PreTrainedConfig, most: int | None = None) -> None:
+    """Refuses `glyph_styles` that are no list of style names.
+
+    Args:
+        config: has the field `glyph_styles`.
+        most: styles that the model can take; None is any number.
+
+    Raises:
+        ValueError: names the field, its value and what is allowed.
+    """
+    styles = config.glyph_styles
+    fine = 1 <= len(styles) <= (most or len(styles)) and all(styles)
+    allowed = "a list of one name of a style" if most == 1 else "a list of one or more names of styles"
+    require(config, fine, "glyph_styles", styles, f'{allowed}, e.g. ["song"]')
+
+
+def check_inputs(model: PreTrainedModel, more: Mapping[str, Any]) -> None:
+    """Refuses tensors under names that the model does not know, which transformers would drop silently.
+
+    Args:
+        model: its `forward` names its inputs.
+        more: the further keywords of a call. Values other than tensors are options of the attention and pass.
+
+    Raises:
+        TypeError: names the inputs that the model does not take and those that it does.
+    """
+    unknown = [name for name, value in more.items() if isinstance(value, Tensor)]
+    unknown = [name for name in unknown if name not in TransformersKwargs.__annotations__]
+    if unknown:
+        known = [name for name in inspect.signature(model.forward).parameters if name != "kwargs"]
+        raise TypeError(
+            f"{type(model).__name__} takes no {', '.join(unknown)}; its inputs are {', '.join(known)}. Labels go to a "
+            "model with a task head; other inputs come from the tokenizer or processor saved with the model"
+        )
 
 
 def check_ids(name: str, ids: Tensor | None, size: int, meaning: str, fix: str = "") -> None:
     """Refuses ids outside of 0..size-1.
 
-    Only on the CPU: elsewhere a look at the values would make the host wait for the device at every step.
+    Only on the CPU: on other devices, reading the values would make the host wait at every step.
 
     Args:
         name: of the input.
@@ -98,4 +141,48 @@ def check_length(length: int, positions: int) -> None:
         )
 
 
-__all__ = ["BERT_SIZES", "check_bert_fields", "check_ids", "check_length", "require"]
+def check_glyphs(
+    images: Tensor | np.ndarray, rows: Tensor | Sequence[int] | None, shape: tuple[int, int, int], count: int
+) -> tuple[Tensor, Tensor]:
+    """Refuses glyph images that do not fit into a bank or table of glyphs.
+
+    Args:
+        images: uint8 [n, F, h, w], foreground 255 on background 0; other shapes of F * h * w values an image are
+            taken in that order.
+        rows: int64 [n], the rows to write, 0..count-1; None means all `count`.
+        shape: (F, h, w).
+        count: rows that there are.
+
+    Returns:
+        Glyph images uint8 [n, F, h, w] and rows int64 [n].
+
+    Raises:
+        ValueError: the dtype, the number of values or of rows does not fit, or a row does not exist.
+    """
+    images = torch.as_tensor(images)
+    rows = torch.arange(count) if rows is None else torch.as_tensor(rows)
+    if images.dtype != torch.uint8:
+        raise ValueError(
+            f"glyph images are {images.dtype}; needed is torch.uint8, foreground 255 on background 0: scaling happens "
+            "inside"
+        )
+    if images.dim() < 2 or images.flatten(1).shape != (len(rows), shape[0] * shape[1] * shape[2]):
+        raise ValueError(
+            f"glyph images have the shape {tuple(images.shape)}; needed are {shape} values for each of {len(rows)} "
+            "rows (pass rows to write only some)"
+        )
+    check_ids("rows", rows.cpu(), count, "rows for glyph images", "Configure a larger vocabulary or bank")
+    return images.reshape(-1, *shape), rows
+
+
+__all__ = [
+    "BERT_SIZES",
+    "CLASSIFIERS",
+    "check_bert_fields",
+    "check_glyph_styles",
+    "check_glyphs",
+    "check_ids",
+    "check_inputs",
+    "check_length",
+    "require",
+]

@@ -1,27 +1,29 @@
 """The embeddings of ChineseBERT: character id, glyph and pinyin, fused (section 3.2, Figures 2 to 4 of the paper).
 
-Axes: B batch, L length, H hidden, V vocabulary, P pinyin slots, U distinct keys, G glyph values (fonts * height *
-width).
+Axes: B batch, L length, H hidden, V vocabulary, P pinyin slots, U distinct keys, G glyph values (F * h * w).
 
     word    = E_word[id]                                                   [B, L, H]
     pinyin  = max over windows of conv(E_symbol[pinyin_ids])               [B, L, H]
-    glyph   = W_G glyph image[glyph_id] + b_G                                  [B, L, H]
+    glyph   = W_G image[glyph_id] + b_G                                    [B, L, H]
     fused   = W_F [word; pinyin; glyph] + b_F                              [B, L, H]
     output  = dropout(LayerNorm(fused + position + token type))            [B, L, H]
 
 The fusion depends on a character and its reading alone, so it is computed once for every distinct pair in the batch. In
-eval mode without gradients its linearity saves more: word and glyph of the whole vocabulary, fused, stand in one table
-[V, H], to which the share of every distinct reading is added. The numbers are those of the published code, with the
-token types that the paper leaves out.
+eval mode without gradients its linearity saves more: word and glyph of the whole vocabulary, fused, are kept in one
+table [V, H], to which the part of every distinct reading is added. The numbers are those of the published code, with
+the token types that the paper leaves out.
 """
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from .checks import check_ids, check_length
+from .bert_parts import PositionedEmbeddings
+from .checks import check_ids
 from .configuration_chinese_bert import ChineseBertConfig
-from .unique import WeightCache, encode_unique, has_hooks
+from .unique import encode_unique
+from .vector_table import VectorTable, has_hooks
+
+TABLE_CHUNK = 4096  # rows of the table that are computed at a time
 
 
 class PinyinEmbedding(nn.Module):
@@ -47,18 +49,18 @@ class PinyinConv(nn.Conv1d):
 
 
 class GlyphEmbedding(nn.Module):
-    """The flat glyph images of every token, [V, G]; trainable like the rest, as in the published model."""
+    """The flattened glyph images of every token, [V, G]; trainable like the rest, as in the published model."""
 
     def __init__(self, config: ChineseBertConfig) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(config.vocab_size, config.glyph_embedding_dim)
+        self.embedding = nn.Embedding(config.num_glyphs, config.glyph_embedding_dim)
 
     def forward(self, glyph_ids: Tensor) -> Tensor:
         """glyph_ids [...] int64 -> glyph images [..., G]."""
         return self.embedding(glyph_ids)
 
 
-class ChineseBertEmbeddings(nn.Module):
+class ChineseBertEmbeddings(PositionedEmbeddings):
     """Fuses the three views of every character and adds position and token type."""
 
     def __init__(self, config: ChineseBertConfig) -> None:
@@ -74,10 +76,8 @@ class ChineseBertEmbeddings(nn.Module):
         self.map_fc = nn.Linear(3 * hidden, hidden)
         self.LayerNorm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
-        self.register_buffer(
-            "position_ids", torch.arange(config.max_position_embeddings).expand((1, -1)), persistent=False
-        )
-        self._table = WeightCache()
+        self.count_positions()
+        self._table = VectorTable(self._table_parts())
 
     def train(self, mode: bool = True) -> "ChineseBertEmbeddings":
         """Drops the table of characters: weights are about to change."""
@@ -98,51 +98,59 @@ class ChineseBertEmbeddings(nn.Module):
         Returns:
             [B, L, H].
         """
-        source = input_ids if inputs_embeds is None else inputs_embeds
-        if source.dim() != (2 if inputs_embeds is None else 3):
-            name, needed = ("input_ids", "[B, L]") if inputs_embeds is None else ("inputs_embeds", "[B, L, H]")
-            raise ValueError(
-                f"{name} has the shape {tuple(source.shape)}; needed is {needed}: one text is {name}[None]"
-            )
-        batch, length = source.shape[:2]
-        self._check(batch, length, input_ids, pinyin_ids, token_type_ids, position_ids, glyph_ids)
+        self._check(input_ids, pinyin_ids, inputs_embeds, glyph_ids)
         if pinyin_ids is None:
+            source = input_ids if inputs_embeds is None else inputs_embeds
             pinyin_ids = torch.zeros((1, 1, self.config.pinyin_length), dtype=torch.long, device=source.device)
-        if position_ids is None:
-            position_ids = self.position_ids[:, :length]
-        if token_type_ids is None:
-            token_type_ids = torch.zeros((1, 1), dtype=torch.long, device=source.device)
         fused = self._fused(input_ids, self._keys(pinyin_ids), inputs_embeds, glyph_ids)
-        fused = fused + self.position_embeddings(position_ids) + self.token_type_embeddings(token_type_ids)
-        return self.dropout(self.LayerNorm(fused))
+        return self.dropout(self.LayerNorm(self.add_positions(fused, token_type_ids, position_ids)))
 
     def _fused(
         self, input_ids: Tensor | None, readings: Tensor, inputs_embeds: Tensor | None, glyph_ids: Tensor | None
     ) -> Tensor:
         """Word, pinyin and glyph through W_F: [B, L, H]. `readings` [B, L] (or [1, 1]) are keys of `_keys`."""
-        if glyph_ids is not None:
+        if glyph_ids is not None or has_hooks([self.word_embeddings]):
+            # a hook (NEFTune's noise, attributions) may give equal ids different vectors, so it sees every position
             words = self.word_embeddings(input_ids) if inputs_embeds is None else inputs_embeds
             pinyin = encode_unique(readings, self._pinyin).expand_as(words)
-            return self._fuse(words, pinyin, encode_unique(glyph_ids, self._glyphs))
-        if self._may_use_table():
-            return F.embedding(input_ids, self._table_of_characters(input_ids.device)) + self._share_of(readings)
+            return self._fuse(words, pinyin, encode_unique(input_ids if glyph_ids is None else glyph_ids, self._glyphs))
+        characters = self._look_up(input_ids)
+        if characters is not None:
+            return characters + self._part_of_readings(readings)
         count = self.config.pinyin_vocab_size**self.config.pinyin_length
 
         def rows(keys: Tensor) -> Tensor:  # [U] -> [U, H]
             ids = keys // count
-            return self._fuse(self.word_embeddings(ids), self._pinyin(keys % count), self._glyphs(ids))
+            words = self.word_embeddings(ids[None])[0]  # as [1, U]: hooks on all modules expect a batch of sequences
+            return self._fuse(words, self._pinyin(keys % count), self._glyphs(ids))
 
-        return encode_unique(input_ids * count + readings, rows)
+        return encode_unique(input_ids * count + readings, rows)  # one key for each pair of character and reading
 
-    def _may_use_table(self) -> bool:
-        """Not while weights may change, nor where a part was wrapped (by an adapter, say) or hooked."""
-        if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return False
-        plain = all(type(part) in (nn.Linear, nn.Embedding) for part in self._table_parts())
-        return plain and not has_hooks(self._table_parts())
+    def _look_up(self, input_ids: Tensor) -> Tensor | None:
+        """Word and glyph, fused without pinyin, from the table: [B, L, H]; None where it may not be used."""
 
-    def _table_parts(self) -> tuple[nn.Module, ...]:
-        return self.word_embeddings, self.glyph_embeddings.embedding, self.glyph_map, self.map_fc
+        def without_pinyin(ids: Tensor) -> Tensor:  # [U] -> [U, H]
+            words = self.word_embeddings(ids)
+            return self._fuse(words, torch.zeros_like(words), self._glyphs(ids))
+
+        def encode(ids: Tensor) -> Tensor:  # [U] -> [U, H]
+            return torch.cat([without_pinyin(some) for some in ids.split(TABLE_CHUNK)])
+
+        rows = [self.word_embeddings.weight, self.glyph_embeddings.embedding.weight]
+        return self._table.look_up(input_ids, encode, self._table_parts(), rows, self.training, whole=True)
+
+    def _table_parts(self) -> list[nn.Module]:
+        return [self.word_embeddings, self.glyph_embeddings.embedding, self.glyph_map, self.map_fc]
+
+    def _part_of_readings(self, readings: Tensor) -> Tensor:
+        """What the readings add to characters that were fused without one: [B, L] -> [B, L, H]."""
+
+        def rows(keys: Tensor) -> Tensor:  # [U] -> [U, H]; a linear map's part is its difference to that of nothing
+            pinyin = self._pinyin(keys)
+            none = torch.zeros_like(pinyin)
+            return self._fuse(none, pinyin, none) - self._fuse(none[:1], none[:1], none[:1])
+
+        return encode_unique(readings, rows)
 
     def _fuse(self, words: Tensor, pinyin: Tensor, glyphs: Tensor) -> Tensor:
         return self.map_fc(torch.cat([words, pinyin, glyphs], dim=-1))  # [..., 3H] -> [..., H]
@@ -155,67 +163,42 @@ class ChineseBertEmbeddings(nn.Module):
         return self.config.pinyin_vocab_size ** torch.arange(self.config.pinyin_length, device=device)  # [P]
 
     def _pinyin(self, keys: Tensor) -> Tensor:
-        """Keys of readings [U] -> vectors [U, H]."""
+        """Keys of readings [U] -> vectors [U, H]; unpacks what `_keys` packed."""
         return self.pinyin_embeddings(keys[:, None] // self._scale(keys.device) % self.config.pinyin_vocab_size)
 
     def _glyphs(self, ids: Tensor) -> Tensor:
         """Ids [U] -> vectors of their glyph images [U, H]."""
         return self.glyph_map(self.glyph_embeddings(ids))
 
-    def _share_of(self, readings: Tensor) -> Tensor:
-        """What the readings add to characters that were fused without one: [B, L] -> [B, L, H]."""
-
-        def rows(keys: Tensor) -> Tensor:  # [U] -> [U, H]; a linear map's share is its difference to that of nothing
-            pinyin = self._pinyin(keys)
-            none = torch.zeros_like(pinyin)
-            return self._fuse(none, pinyin, none) - self._fuse(none[:1], none[:1], none[:1])
-
-        return encode_unique(readings, rows)
-
-    def _table_of_characters(self, device: torch.device) -> Tensor:
-        """Word and glyph of the whole vocabulary, fused: [V, H], kept while the weights stay as they are."""
-        weights = [weight for part in self._table_parts() for weight in part.parameters()]
-
-        def compute() -> Tensor:
-            every = torch.arange(self.config.vocab_size, device=device).split(4096)
-            words = map(self.word_embeddings, every)
-            rows = [self._fuse(w, torch.zeros_like(w), self._glyphs(ids)) for ids, w in zip(every, words, strict=True)]
-            return torch.cat(rows)
-
-        return self._table.get(weights, compute, device.type)
-
     def _check(
         self,
-        batch: int,
-        length: int,
         input_ids: Tensor | None,
         pinyin_ids: Tensor | None,
-        token_type_ids: Tensor | None,
-        position_ids: Tensor | None,
+        inputs_embeds: Tensor | None,
         glyph_ids: Tensor | None,
     ) -> None:
-        slots, positions = self.config.pinyin_length, self.config.max_position_embeddings
+        name, source = ("input_ids", input_ids) if inputs_embeds is None else ("inputs_embeds", inputs_embeds)
+        axes = "[B, L]" if inputs_embeds is None else "[B, L, H]"
+        if source.dim() != axes.count(",") + 1:
+            raise ValueError(f"{name} has the shape {tuple(source.shape)}; needed is {axes}: one text is {name}[None]")
+        (batch, length), slots = source.shape[:2], self.config.pinyin_length
         if input_ids is None and glyph_ids is None:
             raise ValueError(
-                "inputs_embeds stands for the word vectors only; ChineseBERT also looks every character's glyph image up: "
-                "pass glyph_ids [B, L] (the input_ids that the vectors were made from)"
+                "inputs_embeds replaces the word vectors only; ChineseBERT also looks up every character's glyph "
+                "image: pass glyph_ids [B, L] (the input_ids that the vectors were made from)"
             )
         if glyph_ids is not None and tuple(glyph_ids.shape) != (batch, length):
             raise ValueError(
-                f"glyph_ids has the shape {tuple(glyph_ids.shape)}; needed is {(batch, length)}, one a token"
+                f"glyph_ids has the shape {tuple(glyph_ids.shape)}; needed is {(batch, length)}, one for each token"
             )
         if pinyin_ids is not None and tuple(pinyin_ids.shape) != (batch, length, slots):
             raise ValueError(
                 f"pinyin_ids has the shape {tuple(pinyin_ids.shape)}; needed is {(batch, length, slots)}: {slots} "
                 f"symbols for each token; a flat [B, L * {slots}] tensor becomes one by .view({batch}, -1, {slots})"
             )
-        if position_ids is None:
-            check_length(length, positions)
         check_ids("input_ids", input_ids, self.word_embeddings.num_embeddings, "the vocabulary of the model")
         check_ids("glyph_ids", glyph_ids, self.glyph_embeddings.embedding.num_embeddings, "the glyph table")
         check_ids("pinyin_ids", pinyin_ids, self.config.pinyin_vocab_size, "0 none, 1-5 tones, 6-31 letters")
-        check_ids("token_type_ids", token_type_ids, self.config.type_vocab_size, "type_vocab_size")
-        check_ids("position_ids", position_ids, positions, "max_position_embeddings")
 
 
-__all__ = ["ChineseBertEmbeddings"]
+__all__ = ["ChineseBertEmbeddings", "PinyinConv"]

@@ -4,14 +4,15 @@
 Sun et al., 2021, "ChineseBERT: Chinese Pretraining Enhanced by Glyph and Pinyin Information".
 """
 
+from dataclasses import field
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
-from .checks import check_bert_fields, require
+from .checks import check_bert_fields, check_glyph_styles, require
 
-_SIZES = ("glyph_embedding_dim", "pinyin_vocab_size", "pinyin_length", "pinyin_embedding_size")
+_SIZES = ("glyph_size", "pinyin_vocab_size", "pinyin_length", "pinyin_embedding_size")
 
 
 @strict
@@ -31,12 +32,17 @@ class ChineseBertConfig(PreTrainedConfig):
         hidden_dropout_prob: dropout after the embeddings and in every layer, in [0, 1).
         attention_probs_dropout_prob: dropout on the attention weights, in [0, 1).
         classifier_dropout: dropout before a task head, in [0, 1); None takes `hidden_dropout_prob`.
-        classifier_mlp: token classification through Linear-tanh-Linear, the head of the published NER runs, instead of
-            one Linear.
+        classifier: the layers that label tokens: "linear" is one Linear; "mlp" is Linear, tanh, Linear, the head of the
+            published NER runs.
         max_position_embeddings: the longest sequence in tokens, >= 1.
         type_vocab_size: token types, >= 1.
-        glyph_embedding_dim: values of one character's glyph images flattened, fonts * height * width. Published: 3 fonts
-            of 24 x 24 pixels = 1728 (the paper's 2,352 is a slip: 24 * 24 * 3 is 1,728).
+        glyph_styles: the styles of a character's glyph images, in the order of the table; 1 or more.
+        glyph_size: side of a glyph image in pixels, >= 1. A row of the glyph table holds the images of all styles
+            flattened: `glyph_embedding_dim` values. Published: 3 styles of 24 x 24 pixels = 1,728 (the paper's 2,352 is
+            a slip).
+        glyph_binary: whether glyph images are rendered black and white instead of grey.
+        font_manifest: which fonts the glyph images were rendered with; set by `hanziformers.render_glyphs`, None where
+            it is not known.
         pinyin_vocab_size: symbols of the pinyin alphabet: 0 = none, 1-5 the tones, 6-31 the letters a-z.
         pinyin_length: pinyin symbols of one character (the longest reading has 7).
         pinyin_embedding_size: width of a pinyin symbol's vector.
@@ -64,10 +70,13 @@ class ChineseBertConfig(PreTrainedConfig):
     hidden_dropout_prob: float | int = 0.1
     attention_probs_dropout_prob: float | int = 0.1
     classifier_dropout: float | int | None = None
-    classifier_mlp: bool = False
+    classifier: str = "linear"
     max_position_embeddings: int = 512
     type_vocab_size: int = 2
-    glyph_embedding_dim: int = 1728
+    glyph_styles: list[str] = field(default_factory=lambda: ["fangsong", "xingkai", "lishu"])
+    glyph_size: int = 24
+    glyph_binary: bool = False
+    font_manifest: dict | None = None
     pinyin_vocab_size: int = 32
     pinyin_length: int = 8
     pinyin_embedding_size: int = 128
@@ -92,6 +101,36 @@ class ChineseBertConfig(PreTrainedConfig):
         sizes = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
         return cls(**{**sizes, **fields})
 
+    @property
+    def glyph_shape(self) -> tuple[int, int, int]:
+        """Shape (F, h, w) of a character's glyph images."""
+        return len(self.glyph_styles), self.glyph_size, self.glyph_size
+
+    @property
+    def glyph_embedding_dim(self) -> int:
+        """Values of a character's glyph images: F * h * w."""
+        return len(self.glyph_styles) * self.glyph_size**2
+
+    @property
+    def num_glyphs(self) -> int:
+        """Rows of the glyph table."""
+        return self.vocab_size
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        """Takes the fields that are not typed here; `glyph_embedding_dim` follows from others and may be repeated.
+
+        Raises:
+            ValueError: a given `glyph_embedding_dim` is not that of `glyph_styles` and `glyph_size`.
+        """
+        given = kwargs.pop("glyph_embedding_dim", None)
+        super().__post_init__(**kwargs)
+        if given not in (None, self.glyph_embedding_dim):
+            raise ValueError(
+                f"glyph_embedding_dim={given} does not fit glyph_styles={self.glyph_styles} and "
+                f"glyph_size={self.glyph_size}, from which {self.glyph_embedding_dim} follows: set glyph_styles and "
+                "glyph_size, and leave glyph_embedding_dim out"
+            )
+
     def validate_architecture(self) -> None:
         """Refuses values that no model can be built from.
 
@@ -101,6 +140,7 @@ class ChineseBertConfig(PreTrainedConfig):
         """
         super().validate_architecture()
         check_bert_fields(self, _SIZES)
+        check_glyph_styles(self)
         kernel, length = self.pinyin_kernel_size, self.pinyin_length
         require(self, 1 <= kernel <= length, "pinyin_kernel_size", kernel, f"1 to pinyin_length={length}")
         keys = self.vocab_size * self.pinyin_vocab_size**length

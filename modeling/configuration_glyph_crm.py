@@ -4,12 +4,13 @@
 Li et al., 2021, "GlyphCRM: Bidirectional Encoder Representation for Chinese Character with its Glyph".
 """
 
+from dataclasses import field
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
-from .checks import check_bert_fields, require
+from .checks import check_bert_fields, check_glyph_styles, require
 
 POSITION_MAPS = ("paper", "released")
 INITIALIZERS = ("torch", "kaiming")
@@ -24,18 +25,22 @@ class GlyphCrmConfig(PreTrainedConfig):
 
     Args:
         vocab_size: labels V of masked-character prediction, >= 1: the closed vocabulary. Inputs are an open set.
-        glyph_vocab_size: rows N of the bank of glyph images, >= `vocab_size`; the first V rows are the vocabulary's. None
-            is `vocab_size`.
+        glyph_vocab_size: rows N of the bank of glyph images, >= `vocab_size`; the first V rows are the vocabulary's.
+            None is `vocab_size`.
+        glyph_styles: the style of the glyph images, exactly one.
+        glyph_binary: whether glyph images are rendered black and white instead of grey.
+        font_manifest: which fonts the glyph images were rendered with; set by `hanziformers.render_glyphs`, None where
+            it is not known.
         glyph_size: side of a glyph image in pixels, a multiple of 24. The kernels follow: glyph_size / 6 + 1 in block 1
             (9 at 48), glyph_size / 24 + 1 in block 2 (3 at 48).
         first_block_channels: channels of HanGlyph's block 1, >= 1.
         second_block_channels: channels of HanGlyph's block 2, >= 1.
-        position_maps: the coordinates beside the ink: "paper" (-0.2 to 0.2) or "released" (-0.48 to 0.46 at 48
+        position_maps: the coordinates beside the image: "paper" (-0.2 to 0.2) or "released" (-0.48 to 0.46 at 48
             pixels, as in the authors' code).
         glyph_initializer: of HanGlyph: "torch" is torch's default, as in the authors' code; "kaiming" (He et al., 2015,
-            biases zero, Glorot before a tanh) keeps the ink's share in the vectors through all eight layers. With
-            "torch" a new character differs from another by a tenth of what all have in common, and small models on
-            little text hardly learn: for those take "kaiming".
+            biases zero, Glorot before a tanh) keeps the differences between images through all eight layers. With
+            "torch" the vectors of two characters differ by a tenth of what all have in common, and small models hardly
+            learn from little text: take "kaiming" for those.
         glyph_dropout_prob: dropout on a token's glyph vector R, in [0, 1).
         hidden_size: width H of the Transformer, a multiple of `num_attention_heads`.
         num_hidden_layers: Transformer layers, >= 1.
@@ -45,6 +50,7 @@ class GlyphCrmConfig(PreTrainedConfig):
         hidden_dropout_prob: dropout after the embeddings and in every layer, in [0, 1).
         attention_probs_dropout_prob: dropout on the attention weights, in [0, 1).
         classifier_dropout: dropout before a task head, in [0, 1); the published runs have none.
+        classifier: the layers that label tokens: "linear" is one Linear; "mlp" is Linear, tanh, Linear.
         max_position_embeddings: the longest sequence in tokens, >= 1.
         type_vocab_size: token types, >= 1.
         initializer_range: standard deviation of the Transformer's initial weights, > 0 (HanGlyph has its own).
@@ -62,7 +68,10 @@ class GlyphCrmConfig(PreTrainedConfig):
 
     vocab_size: int = 18612
     glyph_vocab_size: int | None = None
+    glyph_styles: list[str] = field(default_factory=lambda: ["song"])
     glyph_size: int = 48
+    glyph_binary: bool = True
+    font_manifest: dict | None = None
     first_block_channels: int = 64
     second_block_channels: int = 128
     position_maps: str = "paper"
@@ -76,6 +85,7 @@ class GlyphCrmConfig(PreTrainedConfig):
     hidden_dropout_prob: float | int = 0.1
     attention_probs_dropout_prob: float | int = 0.1
     classifier_dropout: float | int = 0.0
+    classifier: str = "linear"
     max_position_embeddings: int = 512
     type_vocab_size: int = 2
     initializer_range: float | int = 0.02
@@ -98,7 +108,12 @@ class GlyphCrmConfig(PreTrainedConfig):
         return cls(**{"position_maps": "released", **fields})
 
     @property
-    def bank_size(self) -> int:
+    def glyph_shape(self) -> tuple[int, int, int]:
+        """Shape (1, h, w) of a character's glyph image."""
+        return 1, self.glyph_size, self.glyph_size
+
+    @property
+    def num_glyphs(self) -> int:
         """Rows N of the bank of glyph images."""
         return self.vocab_size if self.glyph_vocab_size is None else self.glyph_vocab_size
 
@@ -111,7 +126,8 @@ class GlyphCrmConfig(PreTrainedConfig):
         """
         super().validate_architecture()
         check_bert_fields(self, ("first_block_channels", "second_block_channels"), ("glyph_dropout_prob",))
-        size, rows, maps = self.glyph_size, self.bank_size, self.position_maps
+        check_glyph_styles(self, most=1)
+        size, rows, maps = self.glyph_size, self.num_glyphs, self.position_maps
         require(self, size >= 24 and size % 24 == 0, "glyph_size", size, "a multiple of 24: 24, 48, 72, ...")
         allowed = f"None or {self.vocab_size} (vocab_size) and more: the vocabulary has the first rows"
         require(self, rows >= self.vocab_size, "glyph_vocab_size", rows, allowed)

@@ -1,8 +1,8 @@
-"""HanGlyph: a glyph image of a character -> its glyph vectors (section 3.2 of the GlyphCRM paper, Eq. 1).
+"""HanGlyph: from the glyph image of a character to its glyph vectors (section 3.2 of the GlyphCRM paper, Eq. 1).
 
 Axes: U glyph images, n glyph_size, c channels, H hidden.
 
-Block b, with z the ink and two coordinates (3 channels) or the block before (Max is 2x2 max-pooling):
+Block b, with z the image and two coordinates (3 channels) or the block before (Max is 2x2 max-pooling):
 
     z_c = ReLU(conv3x3(z))                         padded                        [U, c, n, n]
     f   = conv_k(ReLU(conv_k(ReLU(conv_k(z_c)))))  not padded, 3 (k - 1) = n / 2  [U, c, n/2, n/2]
@@ -20,14 +20,14 @@ from transformers import initialization as init
 
 from .configuration_glyph_crm import GlyphCrmConfig
 
-FFT_KERNEL, FFT_IMAGES = 9, 32  # from here on a CPU is faster through frequencies
+FFT_KERNEL, FFT_IMAGES = 9, 32  # from this kernel size and number of images on, a CPU is faster through frequencies
 
 
 class GlyphConv(nn.Conv2d):
-    """A convolution that takes the way through frequencies where that is faster: large kernels on a CPU.
+    """A convolution that goes through the Fourier transform where that is faster: large kernels on a CPU.
 
-    The 9x9 convolutions are 95 % of HanGlyph's work. Both ways are exact; they differ by rounding (2e-7). HanGlyph
-    has an initialisation of its own: `HanGlyph.init_weights` knows its convolutions by this class.
+    The 9x9 convolutions are 95 % of HanGlyph's work. Both ways are exact; they differ by rounding (2e-7).
+    `HanGlyph.init_weights` knows the convolutions that it initialises by this class.
     """
 
     def forward(self, images: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ class GlyphConv(nn.Conv2d):
 
 
 class GlyphLinear(nn.Linear):
-    """A class of its own, for the same reason."""
+    """A class of its own, by which `HanGlyph.init_weights` knows it."""
 
 
 class GlyphBlock(nn.Module):
@@ -65,7 +65,7 @@ class GlyphBlock(nn.Module):
 
 
 class HanGlyph(nn.Module):
-    """The glyph vectors of glyph images; [R, G1, G2] of a glyph image lie side by side in one vector of 3H."""
+    """The glyph vectors of glyph images: [R, G1, G2], side by side in one vector of 3H."""
 
     def __init__(self, config: GlyphCrmConfig) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class HanGlyph(nn.Module):
         """Encodes glyph images.
 
         Args:
-            glyph images: [U, 1, n, n] float, 0 = paper, 1 = ink.
+            images: [U, 1, n, n] float, foreground 1 on background 0.
 
         Returns:
             [U, 3H] = [R, G1, G2]: the input of the Transformer and what its two bottom layers add.
@@ -102,7 +102,7 @@ class HanGlyph(nn.Module):
     @staticmethod
     @torch.no_grad()
     def init_weights(module: nn.Module, kind: str = "torch") -> bool:
-        """Initialises a part of a HanGlyph as `GlyphCrmConfig.glyph_initializer` says; False if `module` is none."""
+        """Initialises a part of a HanGlyph as `GlyphCrmConfig.glyph_initializer` says; False for other modules."""
         if isinstance(module, GlyphConv) and kind == "kaiming":
             init.kaiming_normal_(module.weight, nonlinearity="relu")
             init.zeros_(module.bias)
@@ -123,10 +123,10 @@ class HanGlyph(nn.Module):
 def correlate(images: Tensor, kernels: Tensor) -> Tensor:
     """What a convolution without padding and stride computes: the inverse transform of the spectra's product.
 
-    The circular correlation wraps around, but not into the places that an unpadded convolution has.
+    The circular correlation wraps around, but not at the positions that an unpadded convolution has.
 
     Args:
-        glyph images: [U, c_in, n, n] float32.
+        images: [U, c_in, n, n] float32.
         kernels: [c, c_in, k, k] float32.
 
     Returns:
@@ -135,7 +135,7 @@ def correlate(images: Tensor, kernels: Tensor) -> Tensor:
     size = images.shape[-2:]
     spectra = torch.fft.rfft2(images)  # [U, c_in, n, n/2+1] complex
     kernel_spectra = torch.fft.rfft2(kernels, s=size).conj()  # [c, c_in, n, n/2+1]
-    # one matrix product a frequency; laid out in a row for it, or many threads would wait for each other at each
+    # one matrix product for each frequency; contiguous, or many threads would wait for each other at each of them
     left = spectra.flatten(2).permute(2, 0, 1).contiguous()  # [n * (n/2+1), U, c_in]
     right = kernel_spectra.flatten(2).permute(2, 1, 0).resolve_conj().contiguous()  # [n * (n/2+1), c_in, c]
     product = torch.bmm(left, right).permute(1, 2, 0).unflatten(2, spectra.shape[2:])  # [U, c, n, n/2+1]

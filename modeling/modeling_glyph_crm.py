@@ -5,59 +5,54 @@
     h_l = LayerNorm(h_M + dropout(FFN(h_M)) + G_l)   G_1, G_2 in the two bottom layers alone    [B, L, H]
 
 Axes: B batch, L length, H hidden, V labels of masked-character prediction, N rows of the bank, E further characters of
-an example, F*h*w values of a glyph image, K labels.
+an example, F*h*w values of a glyph image.
 """
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.masking_utils import create_bidirectional_mask
-from transformers.modeling_outputs import (
-    BaseModelOutputWithPooling,
-    MaskedLMOutput,
-    QuestionAnsweringModelOutput,
-    SequenceClassifierOutput,
-    TokenClassifierOutput,
-)
-from transformers.models.bert.modeling_bert import (
-    BertForPreTrainingOutput,
-    BertLayer,
-    BertPooler,
-    BertPredictionHeadTransform,
-    BertSelfAttention,
-)
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.models.bert.modeling_bert import BertLayer, BertPooler, BertSelfAttention
 from transformers.processing_utils import Unpack
 from transformers.pytorch_utils import apply_chunking_to_forward
 from transformers.utils import TransformersKwargs, logging
-from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
+from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from .bert_parts import BertLikePreTrainedModel, PositionedEmbeddings
 from .character_bank import CharacterBank
-from .checks import check_ids, check_length
+from .checks import check_inputs
 from .configuration_glyph_crm import GlyphCrmConfig
 from .han_glyph import HanGlyph
-from .task_heads import masked_lm_output, sequence_output, span_output, token_output
+from .task_heads import (
+    ForMaskedLM,
+    ForPreTraining,
+    ForQuestionAnswering,
+    ForSequenceClassification,
+    ForTokenClassification,
+)
 
 logger = logging.get_logger(__name__)
 
 
-class GlyphCrmEmbeddings(nn.Module):
+class GlyphCrmEmbeddings(PositionedEmbeddings):
     """Glyph vector, position and token type of every token, and what HanGlyph hands to the two bottom layers."""
 
     def __init__(self, config: GlyphCrmConfig) -> None:
         super().__init__()
         self.config = config
-        hidden, size = config.hidden_size, config.glyph_size
-        self.characters = CharacterBank(HanGlyph(config), config.bank_size, (1, size, size), 3 * hidden)
+        hidden = config.hidden_size
+        self.characters = CharacterBank(HanGlyph(config), config.num_glyphs, config.glyph_shape, 3 * hidden)
         self.position_embeddings = nn.Embedding(config.max_position_embeddings, hidden)
         self.token_type_embeddings = nn.Embedding(config.type_vocab_size, hidden)
         self.LayerNorm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
         self.glyph_dropout = nn.Dropout(config.glyph_dropout_prob)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
-        positions = torch.arange(config.max_position_embeddings).expand((1, -1))
-        self.register_buffer("position_ids", positions, persistent=False)
+        self.count_positions()
 
     def forward(
         self,
@@ -72,25 +67,17 @@ class GlyphCrmEmbeddings(nn.Module):
         Returns:
             The Transformer's input, G1 and G2, each [B, L, H].
         """
-        source, last = (glyph_ids, ()) if inputs_embeds is None else (inputs_embeds, (3 * self.config.hidden_size,))
-        if source.dim() != 2 + len(last) or source.shape[2:] != last:
-            name = "input_ids or glyph_ids" if inputs_embeds is None else "inputs_embeds"
-            needed = "[B, L]: one text is ids[None]" if inputs_embeds is None else f"[B, L, 3H={last[0]}] = [R, G1, G2]"
-            raise ValueError(f"{name} has the shape {tuple(source.shape)}; needed is {needed}")
-        length = source.shape[1]
-        if position_ids is None:
-            check_length(length, self.config.max_position_embeddings)
-            position_ids = self.position_ids[:, :length]
-        if token_type_ids is None:
-            token_type_ids = torch.zeros((1, 1), dtype=torch.long, device=source.device)
-        check_ids("token_type_ids", token_type_ids, self.config.type_vocab_size, "type_vocab_size", "See the config")
-        check_ids(
-            "position_ids", position_ids, self.config.max_position_embeddings, "max_position_embeddings", "Cut it"
-        )
+        width = 3 * self.config.hidden_size
+        if inputs_embeds is None and glyph_ids.dim() != 2:
+            shape = tuple(glyph_ids.shape)
+            raise ValueError(f"input_ids or glyph_ids has the shape {shape}; needed is [B, L]: one text is ids[None]")
+        if inputs_embeds is not None and (inputs_embeds.dim() != 3 or inputs_embeds.shape[2] != width):
+            shape = tuple(inputs_embeds.shape)
+            raise ValueError(f"inputs_embeds has the shape {shape}; needed is [B, L, 3H={width}] = [R, G1, G2]")
         vectors = self.characters(glyph_ids, extra_glyphs) if inputs_embeds is None else inputs_embeds
         glyphs, first, second = vectors.chunk(3, dim=-1)  # [B, L, 3H] -> 3 x [B, L, H]
-        hidden = self.glyph_dropout(glyphs)
-        hidden = hidden + self.position_embeddings(position_ids) + self.token_type_embeddings(token_type_ids)
+        # dropout comes after the gathering, so that every copy of a character has its own
+        hidden = self.add_positions(self.glyph_dropout(glyphs), token_type_ids, position_ids)
         return self.dropout(self.LayerNorm(hidden)), first, second
 
 
@@ -135,46 +122,38 @@ class GlyphCrmEncoder(nn.Module):
         return hidden
 
 
-class GlyphCrmPreTrainedModel(PreTrainedModel):
+class GlyphCrmPreTrainedModel(BertLikePreTrainedModel):
     """What all GlyphCRM models share: how they are initialised, loaded and given glyph images."""
 
     config: GlyphCrmConfig
     base_model_prefix = "glyph_crm"
-    supports_gradient_checkpointing = True
-    accepts_loss_kwargs = False  # losses are means over a batch; the Trainer divides by the accumulation steps
     _no_split_modules = ["GlyphCrmEmbeddings", "GlyphCrmLayer"]
-    _supports_sdpa = True
-    _supports_flash_attn = True
-    _supports_flex_attn = True
-    _supports_attention_backend = True
     _can_record_outputs = {"hidden_states": GlyphCrmLayer, "attentions": BertSelfAttention}
 
     @property
     def _ddp_params_and_buffers_to_ignore(self) -> list[str]:
-        """ImageFolder do not change in training: DDP need not send them (43 MB at base size) before every step.
+        """Buffers do not change in training, so DDP need not send them (43 MB at base size) before every step.
 
-        So every process sets its own, equal ones, as it does by loading a checkpoint.
+        Every process sets its own, equal ones, as it does by loading a checkpoint.
         """
         return [name for name, _ in self.named_buffers()]
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """N(0, initializer_range) as BERT; HanGlyph as `glyph_initializer` says; no glyph images."""
+        """As BERT; HanGlyph as `glyph_initializer` says; no glyph images."""
         if HanGlyph.init_weights(module, self.config.glyph_initializer):
             return
         super()._init_weights(module)
-        if isinstance(module, GlyphCrmEmbeddings):
-            init.copy_(module.position_ids, torch.arange(module.position_ids.shape[-1]).expand((1, -1)))
-        elif isinstance(module, CharacterBank):
+        if isinstance(module, CharacterBank):
             init.zeros_(module.glyphs)
 
     def resize_token_embeddings(
         self, new_num_tokens: int | None = None, pad_to_multiple_of: int | None = None, mean_resizing: bool = True
     ) -> nn.Module:
-        """Refuses: characters are an open set here, and a new one needs no row.
+        """Refuses another size: characters are an open set here, and a new one needs no row.
 
         Raises:
-            NotImplementedError: another size than the vocabulary's is asked for.
+            NotImplementedError: the size is not that of the vocabulary.
         """
         if new_num_tokens not in (None, self.config.vocab_size) or pad_to_multiple_of:
             raise NotImplementedError(
@@ -187,14 +166,14 @@ class GlyphCrmPreTrainedModel(PreTrainedModel):
 
 
 class GlyphCrmModel(GlyphCrmPreTrainedModel):
-    """The encoder: hidden states of every token, and the pooled first one if asked for."""
+    """The encoder: hidden states of every token, and the pooled first one (with `add_pooling_layer`)."""
 
     def __init__(self, config: GlyphCrmConfig, add_pooling_layer: bool = True) -> None:
         super().__init__(config)
         self.embeddings = GlyphCrmEmbeddings(config)
         self.encoder = GlyphCrmEncoder(config)
         self.pooler = BertPooler(config) if add_pooling_layer else None
-        self._compared = False  # whether there is nothing more to say about input_ids and glyph_ids
+        self._compared = False  # whether nothing is left to say about input_ids and glyph_ids
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
@@ -205,7 +184,7 @@ class GlyphCrmModel(GlyphCrmPreTrainedModel):
         """Replaces the bank by a module that maps ids [B, L] to vectors [B, L, 3H]."""
         self.embeddings.characters = value
 
-    def set_glyphs(self, images: Tensor, rows: Tensor | None = None) -> None:
+    def set_glyphs(self, images: Tensor | np.ndarray, rows: Tensor | Sequence[int] | None = None) -> None:
         """Writes glyph images into the bank. Shapes and errors: see `CharacterBank.set_glyphs`."""
         self.embeddings.characters.set_glyphs(images, rows)
 
@@ -230,26 +209,28 @@ class GlyphCrmModel(GlyphCrmPreTrainedModel):
             attention_mask: [B, L], 1 = token, 0 = padding; None takes all as tokens.
             token_type_ids: [B, L] int64, 0..type_vocab_size-1; None is all 0.
             position_ids: [B, L] or [1, L] int64; None counts from 0.
-            inputs_embeds: [B, L, 3H] = [R, G1, G2] in place of glyph images: `get_input_embeddings()(glyph_ids)`; then no
-                ids are read.
-            glyph_ids: [B, L] int64, row of the bank, 0..N-1, or N + i for glyph image i of the example's `extra_glyphs`.
-            extra_glyphs: [B, E, F*h*w] uint8 ink (0 = paper, 255 = full), each example's characters that the bank does
-                not hold; blank rows are padding.
+            inputs_embeds: [B, L, 3H] = [R, G1, G2] in place of glyph images: `get_input_embeddings()(glyph_ids)`; then
+                no ids are read.
+            glyph_ids: [B, L] int64, row of the bank, 0..N-1, or N + i for image i of the example's `extra_glyphs`.
+            extra_glyphs: [B, E, F*h*w] uint8, foreground 255 on background 0: each example's characters that the bank
+                does not hold; blank rows are padding.
             kwargs: output_hidden_states, output_attentions (eager attention only), return_dict.
 
         Returns:
             last_hidden_state [B, L, H], pooler_output [B, H] (None without pooler), and hidden_states or attentions
-            where asked for.
+            where they are wanted.
 
         Raises:
             ValueError: ids and inputs_embeds both or neither; a shape, an id or a length that does not fit.
+            TypeError: an input that the model does not have.
         """
+        check_inputs(self, kwargs)
         if (input_ids is None and glyph_ids is None) == (inputs_embeds is None):
             raise ValueError("exactly one is needed of ids (input_ids, glyph_ids) and inputs_embeds")
         if input_ids is not None and glyph_ids is not None and input_ids.shape != glyph_ids.shape:
             raise ValueError(
                 f"glyph_ids has the shape {tuple(glyph_ids.shape)}; needed is that of input_ids, "
-                f"{tuple(input_ids.shape)}: one a token"
+                f"{tuple(input_ids.shape)}: one for each token"
             )
         if glyph_ids is not None and input_ids is not None:
             self._compare(input_ids, glyph_ids)
@@ -261,9 +242,10 @@ class GlyphCrmModel(GlyphCrmPreTrainedModel):
         return BaseModelOutputWithPooling(last_hidden_state=hidden, pooler_output=pooled)
 
     def _compare(self, input_ids: Tensor, glyph_ids: Tensor) -> None:
-        """Warns, once, of glyph images of other tokens of the vocabulary than `input_ids`: what was masked is seen.
+        """Warns, once, where glyph images are those of other tokens than `input_ids`: what was masked can be seen.
 
-        Looks at the batches of the CPU, elsewhere at the first one in training alone (a look makes the host wait).
+        Every batch on the CPU is compared; on other devices, where comparing makes the host wait, only the first one in
+        training.
         """
         on_cpu = input_ids.device.type == "cpu"
         if torch.compiler.is_compiling() or input_ids.is_meta or self._compared or not (on_cpu or self.training):
@@ -271,249 +253,48 @@ class GlyphCrmModel(GlyphCrmPreTrainedModel):
         other = ((glyph_ids != input_ids) & (glyph_ids < self.config.vocab_size)).nonzero()
         self._compared = len(other) > 0 or not on_cpu
         if len(other):
-            example, place = other[0].tolist()
+            example, position = other[0].tolist()
             logger.warning(
-                f"input_ids[{example}, {place}] is {int(input_ids[example, place])}, but glyph_ids shows "
-                f"{int(glyph_ids[example, place])}, another token of the vocabulary ({len(other)} such places); the "
-                "model reads glyph images only. To mask, mask both: DataCollatorForMaskedCharacters does (transformers' "
-                "DataCollatorForLanguageModeling masks input_ids alone, and the model sees the answer)"
+                f"input_ids[{example}, {position}] is {int(input_ids[example, position])}, but glyph_ids shows "
+                f"{int(glyph_ids[example, position])}, another token of the vocabulary ({len(other)} such positions); "
+                "the model reads glyph images only. To mask, mask both: DataCollatorForMaskedCharacters does "
+                "(transformers' DataCollatorForLanguageModeling masks input_ids alone, and the model sees the answer)"
             )
 
 
-class GlyphCrmHead(GlyphCrmPreTrainedModel):
-    """A GlyphCrmModel under the name `glyph_crm`, with a task's layers on it."""
+class GlyphCrmTaskModel(GlyphCrmPreTrainedModel):
+    """A GlyphCrmModel under the name `glyph_crm`, for a task's layers on it; it has a pooler where one is read."""
 
-    def __init__(self, config: GlyphCrmConfig, add_pooling_layer: bool = False) -> None:
+    extra_inputs = ("glyph_ids", "extra_glyphs")
+
+    def __init__(self, config: GlyphCrmConfig) -> None:
         super().__init__(config)
-        self.glyph_crm = GlyphCrmModel(config, add_pooling_layer)
+        self.glyph_crm = GlyphCrmModel(config, add_pooling_layer=self.reads == "pooler")
         self.dropout = nn.Dropout(config.classifier_dropout)
 
-
-class GlyphCrmPredictions(nn.Module):
-    """Linear -> activation -> LayerNorm -> Linear to the V labels; not tied, as there is no table of words."""
-
-    def __init__(self, config: GlyphCrmConfig) -> None:
-        super().__init__()
-        self.transform = BertPredictionHeadTransform(config)
-        self.decoder = nn.Linear(config.hidden_size, config.vocab_size)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Hidden [B, L, H] -> logits [B, L, V]."""
-        return self.decoder(self.transform(hidden))
+    def sequence_vector(self, out: BaseModelOutputWithPooling) -> Tensor:
+        """The first token's last hidden state, [B, H], without pooler, as in the published runs."""
+        return out.last_hidden_state[:, 0]
 
 
-class GlyphCrmForPreTraining(GlyphCrmHead):
+class GlyphCrmForPreTraining(ForPreTraining, GlyphCrmTaskModel):
     """Predicts masked characters, and whether the second sentence follows the first (section 3.4)."""
 
-    def __init__(self, config: GlyphCrmConfig) -> None:
-        super().__init__(config, add_pooling_layer=True)
-        self.predictions = GlyphCrmPredictions(config)
-        self.seq_relationship = nn.Linear(config.hidden_size, 2)
-        self.post_init()
 
-    def get_output_embeddings(self) -> nn.Linear:
-        """The decoder."""
-        return self.predictions.decoder
-
-    def set_output_embeddings(self, value: nn.Linear) -> None:
-        """Replaces the decoder."""
-        self.predictions.decoder = value
-
-    @can_return_tuple
-    def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-        glyph_ids: Tensor | None = None,
-        extra_glyphs: Tensor | None = None,
-        labels: Tensor | None = None,
-        next_sentence_label: Tensor | None = None,
-        **kwargs: Unpack[TransformersKwargs],
-    ) -> tuple[Tensor] | BertForPreTrainingOutput:
-        """Inputs as in `GlyphCrmModel.forward`, and labels.
-
-        Labels:
-            labels: [B, L] int64, the true labels 0..V-1 at masked places, -100 elsewhere.
-            next_sentence_label: [B] int64, 0 = the second sentence follows the first, 1 = it is another's.
-
-        Returns:
-            loss (the mean over masked places plus the mean over pairs, or the one whose labels are given),
-            prediction_logits [B, L, V], seq_relationship_logits [B, 2].
-        """
-        out = self.glyph_crm(
-            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, glyph_ids, extra_glyphs, **kwargs
-        )
-        characters = self.predictions(out.last_hidden_state)  # [B, L, V]
-        pairs = self.seq_relationship(out.pooler_output)  # [B, 2]
-        losses = [
-            F.cross_entropy(logits.flatten(0, -2).float(), target.flatten().to(logits.device))
-            for logits, target in ((characters, labels), (pairs, next_sentence_label))
-            if target is not None
-        ]
-        return BertForPreTrainingOutput(
-            loss=sum(losses) if losses else None,
-            prediction_logits=characters,
-            seq_relationship_logits=pairs,
-            hidden_states=out.hidden_states,
-            attentions=out.attentions,
-        )
-
-
-class GlyphCrmForMaskedLM(GlyphCrmHead):
+class GlyphCrmForMaskedLM(ForMaskedLM, GlyphCrmTaskModel):
     """Predicts masked characters; a character outside of the vocabulary counts as [UNK], as in the paper."""
 
-    def __init__(self, config: GlyphCrmConfig) -> None:
-        super().__init__(config)
-        self.predictions = GlyphCrmPredictions(config)
-        self.post_init()
 
-    def get_output_embeddings(self) -> nn.Linear:
-        """The decoder."""
-        return self.predictions.decoder
-
-    def set_output_embeddings(self, value: nn.Linear) -> None:
-        """Replaces the decoder."""
-        self.predictions.decoder = value
-
-    @can_return_tuple
-    def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-        glyph_ids: Tensor | None = None,
-        extra_glyphs: Tensor | None = None,
-        labels: Tensor | None = None,
-        **kwargs: Unpack[TransformersKwargs],
-    ) -> tuple[Tensor] | MaskedLMOutput:
-        """Inputs as in `GlyphCrmModel.forward`, and labels.
-
-        Labels:
-            labels: [B, L] int64, the true labels 0..V-1 at masked places, -100 elsewhere.
-
-        Returns:
-            loss (mean cross-entropy over the masked places), logits [B, L, V].
-        """
-        out = self.glyph_crm(
-            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, glyph_ids, extra_glyphs, **kwargs
-        )
-        return masked_lm_output(self, out, self.predictions(out.last_hidden_state), labels)
+class GlyphCrmForSequenceClassification(ForSequenceClassification, GlyphCrmTaskModel):
+    """Classifies texts or pairs of texts from the first token: one label, several labels, or regression."""
 
 
-class GlyphCrmForSequenceClassification(GlyphCrmHead):
-    """Classifies texts or pairs from the first token's last hidden state, without pooler, as in the published runs."""
-
-    def __init__(self, config: GlyphCrmConfig) -> None:
-        super().__init__(config)
-        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
-        self.post_init()
-
-    @can_return_tuple
-    def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-        glyph_ids: Tensor | None = None,
-        extra_glyphs: Tensor | None = None,
-        labels: Tensor | None = None,
-        **kwargs: Unpack[TransformersKwargs],
-    ) -> tuple[Tensor] | SequenceClassifierOutput:
-        """Inputs as in `GlyphCrmModel.forward`, and labels.
-
-        Labels:
-            labels: [B] int64 (one of K labels), [B, K] float (several of K), or [B] float (regression, K = 1);
-                `config.problem_type` decides, or is taken from the labels as transformers does.
-
-        Returns:
-            loss, logits [B, K].
-        """
-        out = self.glyph_crm(
-            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, glyph_ids, extra_glyphs, **kwargs
-        )
-        logits = self.classifier(self.dropout(out.last_hidden_state[:, 0]))
-        return sequence_output(self, out, logits, labels)
+class GlyphCrmForTokenClassification(ForTokenClassification, GlyphCrmTaskModel):
+    """Labels every token."""
 
 
-class GlyphCrmForTokenClassification(GlyphCrmHead):
-    """Labels every token with one Linear."""
-
-    def __init__(self, config: GlyphCrmConfig) -> None:
-        super().__init__(config)
-        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
-        self.post_init()
-
-    @can_return_tuple
-    def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-        glyph_ids: Tensor | None = None,
-        extra_glyphs: Tensor | None = None,
-        labels: Tensor | None = None,
-        **kwargs: Unpack[TransformersKwargs],
-    ) -> tuple[Tensor] | TokenClassifierOutput:
-        """Inputs as in `GlyphCrmModel.forward`, and labels.
-
-        Labels:
-            labels: [B, L] int64, 0..K-1, -100 = not scored; labels of padding are not scored either.
-
-        Returns:
-            loss (mean cross-entropy over the scored tokens), logits [B, L, K].
-        """
-        out = self.glyph_crm(
-            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, glyph_ids, extra_glyphs, **kwargs
-        )
-        logits = self.classifier(self.dropout(out.last_hidden_state))
-        return token_output(self, out, logits, labels, attention_mask)
-
-
-class GlyphCrmForQuestionAnswering(GlyphCrmHead):
+class GlyphCrmForQuestionAnswering(ForQuestionAnswering, GlyphCrmTaskModel):
     """Scores every token as the start and as the end of an answer."""
-
-    def __init__(self, config: GlyphCrmConfig) -> None:
-        super().__init__(config)
-        self.qa_outputs = nn.Linear(config.hidden_size, 2)
-        self.post_init()
-
-    @can_return_tuple
-    def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-        glyph_ids: Tensor | None = None,
-        extra_glyphs: Tensor | None = None,
-        start_positions: Tensor | None = None,
-        end_positions: Tensor | None = None,
-        **kwargs: Unpack[TransformersKwargs],
-    ) -> tuple[Tensor] | QuestionAnsweringModelOutput:
-        """Inputs as in `GlyphCrmModel.forward`, and labels.
-
-        Labels:
-            start_positions: [B] int64, token of the answer's start; what lies outside of 0..L-1 is not scored.
-            end_positions: [B] int64, token of the answer's end, included.
-
-        Returns:
-            loss (mean of both cross-entropies), start_logits [B, L], end_logits [B, L].
-        """
-        out = self.glyph_crm(
-            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, glyph_ids, extra_glyphs, **kwargs
-        )
-        logits = self.qa_outputs(self.dropout(out.last_hidden_state))
-        return span_output(out, logits, start_positions, end_positions)
 
 
 GlyphCrmModel.register_for_auto_class("AutoModel")

@@ -1,68 +1,321 @@
-"""From logits and labels to what a task head returns, the same for every model family.
+"""The task heads, each once for every model family.
 
-Axes: B batch, L length, V vocabulary, K labels. `model` is the head (its `loss_function` is transformers'), `out` what
-its encoder returned.
+A family states its base model in a small class and lists its heads:
+
+    class GlyphCrmTaskModel(GlyphCrmPreTrainedModel):  # builds the base model and `dropout`, states `extra_inputs`
+        ...
+
+    class GlyphCrmForTokenClassification(ForTokenClassification, GlyphCrmTaskModel):
+        ...
+
+Axes: B batch, L length, H hidden, V vocabulary, C choices, K labels.
 """
 
-from torch import Tensor
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import (
-    BaseModelOutput,
+    BaseModelOutputWithPooling,
     MaskedLMOutput,
+    ModelOutput,
+    MultipleChoiceModelOutput,
     QuestionAnsweringModelOutput,
     SequenceClassifierOutput,
     TokenClassifierOutput,
 )
+from transformers.models.bert.modeling_bert import BertForPreTrainingOutput, BertOnlyMLMHead
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs
+from transformers.utils.generic import can_return_tuple
+
+Predicted = dict[str, Tensor | None]  # the fields of a head's output that the head itself computes
 
 
-def masked_lm_output(
-    model: PreTrainedModel, out: BaseModelOutput, logits: Tensor, labels: Tensor | None
-) -> MaskedLMOutput:
-    """Logits [B, L, V] and labels [B, L] int64 (-100 = not scored): the mean over the scored places."""
-    loss = None if labels is None else model.loss_function(logits, labels, model.config.vocab_size)
-    return MaskedLMOutput(loss=loss, logits=logits, hidden_states=out.hidden_states, attentions=out.attentions)
+class TaskHead:
+    """What all heads share: inputs -> base model -> `predict`.
+
+    A head states `reads`, `label_names` and `output_class`, builds its layers and ends `__init__` with `post_init()`.
+    A family's task model builds the base model under its prefix and `dropout`, states `extra_inputs` (what the base
+    model takes besides BERT's five inputs), and says in `sequence_vector(out)` how a text becomes one vector [B, H].
+    """
+
+    reads: str = "tokens"  # "tokens", "sequence" (one vector of a text) or "pooler" (BERT's own way to such a vector)
+    label_names: tuple[str, ...] = ("labels",)
+    output_class: type[ModelOutput]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Gives the head of a family a `forward` whose signature names all inputs, with the family's own among them.
+
+        The signature is read: the Trainer drops the columns of a data set that it lacks and finds the labels in it,
+        pipelines, PEFT and torch.export look there too.
+        """
+        super().__init_subclass__(**kwargs)
+        # a mixin without a family is left alone, and so is a subclass that writes, or inherits, its own forward
+        if issubclass(cls, PreTrainedModel) and "forward" not in vars(cls) and cls.forward is TaskHead.forward:
+            cls.forward = _with_named_inputs(cls)
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple[Tensor] | ModelOutput:
+        """Inputs as in the `forward` of the base model; labels as below, all by name."""
+        labels = {name: kwargs.pop(name, None) for name in self.label_names}
+        inputs = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "token_type_ids": token_type_ids,
+            "position_ids": position_ids,
+            "inputs_embeds": inputs_embeds,
+        }
+        inputs |= {name: kwargs.pop(name, None) for name in self.extra_inputs}
+        out = self.encode(inputs, **kwargs)  # the base model refuses what it does not know among kwargs
+        predicted = self.predict(out, inputs, **labels)
+        return self.output_class(**predicted, hidden_states=out.hidden_states, attentions=out.attentions)
+
+    def encode(self, inputs: dict[str, Tensor | None], **kwargs: Any) -> BaseModelOutputWithPooling:
+        """The base model's output for the named inputs."""
+        return self.base_model(**inputs, **kwargs)
+
+    def predict(
+        self, out: BaseModelOutputWithPooling, inputs: dict[str, Tensor | None], **labels: Tensor | None
+    ) -> Predicted:
+        """From the base model's output to loss and logits."""
+        raise NotImplementedError
 
 
-def sequence_output(
-    model: PreTrainedModel, out: BaseModelOutput, logits: Tensor, labels: Tensor | None
-) -> SequenceClassifierOutput:
-    """Logits [B, K] and labels as `config.problem_type` says: one label, several labels, or regression."""
-    loss = None
-    if labels is not None:
-        loss = model.loss_function(labels=labels, pooled_logits=logits, config=model.config)
-    return SequenceClassifierOutput(
-        loss=loss, logits=logits, hidden_states=out.hidden_states, attentions=out.attentions
-    )
+def _with_named_inputs(cls: type[TaskHead]) -> Callable[..., Any]:
+    """The common forward under a signature, and with a docstring, of this class."""
+    forward = TaskHead.forward
+    signature = inspect.signature(forward)
+    *bert, rest = signature.parameters.values()  # self and BERT's five inputs; **kwargs
+    more = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Tensor | None)
+        for name in (*cls.label_names, *cls.extra_inputs)
+    ]
+
+    @wraps(forward)
+    def named(self: TaskHead, *args: Any, **kwargs: Any) -> tuple[Tensor] | ModelOutput:
+        return forward(self, *args, **kwargs)
+
+    result = tuple[Tensor] | cls.output_class
+    named.__signature__ = signature.replace(parameters=[*bert, *more, rest], return_annotation=result)
+    named.__doc__ = f"{inspect.getdoc(forward)}\n\n{inspect.getdoc(cls.predict)}"
+    return named
 
 
-def token_output(
-    model: PreTrainedModel,
-    out: BaseModelOutput,
-    logits: Tensor,
-    labels: Tensor | None,
-    attention_mask: Tensor | None,
-) -> TokenClassifierOutput:
-    """Logits [B, L, K] and labels [B, L] int64 (-100 = not scored; where a mask [B, L] is 0 nothing is scored)."""
-    loss = None
-    if labels is not None:
-        if attention_mask is not None and attention_mask.dim() == 2:
-            labels = labels.masked_fill(attention_mask != 1, -100)
-        loss = model.loss_function(logits, labels, model.config)
-    return TokenClassifierOutput(loss=loss, logits=logits, hidden_states=out.hidden_states, attentions=out.attentions)
+class _WithLMHead(TaskHead):
+    """The layers that predict characters: transformers' own, under `cls.predictions` as in BERT."""
+
+    def build_lm_head(self) -> None:
+        """Sets `cls`; the decoder is tied to the word table if the configuration says so."""
+        self.cls = BertOnlyMLMHead(self.config)
+        if not self.config.tie_word_embeddings:
+            # the decoder's bias is tied to this one or else leaves it without any use, and without a gradient
+            del self.cls.predictions.bias
+
+    def get_output_embeddings(self) -> nn.Linear:
+        """The decoder."""
+        return self.cls.predictions.decoder
+
+    def set_output_embeddings(self, value: nn.Linear) -> None:
+        """Replaces the decoder, and the bias tied to it."""
+        self.cls.predictions.decoder = value
+        if self.config.tie_word_embeddings:
+            self.cls.predictions.bias = value.bias
 
 
-def span_output(
-    out: BaseModelOutput, logits: Tensor, start_positions: Tensor | None, end_positions: Tensor | None
-) -> QuestionAnsweringModelOutput:
-    """Logits [B, L, 2] and positions [B] int64: the mean of both ends' losses (`position_loss`)."""
-    start, end = (side.contiguous() for side in logits.unbind(-1))  # [B, L]
-    loss = None
-    if start_positions is not None and end_positions is not None:
-        loss = (position_loss(start, start_positions) + position_loss(end, end_positions)) / 2
-    return QuestionAnsweringModelOutput(
-        loss=loss, start_logits=start, end_logits=end, hidden_states=out.hidden_states, attentions=out.attentions
-    )
+class ForMaskedLM(_WithLMHead):
+    """Predicts masked characters."""
+
+    output_class = MaskedLMOutput
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.build_lm_head()
+        self.post_init()
+
+    def predict(self, out: BaseModelOutputWithPooling, inputs: dict, labels: Tensor | None) -> Predicted:
+        """Predicts masked characters.
+
+        Args:
+            out: of the base model.
+            inputs: by name.
+            labels: [B, L] int64, the true ids 0..V-1 at masked positions, -100 elsewhere.
+
+        Returns:
+            loss (mean cross-entropy over the masked positions), logits [B, L, V].
+        """
+        logits = self.cls(out.last_hidden_state)
+        loss = None if labels is None else self.loss_function(logits, labels, self.config.vocab_size)
+        return {"loss": loss, "logits": logits}
+
+
+class ForPreTraining(_WithLMHead):
+    """Predicts masked characters, and whether the second sentence follows the first."""
+
+    reads = "pooler"
+    label_names = ("labels", "next_sentence_label")
+    output_class = BertForPreTrainingOutput
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.build_lm_head()
+        self.seq_relationship = nn.Linear(config.hidden_size, 2)
+        self.post_init()
+
+    def predict(
+        self,
+        out: BaseModelOutputWithPooling,
+        inputs: dict,
+        labels: Tensor | None,
+        next_sentence_label: Tensor | None,
+    ) -> Predicted:
+        """Predicts masked characters and the order of sentences.
+
+        Args:
+            out: of the base model.
+            inputs: by name.
+            labels: [B, L] int64, the true ids 0..V-1 at masked positions, -100 elsewhere.
+            next_sentence_label: [B] int64, 0 = the second sentence follows the first, 1 = it is another's.
+
+        Returns:
+            loss (the mean over masked positions plus the mean over pairs, or the one whose labels are given),
+            prediction_logits [B, L, V], seq_relationship_logits [B, 2].
+        """
+        characters = self.cls(out.last_hidden_state)  # [B, L, V]
+        pairs = self.seq_relationship(out.pooler_output)  # [B, 2]
+        losses = [
+            F.cross_entropy(logits.flatten(0, -2).float(), target.flatten().to(logits.device))
+            for logits, target in ((characters, labels), (pairs, next_sentence_label))
+            if target is not None
+        ]
+        loss = sum(losses) if losses else None
+        return {"loss": loss, "prediction_logits": characters, "seq_relationship_logits": pairs}
+
+
+class ForSequenceClassification(TaskHead):
+    """Classifies texts or pairs of texts: one label, several labels, or regression."""
+
+    reads = "sequence"
+    output_class = SequenceClassifierOutput
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.post_init()
+
+    def predict(self, out: BaseModelOutputWithPooling, inputs: dict, labels: Tensor | None) -> Predicted:
+        """Classifies texts.
+
+        Args:
+            out: of the base model.
+            inputs: by name.
+            labels: [B] int64 (one of K labels), [B, K] float (several of K), or [B] float (regression, K = 1);
+                `config.problem_type` decides, or is taken from the labels as transformers does.
+
+        Returns:
+            loss, logits [B, K].
+        """
+        logits = self.classifier(self.dropout(self.sequence_vector(out)))
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config)
+        return {"loss": loss, "logits": logits}
+
+
+class MlpClassificationHead(nn.Module):
+    """Linear -> tanh -> Linear, without dropout between: the tagging head of ChineseBERT's published runs."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.dense_layer = nn.Linear(config.hidden_size, config.hidden_size)
+        self.dense_to_labels_layer = nn.Linear(config.hidden_size, config.num_labels)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Hidden [B, L, H] -> logits [B, L, K]."""
+        return self.dense_to_labels_layer(torch.tanh(self.dense_layer(hidden)))
+
+
+class ForTokenClassification(TaskHead):
+    """Labels every token; `config.classifier` chooses between one Linear ("linear") and two ("mlp")."""
+
+    output_class = TokenClassifierOutput
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        if config.classifier == "mlp":
+            self.classifier = MlpClassificationHead(config)
+        else:
+            self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.post_init()
+
+    def predict(self, out: BaseModelOutputWithPooling, inputs: dict, labels: Tensor | None) -> Predicted:
+        """Labels every token.
+
+        Args:
+            out: of the base model.
+            inputs: by name; where an attention_mask [B, L] is not 1, nothing is scored.
+            labels: [B, L] int64, 0..K-1, -100 = not scored.
+
+        Returns:
+            loss (mean cross-entropy over the scored tokens), logits [B, L, K].
+        """
+        logits, mask = self.classifier(self.dropout(out.last_hidden_state)), inputs["attention_mask"]
+        loss = None
+        if labels is not None:
+            if mask is not None and mask.dim() == 2:  # a mask [B, 1, L, L] says who sees whom, not what is scored
+                labels = labels.masked_fill(mask != 1, -100)
+            loss = self.loss_function(logits, labels, self.config)
+        return {"loss": loss, "logits": logits}
+
+
+class ForQuestionAnswering(TaskHead):
+    """Scores every token as the start and as the end of an answer; without dropout before it, as in BERT."""
+
+    label_names = ("start_positions", "end_positions")
+    output_class = QuestionAnsweringModelOutput
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.qa_outputs = nn.Linear(config.hidden_size, 2)
+        self.post_init()
+
+    def predict(
+        self,
+        out: BaseModelOutputWithPooling,
+        inputs: dict,
+        start_positions: Tensor | None,
+        end_positions: Tensor | None,
+    ) -> Predicted:
+        """Scores starts and ends of answers.
+
+        Args:
+            out: of the base model.
+            inputs: by name.
+            start_positions: [B] int64, token of the answer's start; what lies outside of 0..L-1 is not scored.
+            end_positions: [B] int64, token of the answer's end, included.
+
+        Returns:
+            loss (mean of both cross-entropies), start_logits [B, L], end_logits [B, L].
+        """
+        logits = self.qa_outputs(out.last_hidden_state)  # [B, L, 2]
+        start, end = (side.contiguous() for side in logits.unbind(-1))  # [B, L] each
+        loss = None
+        if start_positions is not None and end_positions is not None:
+            loss = (position_loss(start, start_positions) + position_loss(end, end_positions)) / 2
+        return {"loss": loss, "start_logits": start, "end_logits": end}
 
 
 def position_loss(logits: Tensor, positions: Tensor) -> Tensor:
@@ -76,4 +329,46 @@ def position_loss(logits: Tensor, positions: Tensor) -> Tensor:
     return F.cross_entropy(logits.float(), targets, reduction="sum") / inside.sum().clamp(min=1)
 
 
-__all__ = ["masked_lm_output", "position_loss", "sequence_output", "span_output", "token_output"]
+class ForMultipleChoice(TaskHead):
+    """Scores each of C choices, e.g. the endings of a story; every input has one more axis: [B, C, L, ...]."""
+
+    reads = "sequence"
+    output_class = MultipleChoiceModelOutput
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.classifier = nn.Linear(config.hidden_size, 1)
+        self.post_init()
+
+    def encode(self, inputs: dict[str, Tensor | None], **kwargs: Any) -> BaseModelOutputWithPooling:
+        """Every choice as a text of its own: [B, C, ...] -> [B * C, ...]."""
+        flat = {name: None if value is None else value.flatten(0, 1) for name, value in inputs.items()}
+        return super().encode(flat, **kwargs)
+
+    def predict(self, out: BaseModelOutputWithPooling, inputs: dict, labels: Tensor | None) -> Predicted:
+        """Scores choices.
+
+        Args:
+            out: of the base model, over B * C texts.
+            inputs: by name, [B, C, ...].
+            labels: [B] int64, the right choice, 0..C-1.
+
+        Returns:
+            loss, logits [B, C].
+        """
+        choices = next(value.shape[1] for value in inputs.values() if value is not None)
+        logits = self.classifier(self.dropout(self.sequence_vector(out))).view(-1, choices)
+        loss = None if labels is None else F.cross_entropy(logits, labels)
+        return {"loss": loss, "logits": logits}
+
+
+__all__ = [
+    "ForMaskedLM",
+    "ForMultipleChoice",
+    "ForPreTraining",
+    "ForQuestionAnswering",
+    "ForSequenceClassification",
+    "ForTokenClassification",
+    "TaskHead",
+    "position_loss",
+]

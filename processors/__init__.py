@@ -1,1 +1,1 @@
-"""Characters to glyph images, syllables to spectrograms, examples to batches. Imports its own siblings only."""
+"""Characters to glyph images, and texts to batches. Imports its own siblings only."""

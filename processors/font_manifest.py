@@ -1,71 +1,78 @@
-"""font manifests say which font drew what, and what stood in; the report says what fonts a machine has."""
+"""Font manifests say which font rendered how many tokens, and what was rendered by a fallback.
+
+A manifest is a plain dict for JSON. It is saved with a checkpoint and printed in the model card.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from transformers.utils import logging
 
-from .fonts import FALLBACK_STYLES, NOWHERE, STYLES, Style
+from .font_report import fonts  # noqa: F401  # TEMPORARY: until hanziformers/__init__.py imports it from there
+from .fonts import NOT_FOUND, FontChain
+from .glyph_source import GlyphSource
 
 logger = logging.get_logger(__name__)
 
-_NAMED = 20  # of the characters that are not rendered, so many are named
+_NAMED = 20  # of the tokens that are not rendered, so many are named
 
 
-def make_font_manifest(tokens: Sequence[str], places: np.ndarray, styles: Sequence[Style]) -> dict[str, Any]:
+def make_font_manifest(tokens: Sequence[str], candidates: np.ndarray, chains: Sequence[FontChain]) -> dict[str, Any]:
     """The font manifest of rendered tokens, as plain values for JSON.
 
     Args:
         tokens: n tokens.
-        places: [n, F] int16, where each comes from: a number of `Style.places`; below 0: not rendered (NOWHERE), blank by
-            right, or a word, which are not counted.
-        styles: the F styles.
+        candidates: [n, F] int16, how each token is rendered: an index of `FontChain.candidates`, or NOT_FOUND. Other
+            negative values (no ink, words of several characters) are not counted.
+        chains: those of the F styles.
 
     Returns:
-        {"tokens": n, "styles": [for each style {"style", "sources": [for each source that drew something {"style" (it
-        may stand in), "family", "version", "licence", "sha256", "file", "where", "characters", "variants"}], "variants",
-        "fallbacks": {style: characters}, "not_rendered", "not_rendered_first", "unused": names of the user's files that drew
-        nothing}]}. `variants` are characters rendered as their simplified or traditional form. No folder of this machine
-        is named.
+        {"tokens": n, "styles": [for each style an entry]}. An entry holds:
+
+        - "style";
+        - "sources": for each source that rendered something {"style" (its own or a fallback), "family", "version",
+          "licence", "sha256", "file", "where", "characters", "variants"}, where variants are characters that were
+          rendered as their simplified or traditional form;
+        - "variants": their number over all sources;
+        - "fallbacks": {style: number of characters};
+        - "not_rendered", and "not_rendered_first": their number, and the first of them;
+        - "unused": names of the user's files that rendered nothing.
+
+        No folder of this machine is named.
     """
-    entries = []
-    for column, style in enumerate(styles):
-        ways = style.places()
-        counts = Counter(places[:, column].tolist())
-        sources: dict[int, dict[str, Any]] = {}
-        for number, way in enumerate(ways):
-            if not counts[number]:
-                continue
-            entry = sources.setdefault(id(way.source), _source_entry(way.style, way.source))
-            entry["variants" if way.variant else "characters"] += counts[number]
-        fallbacks = Counter()
-        for entry in sources.values():
-            if entry["style"] != style.name:
-                fallbacks[entry["style"]] += entry["characters"] + entry["variants"]
-        lacking = [tokens[row] for row in np.flatnonzero(places[:, column] == NOWHERE)]
-        entries.append(
-            {
-                "style": style.name,
-                "sources": list(sources.values()),
-                "variants": sum(entry["variants"] for entry in sources.values()),
-                "fallbacks": dict(fallbacks),
-                "not_rendered": len(lacking),
-                "not_rendered_first": lacking[:_NAMED],
-                "unused": [
-                    source.path.name
-                    for _, source in style.sources()
-                    if source.where == "path" and id(source) not in sources
-                ],
-            }
-        )
+    entries = [_style_entry(tokens, candidates[:, column], chain) for column, chain in enumerate(chains)]
     return {"tokens": len(tokens), "styles": entries}
 
 
-def _source_entry(style: str, source: Any) -> dict[str, Any]:
+def _style_entry(tokens: Sequence[str], indices: np.ndarray, chain: FontChain) -> dict[str, Any]:
+    """The entry of one style; `indices` are its candidates, [n] int16."""
+    counts = Counter(indices.tolist())
+    sources: dict[int, dict[str, Any]] = {}
+    for index, candidate in enumerate(chain.candidates()):
+        if counts[index]:
+            # A source is a candidate twice, for characters and for their variants: both go into one entry.
+            entry = sources.setdefault(id(candidate.source), _source_entry(candidate.style, candidate.source))
+            entry["variants" if candidate.variant else "characters"] += counts[index]
+    fallbacks = Counter()
+    for entry in sources.values():
+        if entry["style"] != chain.name:
+            fallbacks[entry["style"]] += entry["characters"] + entry["variants"]
+    lacking = [tokens[row] for row in np.flatnonzero(indices == NOT_FOUND)]
+    own = [source for _, source in chain.sources() if source.where == "path"]
+    return {
+        "style": chain.name,
+        "sources": list(sources.values()),
+        "variants": sum(entry["variants"] for entry in sources.values()),
+        "fallbacks": dict(fallbacks),
+        "not_rendered": len(lacking),
+        "not_rendered_first": lacking[:_NAMED],
+        "unused": [source.path.name for source in own if id(source) not in sources],
+    }
+
+
+def _source_entry(style: str, source: GlyphSource) -> dict[str, Any]:
     info = source.info
     return {
         "style": style,
@@ -81,14 +88,15 @@ def _source_entry(style: str, source: Any) -> dict[str, Any]:
 
 
 def warn_of_fallbacks(manifest: dict[str, Any]) -> None:
-    """Logs, once, what was not rendered as asked."""
+    """Logs, once, what was not rendered in the style itself."""
     for entry in manifest["styles"]:
-        notes = [f"{count} in the style {style!r}, which stands in" for style, count in entry["fallbacks"].items()]
+        notes = [f"{count} are rendered in the fallback style {style!r}" for style, count in entry["fallbacks"].items()]
         if entry["variants"]:
-            notes.append(f"{entry['variants']} as their simplified or traditional variant")
+            notes.append(f"{entry['variants']} are rendered as their simplified or traditional variant")
         if entry["not_rendered"]:
-            notes.append(f"{entry['not_rendered']} not at all, among them {' '.join(entry['not_rendered_first'])}")
-        notes += [f"none by {path}, which has none of them" for path in entry["unused"]]
+            first = " ".join(entry["not_rendered_first"])
+            notes.append(f"{entry['not_rendered']} are not rendered, among them {first}")
+        notes += [f"none is rendered by {file}, which covers none of them" for file in entry["unused"]]
         if notes:
             logger.warning_once(
                 f"style {entry['style']!r}: of {manifest['tokens']} tokens, {'; '.join(notes)}. The font_manifest says "
@@ -107,7 +115,7 @@ def font_manifest_markdown(manifest: dict[str, Any]) -> str:
         for source in entry["sources"]:
             family = source["family"] or source["file"]
             if source["style"] != entry["style"]:
-                family += f" (stands in: {source['style']})"
+                family += f" (fallback: {source['style']})"
             cells = [entry["style"], family, source["version"], source["licence"] or "not stated", source["where"]]
             cells += [str(source["characters"]), str(source["variants"]), f"`{source['sha256'][:16]}`"]
             lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
@@ -117,87 +125,4 @@ def font_manifest_markdown(manifest: dict[str, Any]) -> str:
     return "\n".join([f"Fonts of {manifest['tokens']} tokens:", "", *lines, *(["", *notes] if notes else [])])
 
 
-@dataclass(frozen=True)
-class FontRow:
-    """One font of one style in the report.
-
-    Attributes:
-        style: the style that it is used for.
-        family, version, licence: as its own records name them.
-        where: "path", "checkpoint", "shipped" or "system".
-        path: where it lies.
-        gb2312, big5, uro: how many of the 6,763, 13,053 and 20,992 characters it renders (by ink).
-        fallback_style: the style that renders what is missing.
-    """
-
-    style: str
-    family: str
-    version: str
-    licence: str
-    where: str
-    path: str
-    gb2312: int
-    big5: int
-    uro: int
-    fallback_style: str
-
-
-class FontReport(list):
-    """A list of `FontRow` that prints as a table."""
-
-    def __str__(self) -> str:
-        names = ("style", "family", "version", "licence", "where", "gb2312", "big5", "uro", "fallback_style")
-        table = [[name.replace("_", " ") for name in names]]
-        table += [[str(getattr(row, name)) for name in names] for row in self]
-        widths = [max(len(line[column]) for line in table) for column in range(len(names))]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table
-        )
-
-    __repr__ = __str__
-
-
-def fonts(paths: dict[str, Sequence[str]] | None = None) -> FontReport:
-    """What fonts this machine has for every style, in the order in which they are tried.
-
-    A style without a font of its own has one row, without a family. `fallback_style` names the style that renders what a
-    style lacks.
-
-    Args:
-        paths: your own fonts, as for HanziGlyphImageProcessor.
-
-    Example:
-        >>> print(fonts())
-    """
-    report = FontReport()
-    for name in dict.fromkeys([*STYLES, *(paths or {})]):
-        style, sources = Style(name, paths).levels[0]
-        other = FALLBACK_STYLES.get(name, "song")
-        for source in sources:
-            info = source.info
-            counts = [int(source.covered[codes].sum()) for codes in _character_sets()]
-            report.append(
-                FontRow(style, info.family, info.version, info.licence, source.where, source.name, *counts, other)
-            )
-        if not sources:
-            report.append(FontRow(style, "", "", "", "none", "", 0, 0, 0, other))
-    return report
-
-
-@lru_cache(maxsize=1)
-def _character_sets() -> tuple[np.ndarray, ...]:
-    """Code points of GB2312's, Big5's and the URO block's characters."""
-    return _han_of("gb2312", 0xB0, 0xF7), _han_of("big5", 0xA4, 0xF9), np.arange(0x4E00, 0xA000)
-
-
-def _han_of(encoding: str, first: int, last: int) -> np.ndarray:
-    found = set()
-    for high in range(first, last + 1):
-        for low in range(0x40, 0xFF):
-            character = bytes((high, low)).decode(encoding, errors="ignore")
-            if len(character) == 1 and ("\u4e00" <= character <= "\u9fff" or "\uf900" <= character <= "\ufaff"):
-                found.add(ord(character))
-    return np.array(sorted(found))
-
-
-__all__ = ["FontReport", "FontRow", "fonts", "make_font_manifest", "font_manifest_markdown", "warn_of_fallbacks"]
+__all__ = ["font_manifest_markdown", "make_font_manifest", "warn_of_fallbacks"]

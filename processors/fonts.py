@@ -1,55 +1,37 @@
-"""Styles of Chinese writing, the fonts that render them, and font manifests that say which font drew what.
+"""Styles of Chinese writing, and for each the chain of fonts that render it.
 
-A style renders a character with the first of its own sources that has it:
+A style renders a character with the first of its own sources that covers it:
 
-1. the paths that the user gives for it (fonts, folders or zips of glyph images),
+1. the paths that the user gives for the style (fonts, folders or zips of images),
 2. the fonts saved with the checkpoint,
-3. the fonts shipped here,
+3. the fonts shipped with hanziformers,
 4. well-known fonts of the style that are installed.
 
-Shipped fonts come before installed ones, so that a processor renders the same glyph images on every machine; an installed
-font renders only what those lack. What none of them has is rendered as its simplified or traditional variant by the same
-sources; what is then missing is rendered in the style that stands in (`FALLBACK_STYLES`), and is otherwise not rendered. Twins
-and other styles are counted in the font manifest and reported once as a warning.
+Shipped fonts come before installed ones, so that a processor renders the same glyph images on every machine; an
+installed font renders only what those lack. What none of them covers is rendered as its simplified or traditional
+variant by the same sources. What is then missing is rendered in the fallback style (`FALLBACK_STYLES`), and is
+otherwise not rendered. Variants and fallbacks are counted in the font manifest and reported once as a warning.
 """
 
-import os
-import sys
-import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import opencc
 from transformers.utils import logging
 
-from .font_source import Source, open_source, shipped_folder
+from .character_variants import variants
+from .font_file import FontFile
+from .glyph_source import GlyphSource, split_part
+from .image_folder import ImageFolder
+from .shipped_fonts import shipped_paths
+from .system_fonts import system_paths
 
 logger = logging.get_logger(__name__)
 
-# style -> the file that is shipped for it
-SHIPPED = {
-    "song": "song.woff2",
-    "hei": "hei.woff2",
-    "kai": "kai.woff2",
-    "xingkai": "xingkai.woff2",
-    "cao": "cao.woff2",
-    "brush": "brush.woff2",
-    "seal": "seal.ttf",
-    "bronze": "ancient-characters.zip#bronze",
-    "oracle": "ancient-characters.zip#oracle",
-    "bigseal": "ancient-characters.zip#bigseal",
-}
-SHIPPED_TOO = {"seal": "ancient-characters.zip#seal"}  # a second source of the style
-SHIPPED_FILES = {  # file -> the text of its licence
-    name.partition("#")[0]: f"{name.partition('.')[0]}-{'PD' if '.zip' in name else 'OFL'}.txt"
-    for name in (*SHIPPED.values(), *SHIPPED_TOO.values())
-}
-
-# style -> the style that stands in for what it lacks
+# style -> the style that renders what it lacks
 FALLBACK_STYLES = {
     "song": "hei",
     "hei": "song",
@@ -66,57 +48,35 @@ FALLBACK_STYLES = {
     "bigseal": "seal",
 }
 STYLES = tuple(FALLBACK_STYLES)
+_LAST = ("song", "hei", "kai", "other")  # end every chain: other scripts, rare characters
 
-# style -> names of well-known font files, in lower case, best first
-_INSTALLED = {
-    "song": ("simsun.ttc", "simsunb.ttf", "notoserifcjk-regular.ttc", "notoserifcjksc-regular.otf", "songti.ttc"),
-    "hei": ("simhei.ttf", "notosanscjk-regular.ttc", "notosanscjksc-regular.otf", "msyh.ttc", "wqy-zenhei.ttc"),
-    "kai": ("simkai.ttf", "lxgwwenkai-regular.ttf", "stkaiti.ttf", "ukai.ttc"),
-    "fangsong": ("simfang.ttf", "stfangso.ttf", "fandolfang-regular.otf", "cwtexfangsong-medium.ttf", "cwfs.ttf"),
-    "xingkai": ("stxingka.ttf", "kouzanbrushfontgyousyo.ttf"),
-    "cao": ("kouzanbrushfontsousyo.ttf",),
-    "brush": (),
-    "lishu": ("simli.ttf", "stliti.ttf", "moeli.ttf", "clerical-moeli.ttf", "edulv3.ttf"),
-    "wei": ("stxinwei.ttf",),
-    "seal": (),
-    "bronze": (),
-    "oracle": (),
-    "bigseal": (),
-    "other": ("hanamina.ttf", "hanaminb.ttf", "arialuni.ttf", "dejavusans.ttf", "unifont.otf", "unifont.ttf"),
-}
-_LAST = ("song", "hei", "kai", "other")  # whatever was tried before: other scripts, rare characters
-
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0")
-# format characters (Cf) that Unicode does not want ignored: signs over numbers, interlinear marks, hieroglyph controls
-_VISIBLE_FORMAT = frozenset(
-    [*range(0x0600, 0x0606), 0x06DD, 0x070F, 0x0890, 0x0891, 0x08E2, 0x110BD, 0x110CD]
-    + [*range(0xFFF9, 0xFFFC), *range(0x13430, 0x13440)]
-)
-
-NOWHERE = -1  # the place of a character that no source has
+NOT_FOUND = -1  # the candidate of a character that no source covers
 
 
 @dataclass(frozen=True)
-class Place:
-    """One way of rendering a character: with a source, of this style or of one that stands in, itself or its variant."""
+class Candidate:
+    """One way of rendering a character: by a source, of its style or of a fallback, as itself or as its variant."""
 
     style: str
-    source: Source
+    source: GlyphSource
     variant: bool
 
 
-class Style:
-    """A style with its ordered chain of sources.
+class FontChain:
+    """A style with its sources in the order in which they are tried.
 
     Args:
         name: one of `STYLES`, or any other name for which `paths` or `saved` has fonts.
-        paths: the user's fonts for each style; the styles that stand in use theirs as well.
+        paths: the user's fonts for each style; the fallback styles use theirs as well.
         saved: the fonts saved with the checkpoint, for each style.
-        substitute: let other styles stand in for what is missing.
+        fallback: let other styles render what is missing.
+
+    Attributes:
+        levels: pairs of a style and its sources: the style itself, then its fallbacks.
 
     Raises:
-        ValueError: an unknown style without fonts; no font at all; a path that is no font (see `Source`).
-        FileNotFoundError: a path where nothing lies.
+        ValueError: an unknown style without fonts; no font at all; a path that is no font (see `GlyphSource`).
+        FileNotFoundError: there is nothing at a path.
     """
 
     def __init__(
@@ -133,7 +93,7 @@ class Style:
                 f"fonts={{{name!r}: ['path of a font']}}"
             )
         self.name = name
-        self.levels: list[tuple[str, list[Source]]] = []  # this style, then those that stand in, each with its sources
+        self.levels: list[tuple[str, list[GlyphSource]]] = []
         for style in with_fallbacks(name) if fallback else [name]:
             sources = [open_source(path) for path in paths.get(style, ())]
             sources += [open_source(path, "checkpoint") for path in saved.get(style, ())]
@@ -146,18 +106,18 @@ class Style:
         if not self.levels[0][1]:
             other = next(style for style, sources in self.levels if sources)
             logger.warning_once(
-                f"no font of the style {name!r} is here; the style {other!r} stands in. For the real one give a font: "
-                f"fonts={{{name!r}: ['path of a font']}}"
+                f"there is no font of the style {name!r} here; its fallback {other!r} renders everything. For the real "
+                f"style give a font: fonts={{{name!r}: ['path of a font']}}"
             )
 
-    def sources(self) -> list[tuple[str, Source]]:
+    def sources(self) -> list[tuple[str, GlyphSource]]:
         """All sources with their styles, in order."""
         return [(style, source) for style, sources in self.levels for source in sources]
 
-    def places(self) -> list[Place]:
-        """Every way of rendering a character, best first; `find` returns numbers of this list."""
+    def candidates(self) -> list[Candidate]:
+        """Every way of rendering a character, best first; `find` returns indices of this list."""
         return [
-            Place(style, source, variant)
+            Candidate(style, source, variant)
             for style, sources in self.levels
             for variant in (False, True)
             for source in sources
@@ -166,60 +126,62 @@ class Style:
     def find(self, characters: Sequence[str]) -> tuple[np.ndarray, list[str]]:
         """How each character is rendered.
 
+        Args:
+            characters: n single characters.
+
         Returns:
-            The number of its place, int16 [n], -1 where there is none; and the character to render there (itself, or
-            its variant).
+            The index of its candidate, int16 [n], NOT_FOUND where there is none; and the n characters to render there
+            (itself, or its variant).
         """
         codes = np.array([ord(character) for character in characters], dtype=np.int64)
-        numbers = np.full(len(codes), NOWHERE, dtype=np.int16)
+        indices = np.full(len(codes), NOT_FOUND, dtype=np.int16)
         rendered = list(characters)
-        for number, place in enumerate(self.places()):
-            left = np.flatnonzero(numbers == NOWHERE)
+        for index, candidate in enumerate(self.candidates()):
+            left = np.flatnonzero(indices == NOT_FOUND)
             if not len(left):
-                break
-            covered = place.source.covered
-            if not place.variant:
-                numbers[left[covered[codes[left]]]] = number
+                break  # so that no further font has to be examined
+            covered = candidate.source.covered
+            if not candidate.variant:
+                indices[left[covered[codes[left]]]] = index
                 continue
             for row in left:
                 variant = next((form for form in variants(characters[row]) if covered[ord(form)]), None)
                 if variant is not None:
-                    numbers[row], rendered[row] = number, variant
-        return numbers, rendered
+                    indices[row], rendered[row] = index, variant
+        return indices, rendered
 
 
-def has_no_ink(character: str) -> bool:
-    """Whether a character has no ink of its own: spaces, controls, joiners, variation selectors, fillers.
+@contextmanager
+def removed_fonts_named(chains: Iterable[FontChain]) -> Iterator[None]:
+    """Explains errors of sources that were there when the chains were made, and are no more.
 
-    These are the characters that GlyphCRM's tokenizer drops. All others are its tokens and need a glyph image that differs
-    from padding: format characters that Unicode wants shown (U+0600, U+06DD, U+FFF9, U+13430, ...) and the blank
-    Braille pattern (U+2800) therefore count as rendered only where a font has ink for them.
+    Raises:
+        FileNotFoundError: names the first of them and its style.
     """
-    if ord(character) in _VISIBLE_FORMAT:
-        return False
-    category = unicodedata.category(character)
-    if category in ("Zs", "Zl", "Zp", "Cc", "Cf") or character in _INVISIBLE:
-        return True
-    return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        for style, source in (pair for chain in chains for pair in chain.sources()):
+            if not source.path.exists():
+                raise FileNotFoundError(
+                    f"{source.name!r}, a font of the style {style!r}, is no longer there; put it back, or make the "
+                    f"image processor again with fonts={{{style!r}: ['path of a font']}} or without the font"
+                ) from error
+        raise
 
 
-@lru_cache(maxsize=65536)
-def variants(character: str) -> tuple[str, ...]:
-    """The simplified and traditional forms of a character, other than itself."""
-    if "\ud800" <= character <= "\udfff":  # a lone surrogate is no character
-        return ()
-    simplified, traditional = _converters()
-    forms = (simplified.convert(character), traditional.convert(character))
-    return tuple(dict.fromkeys(form for form in forms if len(form) == 1 and form != character))
+def open_source(path: str | Path, where: str = "path") -> GlyphSource:
+    """A `FontFile`, or an `ImageFolder` for folders and zips. Arguments and errors: see `GlyphSource`."""
+    return (ImageFolder if holds_images(split_part(str(path))[0]) else FontFile)(path, where)
 
 
-@lru_cache(maxsize=1)
-def _converters() -> tuple[Any, Any]:
-    return opencc.OpenCC("t2s"), opencc.OpenCC("s2t")
+def holds_images(file: Path) -> bool:
+    """Whether a path is a folder or zip of images, and no font."""
+    return file.is_dir() or file.suffix.lower() == ".zip"
 
 
 def with_fallbacks(name: str) -> list[str]:
-    """The style and those that stand in, each once."""
+    """The style and its fallbacks, each once, in the order in which they are tried."""
     order = [name]
     following = FALLBACK_STYLES.get(name, "song")
     while following not in order:
@@ -228,67 +190,32 @@ def with_fallbacks(name: str) -> list[str]:
     return list(dict.fromkeys([*order, *_LAST]))
 
 
-def shipped_paths(style: str) -> list[str]:
-    """The shipped files of a style that are here; none where the package is not installed."""
-    folder = shipped_folder()
-    names = [names[style] for names in (SHIPPED, SHIPPED_TOO) if style in names]
-    if folder is None:
-        return []
-    return [str(folder / name) for name in names if (folder / name.partition("#")[0]).exists()]
-
-
 @lru_cache(maxsize=64)
-def _shipped(style: str) -> tuple[Source, ...]:
+def _shipped(style: str) -> tuple[GlyphSource, ...]:
+    """The shipped sources of a style; shared by all chains, so that a large font is opened once."""
     return tuple(open_source(path, "shipped") for path in shipped_paths(style))
 
 
 @lru_cache(maxsize=64)
-def _installed(style: str) -> tuple[Source, ...]:
-    files = _installed_files()
+def _installed(style: str) -> tuple[GlyphSource, ...]:
+    """The installed sources of a style, the best two (all for "other", where each covers another script)."""
     found = []
-    for name in _INSTALLED.get(style, ()):
-        if name in files:
-            try:
-                found.append(open_source(files[name], "system"))
-            except ValueError:  # a damaged font of the system is as good as none
-                continue
+    for path in system_paths(style):
+        try:
+            found.append(open_source(path, "system"))
+        except ValueError:  # a damaged font of the system counts as not installed
+            continue
     return tuple(found if style == "other" else found[:2])
 
 
-@lru_cache(maxsize=1)
-def _installed_files() -> dict[str, Path]:
-    """Lower-case file name -> path of every font in the usual folders."""
-    files: dict[str, Path] = {}
-    for folder in _font_folders():
-        for root, folders, names in os.walk(folder):
-            folders.sort()
-            for name in sorted(names):
-                files.setdefault(name.lower(), Path(root) / name)
-    return files
-
-
-def _font_folders() -> Iterator[Path]:
-    home = Path.home()
-    if sys.platform == "win32":
-        yield Path(os.environ.get("WINDIR", "C:\\Windows")) / "Fonts"
-        yield Path(os.environ.get("LOCALAPPDATA", str(home))) / "Microsoft" / "Windows" / "Fonts"
-    elif sys.platform == "darwin":
-        yield from (home / "Library/Fonts", Path("/Library/Fonts"), Path("/System/Library/Fonts"))
-    else:
-        yield from (home / ".fonts", home / ".local/share/fonts", Path("/usr/local/share/fonts"))
-        yield Path("/usr/share/fonts")
-        yield from Path("/usr/share").glob("tex*/texmf-dist/fonts/opentype/public/fandol")
-
-
 __all__ = [
-    "NOWHERE",
-    "SHIPPED_FILES",
-    "STYLES",
+    "Candidate",
     "FALLBACK_STYLES",
-    "Place",
-    "Style",
-    "has_no_ink",
-    "shipped_paths",
-    "variants",
+    "FontChain",
+    "NOT_FOUND",
+    "STYLES",
+    "holds_images",
+    "open_source",
+    "removed_fonts_named",
     "with_fallbacks",
 ]

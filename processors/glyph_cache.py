@@ -1,7 +1,7 @@
 """Keeps what took time to render on disk, by the hash of everything that it depends on.
 
-Files are written under another name and then renamed, so that readers and other writers never see half a file; a file
-that is damaged all the same, or cannot be read, is reported and rendered anew. Files get the usual rights (those that the
+Files are written under another name and then renamed, so that readers and other writers never see half a file. A file
+that is damaged all the same, or cannot be read, is reported and made again. Files get the usual rights (those that the
 umask leaves), so that users may share a folder.
 """
 
@@ -36,21 +36,21 @@ def read_arrays(path: Path, shapes: dict[str, tuple[tuple[int, ...], type]]) -> 
         shapes: name -> shape and dtype that the array must have.
     """
     try:
-        with np.load(path) as kept:  # zip checks the sum of every array
+        with np.load(path) as kept:  # zipfile checks the checksum of every array
             arrays = {name: kept[name] for name in shapes}
     except FileNotFoundError:
         return None
     except OSError as error:
-        logger.warning(f"{path} cannot be read ({error}); rendering anew")
+        logger.warning(f"{path} cannot be read ({error}); its glyph images are rendered again")
         return None
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        logger.warning(f"{path} is damaged ({error}); rendering anew")
+        logger.warning(f"{path} is damaged ({error}); its glyph images are rendered again")
         return None
     for name, (shape, dtype) in shapes.items():
         if arrays[name].shape != shape or arrays[name].dtype != dtype:
             logger.warning(
                 f"{path}: {name} has the shape {arrays[name].shape} and dtype {arrays[name].dtype} instead of {shape} "
-                f"and {np.dtype(dtype)}; rendering anew"
+                f"and {np.dtype(dtype)}; its glyph images are rendered again"
             )
             return None
     return arrays
@@ -62,17 +62,17 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def read_json(name: str) -> Any:
-    """A kept JSON value, or None."""
+    """A kept JSON value, or None if there is none or it cannot be used (with a warning)."""
     path = cache_folder() / name
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except OSError as error:
-        logger.warning(f"{path} cannot be read ({error}); finding it out anew")
+        logger.warning(f"{path} cannot be read ({error}); it is made again")
         return None
     except ValueError as error:
-        logger.warning(f"{path} is damaged ({error}); finding it out anew")
+        logger.warning(f"{path} is damaged ({error}); it is made again")
         return None
 
 
@@ -90,7 +90,7 @@ def _write(path: Path, fill: Callable[[Any], Any]) -> None:
             with part.open("xb") as file:
                 fill(file)
             os.replace(part, path)
-        except BaseException:
+        except BaseException:  # also an interrupt: no part of a file is left behind
             part.unlink(missing_ok=True)
             raise
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The settings of the image processor of characters: what a value is turned into, or why it is refused."""
+"""The settings of HanziGlyphImageProcessor: into what a value is turned, or why it is refused."""
 
 import os
 from collections.abc import Iterable
@@ -69,8 +69,23 @@ def _paths(fonts: Any) -> dict[str, list[str]] | None:
 
 
 def used_styles(styles: list[str], fallback: bool) -> set[str]:
-    """The styles, with those that stand in for them."""
+    """The styles, with their fallback styles if those are allowed."""
     return {tried for style in styles for tried in (with_fallbacks(style) if fallback else [style])}
+
+
+def check_fonts_used(fonts: dict[str, list[str]] | None, styles: list[str], fallback: bool) -> None:
+    """Refuses fonts for a style that is never used.
+
+    Raises:
+        ValueError: names the style, and those that are used.
+    """
+    used = used_styles(styles, fallback)
+    unused = [style for style in fonts or () if style not in used]
+    if unused:
+        raise ValueError(
+            f"fonts has {unused[0]!r}, but styles={styles} renders with {', '.join(sorted(used))} only; give the fonts "
+            "to one of these, or name the style in `styles`"
+        )
 
 
 def refuse_unknown(names: Iterable[str], by_auto: bool = False) -> None:
@@ -98,4 +113,4 @@ def refuse_unknown(names: Iterable[str], by_auto: bool = False) -> None:
 _CHECKS = {"styles": _styles, "size": _size, "fonts": _paths}
 _CHECKS |= {name: partial(_flag, name) for name in SETTINGS if name not in _CHECKS}
 
-__all__ = ["SETTINGS", "refuse_unknown", "setting", "used_styles"]
+__all__ = ["SETTINGS", "check_fonts_used", "refuse_unknown", "setting", "used_styles"]

@@ -1,4 +1,4 @@
-"""The processor of GlyphCRM: its tokenizer, and the image processor that renders the characters."""
+"""The processor of every family: a tokenizer, and the image processor that renders its characters."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,24 +11,7 @@ from transformers.utils import logging
 
 logger = logging.get_logger(__name__)
 
-# First and last characters of the blocks that a bank holds by default, where the fonts render them.
-_USUAL = (
-    (0x0021, 0x007E),  # Latin, without control characters and the soft hyphen
-    (0x00A1, 0x00AC),
-    (0x00AE, 0x024F),
-    (0x2010, 0x2027),  # general punctuation, without spaces and marks of direction
-    (0x2030, 0x205E),
-    (0x3001, 0x30FF),  # CJK punctuation, kana
-    (0x3105, 0x312F),  # bopomofo
-    (0x31A0, 0x31BF),  # bopomofo, extended
-    (0x31F0, 0x31FF),  # kana, phonetic extensions
-    (0x3400, 0x4DBF),  # Extension A
-    (0x4E00, 0x9FFF),  # the unified characters (URO)
-    (0xAC00, 0xD7A3),  # hangul
-    (0xFE30, 0xFE4F),  # CJK compatibility forms: vertical punctuation
-    (0xFF01, 0xFF9F),  # full-width and half-width forms, without the Hangul filler
-    (0xFFA1, 0xFFEE),
-)
+Text = TextInput | PreTokenizedInput | list[TextInput] | list[PreTokenizedInput] | None
 
 
 class HanziProcessorKwargs(ProcessingKwargs, total=False):
@@ -38,17 +21,22 @@ class HanziProcessorKwargs(ProcessingKwargs, total=False):
 
 
 class HanziProcessor(ProcessorMixin):
-    """Turns texts into GlyphCRM's inputs, with a glyph image for every character that a font has.
+    """Turns texts into the inputs of a model that sees its characters, and renders the model's glyph images.
 
-    Joins the two: the tokenizer then renders the characters outside of the model's bank through the image processor.
-    A call gives what the tokenizer gives; so do `pad`, `decode` and `batch_decode`. `save_pretrained` writes the image
-    processor, with the font manifest of its fonts, into processor_config.json beside the tokenizer's files.
+    A call gives what the tokenizer gives; so do `pad`, `decode` and `batch_decode`. `render_bank` renders the glyph
+    image of every row of the model's bank or table.
+
+    The two parts are joined: a tokenizer with open glyph ids (GlyphCRM's) renders the characters outside of the bank
+    through the image processor. Either part may be replaced (`processor.image_processor = other`), which joins them
+    again. Where somebody else gave the tokenizer another image processor, every use of the processor is refused.
+
+    `save_pretrained` writes the image processor, with the font manifest, into preprocessor_config.json and its fonts
+    into fonts/, beside the tokenizer's files. A tokenizer with open glyph ids writes the same two when it is saved
+    alone, as a Trainer may do.
 
     Args:
         image_processor: a HanziGlyphImageProcessor.
-        tokenizer: a GlyphCrmTokenizer.
-
-    Either may be replaced later (`processor.image_processor = other`); the tokenizer then renders with the new one.
+        tokenizer: a tokenizer of hanziformers.
 
     Raises:
         TypeError: one of them is of another kind.
@@ -66,39 +54,55 @@ class HanziProcessor(ProcessorMixin):
     valid_processor_kwargs = HanziProcessorKwargs
 
     def __init__(self, image_processor: Any, tokenizer: Any, **kwargs: Any) -> None:
-        super().__init__(image_processor, tokenizer, **kwargs)
+        super().__init__(image_processor, tokenizer, **kwargs)  # sets both through the properties below
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Keeps the two parts joined: the tokenizer renders with the image processor, also when one is replaced."""
-        parts = {**self.__dict__, name: value}
-        if name in ("image_processor", "tokenizer") and "image_processor" in parts and "tokenizer" in parts:
-            tokenizer = parts["tokenizer"]
-            if not all(hasattr(tokenizer, needed) for needed in ("bank_tokens", "set_extra_characters")):
-                raise TypeError(f"a {type(tokenizer).__name__} makes no glyph_ids; give a GlyphCrmTokenizer")
-            tokenizer.image_processor = parts["image_processor"]
-        super().__setattr__(name, value)
+    # ProcessorMixin reads the parts from the instance's __dict__, so they are kept there under their own names.
+    @property
+    def image_processor(self) -> Any:
+        """Renders the characters."""
+        return self.__dict__["image_processor"]
 
-    def __call__(
-        self,
-        text: TextInput | PreTokenizedInput | list[TextInput] | list[PreTokenizedInput] | None = None,
-        *pair: TextInput | PreTokenizedInput | list[TextInput] | list[PreTokenizedInput] | None,
-        **kwargs: Unpack[HanziProcessorKwargs],
-    ) -> BatchEncoding:
-        """Encodes texts; see GlyphCrmTokenizer for the keys, shapes and ranges.
+    @image_processor.setter
+    def image_processor(self, image_processor: Any) -> None:
+        join(image_processor, self.__dict__.get("tokenizer"))
+        self.__dict__["image_processor"] = image_processor
+
+    @property
+    def tokenizer(self) -> Any:
+        """Turns texts into ids."""
+        return self.__dict__["tokenizer"]
+
+    @tokenizer.setter
+    def tokenizer(self, tokenizer: Any) -> None:
+        join(self.__dict__.get("image_processor"), tokenizer)
+        self.__dict__["tokenizer"] = tokenizer
+
+    def _check_joined(self) -> None:
+        """Refuses to go on where the tokenizer was given another image processor behind the processor's back."""
+        if has_open_glyphs(self.tokenizer) and self.tokenizer.image_processor is not self.image_processor:
+            raise ValueError(
+                "processor.tokenizer.image_processor is not processor.image_processor: the tokenizer would render rare "
+                "characters with one, and the processor the bank with the other; set processor.image_processor to the "
+                "one that you want, which joins both, and give every processor a tokenizer of its own"
+            )
+
+    def __call__(self, text: Text = None, *pair: Text, **kwargs: Unpack[HanziProcessorKwargs]) -> BatchEncoding:
+        """Encodes texts; see the tokenizer for the keys, shapes and ranges.
 
         Args:
             text: a text, or a list of them (or of words, with `is_split_into_words`).
-            pair: the text pair of each (`text_pair`), as for a tokenizer; nothing else goes by its place.
+            pair: the text pair of each (`text_pair`), as for a tokenizer; no other argument is positional.
             kwargs: arguments of the tokenizer (text_pair, padding, truncation, return_tensors, ...).
 
         Raises:
-            TypeError: more than two arguments without a name, or two text pairs.
-            ValueError: there is no text, or it cannot be encoded.
+            TypeError: more than two positional arguments, or two text pairs.
+            ValueError: there is no text, or it cannot be encoded; the parts are no longer joined.
         """
         if len(pair) > 1 or (pair and "text_pair" in kwargs):
             raise TypeError("HanziProcessor takes text and text_pair, each once; name all other arguments")
         if text is None:
             raise ValueError("HanziProcessor needs `text`: a string, or a list of strings")
+        self._check_joined()
         if pair:
             kwargs["text_pair"] = pair[0]
         merged = self._merge_kwargs(
@@ -112,21 +116,28 @@ class HanziProcessor(ProcessorMixin):
         return self.tokenizer.model_input_names
 
     def pad(self, *args: Any, **kwargs: Any) -> BatchEncoding:
-        """Pads encoded examples: `GlyphCrmTokenizer.pad`. Lets a processor stand where a collator wants a tokenizer."""
+        """Pads encoded examples as the tokenizer does, so that collators take a processor for a tokenizer."""
+        self._check_joined()
         return self.tokenizer.pad(*args, **kwargs)
 
     def render_bank(self) -> np.ndarray:
-        """Renders the model's bank: uint8 [N, F, h, w], for `set_glyphs`.
+        """Renders what the model's bank or table of glyph images holds: uint8 [N, F, h, w], for `set_glyphs`.
 
-        Tokens that no font has, or that leave no ink at this size, get the glyph image of [UNK] (a blank one would be that
-        of [PAD]); their number is logged as a warning. What is without ink (default-ignorable) stays so.
+        The rows are the tokenizer's `bank_tokens()` where it has open glyph ids, else the tokens of its vocabulary in
+        order of their ids. Tokens that no font covers, or that leave no ink at this size, get the glyph image of [UNK]
+        (a blank one would be that of [PAD]); their number is logged as a warning. What has no ink stays blank.
         """
-        tokens, image_processor = self.tokenizer.bank_tokens(), self.image_processor
-        images = np.array(image_processor.render(tokens))
+        self._check_joined()
+        tokenizer, image_processor = self.tokenizer, self.image_processor
+        in_vocabulary = range(len(tokenizer))
+        tokens = (
+            tokenizer.bank_tokens() if has_open_glyphs(tokenizer) else tokenizer.convert_ids_to_tokens(in_vocabulary)
+        )
+        images = np.array(image_processor.render(tokens))  # a copy: those in the cache are not written to
         blank = ~images.any(axis=(1, 2, 3)) & ~image_processor.has_no_ink(tokens)
         lacking = np.flatnonzero(blank | ~np.asarray(image_processor.can_render(tokens)))
         if len(lacking):
-            images[lacking] = images[self.tokenizer.unk_token_id]
+            images[lacking] = images[tokenizer.unk_token_id]
             names = " ".join(tokens[index] for index in lacking[:20])
             logger.warning(
                 f"{len(lacking)} of {len(tokens)} tokens of the bank have no glyph image in these fonts at "
@@ -139,47 +150,82 @@ class HanziProcessor(ProcessorMixin):
         """Gives more characters a row of the bank, so that they need no extra_glyphs. Do it before the model is made.
 
         Args:
-            characters: the new ones, a string or list, in the order of their rows; None: all that the fonts render of the
-                usual blocks (Latin, punctuation, kana, bopomofo, Extension A, the unified characters, hangul,
-                full-width forms), in order of code point. Those that have a row already are left out.
+            characters: the new ones, a string or list, in the order of their rows; None: of the tokenizer's
+                `common_characters()` (Latin, punctuation, kana, bopomofo, Extension A, the unified characters, hangul,
+                full-width forms) all that the fonts cover. Those that have a row already are left out.
 
         Returns:
             How many rows were added.
 
         Raises:
+            TypeError: the tokenizer has no open glyph ids; its model has a glyph image for each token, and no more.
             ValueError: a character can have no glyph image (white space, invisible ones); an entry of a list is not one
                 character.
         """
-        characters = characters if characters is None else list(characters)
-        wrong = next((one for one in characters or () if not isinstance(one, str) or len(one) != 1), None)
-        if wrong is not None:
-            raise ValueError(
-                f"characters holds {wrong!r}; every entry must be one character; give one string, such as 'あか'"
+        if not has_open_glyphs(self.tokenizer):
+            raise TypeError(
+                f"a {type(self.tokenizer).__name__} has no open glyph ids: its model has one glyph image for each "
+                "token of the vocabulary, and no more; add tokens instead (processor.tokenizer.add_tokens)"
             )
-        have = set(self.tokenizer.bank_tokens())
-        usual = [chr(code) for first, last in _USUAL for code in range(first, last + 1)]
-        new = [
-            character
-            for character in dict.fromkeys(usual if characters is None else characters)
-            if character not in have
-        ]
-        if characters is None and new:
-            rendered = np.asarray(self.image_processor.can_render(new))
-            new = [new[index] for index in np.flatnonzero(rendered)]
+        self._check_joined()
+        if characters is None:
+            common = self.tokenizer.common_characters()
+            covered = np.asarray(self.image_processor.can_render(common))
+            new = [common[index] for index in np.flatnonzero(covered)]
+        else:
+            characters = list(characters)
+            wrong = next((one for one in characters if not isinstance(one, str) or len(one) != 1), None)
+            if wrong is not None:
+                raise ValueError(
+                    f"characters holds {wrong!r}; every entry must be one character; give one string, such as 'あか'"
+                )
+            have = set(self.tokenizer.bank_tokens())
+            new = [character for character in dict.fromkeys(characters) if character not in have]
         self.tokenizer.set_extra_characters(self.tokenizer.extra_characters + "".join(new))
         return len(new)
 
+    def to_dict(self) -> dict[str, Any]:
+        """As in transformers, without the image processor: only preprocessor_config.json describes it.
+
+        transformers would write it into processor_config.json too, where it would win over that of a tokenizer that is
+        later saved alone into the same folder.
+        """
+        output = super().to_dict()
+        output.pop("image_processor", None)
+        return output
+
     def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> list[str]:
-        """Saves both parts; the image processor once, in processor_config.json, and its fonts in fonts/."""
-        self.tokenizer.saves_image_processor = False
+        """Saves both parts, and the fonts (see `HanziGlyphImageProcessor.save_pretrained`)."""
+        self._check_joined()
+        files = []
+        if not has_open_glyphs(self.tokenizer):  # those that have them save their image processor with themselves
+            files = self.image_processor.save_pretrained(save_directory)
         try:
-            fonts = self.image_processor.copy_fonts(save_directory)
-            return [*super().save_pretrained(save_directory, *args, **kwargs), *fonts]
+            return [*super().save_pretrained(save_directory, *args, **kwargs), *files]
         finally:
-            self.tokenizer.saves_image_processor = True
-            self.__dict__.pop("auto_map", None)  # it belongs to the folder
+            self.__dict__.pop("auto_map", None)  # it belongs to the folder, not to the processor
+
+
+def join(image_processor: Any, tokenizer: Any) -> None:
+    """Joins the parts of a processor: the only place that does. A part that is None is not there yet.
+
+    Raises:
+        TypeError: the tokenizer is not one of hanziformers.
+    """
+    if tokenizer is not None and not hasattr(tokenizer, "extra_inputs"):
+        raise TypeError(
+            f"a {type(tokenizer).__name__} is of no model that sees its characters: it has no extra_inputs; give a "
+            "tokenizer of hanziformers, such as GlyphCrmTokenizer or ChineseBertTokenizer"
+        )
+    if tokenizer is not None and image_processor is not None and has_open_glyphs(tokenizer):
+        tokenizer.image_processor = image_processor
+
+
+def has_open_glyphs(tokenizer: Any) -> bool:
+    """Whether a tokenizer has ids for characters outside of its vocabulary, which are rendered on the fly."""
+    return hasattr(tokenizer, "set_extra_characters")
 
 
 HanziProcessor.register_for_auto_class("AutoProcessor")
 
-__all__ = ["HanziProcessor", "HanziProcessorKwargs"]
+__all__ = ["HanziProcessor", "HanziProcessorKwargs", "has_open_glyphs", "join"]

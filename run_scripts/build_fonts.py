@@ -2,19 +2,19 @@
 
     python run_scripts/build_fonts.py FOLDER        # FOLDER holds the originals, at any depth
 
-The originals, with the ways to get them:
+The originals, and how to get them:
 
     fonts-noto-cjk 1:20240730+repack1-1, fonts-lxgw-wenkai 1.511+repack-1 (Debian 13):
         apt-get download fonts-noto-cjk fonts-lxgw-wenkai; dpkg -x FILE.deb FOLDER
     @fontsource/zhi-mang-xing 5.3.0, @fontsource/liu-jian-mao-cao 5.3.0, @fontsource/ma-shan-zheng 5.3.1 (npm):
         npm pack PACKAGE; mkdir FOLDER/PACKAGE; tar xzf FILE.tgz -C FOLDER/PACKAGE
 
-What stands in font_files as it was published (the seal font, the glyph images) is not touched. At the end fonts.json is
-written: for every file its hash, names, and the characters that it renders.
+Files that are shipped as they were published (the seal font, the images of ancient characters) are not touched. At the
+end the script writes fonts.json: for every file its hash, its names, and the characters that it renders.
 
 Song, Hei and Kai are cut down to the blocks below, lose hinting, layout tables and names, and have their outlines
-rounded to a coarser grid (half a unit is under a tenth of a pixel at 96 px), which makes them small; a font so
-modified may not carry a reserved name, so they are renamed. The three brush fonts are only renamed and rounded.
+rounded to a coarser grid (half a unit is under a tenth of a pixel at 96 px), which makes them small. A modified font
+may not carry a reserved name, so they are renamed. The three brush fonts are only renamed and rounded.
 The output depends on nothing but the originals and the versions of fontTools and Brotli.
 """
 
@@ -34,8 +34,9 @@ from fontTools.ttLib import TTFont, newTable
 from fontTools.ttLib.scaleUpem import scale_upem
 from fontTools.ttLib.tables.ttProgram import Program
 
-from hanziformers.processors.font_source import ImageFolder, open_source
-from hanziformers.processors.fonts import SHIPPED, SHIPPED_TOO
+from hanziformers.processors.fonts import open_source
+from hanziformers.processors.image_folder import ImageFolder
+from hanziformers.processors.shipped_fonts import SHIPPED, SHIPPED_TOO
 
 TARGET = Path(__file__).resolve().parents[1] / "hanziformers" / "font_files"
 
@@ -60,7 +61,7 @@ class Recipe:
 
     Attributes:
         pattern: name of the original, searched at any depth.
-        number: the font's place in its collection (.ttc), or -1.
+        number: the font's index in its collection (.ttc), or -1.
         family: the new family name.
         units: units per em of the result.
         blocks: ranges of code points to keep; None: all.
@@ -84,7 +85,7 @@ RECIPES = {
 
 
 def main() -> None:
-    """Reads the command line, builds every font and prints the table of README.md."""
+    """Reads the command line, builds every font and prints a row of the table in font_files/README.md for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="holds the originals, at any depth")
     parser.add_argument("--out", type=Path, default=TARGET, help="where the fonts go (%(default)s)")
@@ -98,7 +99,7 @@ def main() -> None:
 
 
 def build(name: str, folder: Path, out: Path) -> str:
-    """Makes one font; returns its row of the table."""
+    """Makes one font; returns its row of the table: file, name, original, characters, bytes, sha256 of the original."""
     recipe = RECIPES[name]
     found = sorted(folder.rglob(recipe.pattern))
     if not found:
@@ -109,7 +110,7 @@ def build(name: str, folder: Path, out: Path) -> str:
     subset(font, recipe)
     rescale(font, recipe.units)
     if "glyf" in font:
-        keep_as_drawn(font)
+        keep_unhinted(font)
     rename(font, recipe, was)
     font.flavor = "woff2"
     font.recalcTimestamp = False
@@ -150,8 +151,8 @@ def subset(font: TTFont, recipe: Recipe) -> None:
 def rescale(font: TTFont, units: int) -> None:
     """Rounds the outlines to `units` per em.
 
-    fontTools rounds the steps of a CFF outline, whose errors add up along it, so those are rendered anew here from
-    rounded points.
+    fontTools rounds the steps of a CFF outline, whose errors add up along it. So these outlines are drawn again here,
+    from rounded points.
     """
     if "CFF " not in font:
         scale_upem(font, units)
@@ -159,14 +160,14 @@ def rescale(font: TTFont, units: int) -> None:
     factor = units / font["head"].unitsPerEm
     outlines = font["CFF "].cff.topDictIndex[0]
     glyphs = font.getGlyphSet()
-    rendered = {}
+    programs = {}
     for name in font.getGlyphOrder():
         pen = T2CharStringPen(round(glyphs[name].width * factor), glyphs)
         glyphs[name].draw(TransformPen(pen, Scale(factor)))
         old = outlines.CharStrings[name]
-        rendered[name] = pen.getCharString(old.private, old.globalSubrs).program
+        programs[name] = pen.getCharString(old.private, old.globalSubrs).program
     scale_upem(font, units)
-    for name, program in rendered.items():
+    for name, program in programs.items():
         charstring = outlines.CharStrings[name]
         charstring.program, charstring.bytecode = program, None
         width = font["hmtx"][name][0]
@@ -183,10 +184,10 @@ def _set_width(program: list, width: int, default: int, nominal: int) -> None:
         program[0] = width - nominal
 
 
-def keep_as_drawn(font: TTFont) -> None:
-    """Programs that change nothing, so that FreeType does not hint automatically: three times as fast, true to shape.
+def keep_unhinted(font: TTFont) -> None:
+    """Adds programs that change nothing, so that FreeType does not hint by itself: three times as fast, true to shape.
 
-    `prep` is the usual one of fonts without hints: it asks that thin strokes are kept in binary glyph images.
+    `prep` is the usual one of fonts without hints: it asks that thin strokes are kept in binary images.
     """
     for name, code in (("fpgm", b"\xb0\x00\x21"), ("prep", b"\xb8\x01\xff\x85\xb0\x04\x8d")):
         font[name] = newTable(name)

@@ -1,12 +1,12 @@
-"""Pre-trains GlyphCRM and BERT side by side and renders their losses: Figure 7 of the GlyphCRM paper, in small.
+"""Pre-trains GlyphCRM and BERT side by side and plots their losses: Figure 7 of the GlyphCRM paper, in small.
 
     python run_scripts/compare_pretraining.py --output_dir outputs/figure7 --seeds 1 2 3 --jobs 2 \
-        --arm BERT=bert --arm GlyphCRM=glyph_crm:glyph_initializer=kaiming \
+        --run BERT=bert --run GlyphCRM=glyph_crm:glyph_initializer=kaiming \
         --train_files 'corpus/*.jsonl.gz' --validation_files 'corpus/*.valid.jsonl.gz' --max_steps 2000 ...
 
-An arm is NAME=MODEL_TYPE[:config overrides of its own]. Every option that is not one of this script goes to
-run_pretraining.py. All arms get the same Transformer, vocabulary, examples, order and masks; what differs is below the
-Transformer: a table of vectors, or glyph images. Writes pretraining.json, .md and .png into --results.
+A run is NAME=MODEL_TYPE[:config overrides of its own], repeated for every seed. Options that this script does not have
+go to run_pretraining.py. All runs get the same Transformer, vocabulary, examples, order and masks; what differs is
+below the Transformer: a table of embeddings, or glyph images. Writes pretraining.json, .md and .png into --results.
 """
 
 import json
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-PROGRAM = Path(__file__).parent / "run_pretraining.py"
+SCRIPT = Path(__file__).parent / "run_pretraining.py"
 FIGURES = {
     "eval_mlm_loss": "masked characters, loss (nats)",
     "eval_mlm_accuracy": "masked characters, accuracy",
@@ -29,9 +29,9 @@ FIGURES = {
 }
 
 
-def run(arm: str, seed: int, args: Namespace, options: list[str]) -> Path:
-    """One pre-training in a process of its own; returns its folder. A finished run is not done again."""
-    name, _, rest = arm.partition("=")
+def pretrain(run: str, seed: int, args: Namespace, options: list[str]) -> Path:
+    """Pre-trains once, in a process of its own, and returns its folder. A finished run is not done again."""
+    name, _, rest = run.partition("=")
     model_type, _, overrides = rest.partition(":")
     folder = Path(args.output_dir) / f"{'-'.join(name.split())}-seed{seed}"
     if not (folder / "all_results.json").is_file():
@@ -39,20 +39,20 @@ def run(arm: str, seed: int, args: Namespace, options: list[str]) -> Path:
         own += ["--config_overrides", ",".join(filter(None, [args.config_overrides, overrides]))]
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "log.txt").open("w") as log:
-            subprocess.run([sys.executable, str(PROGRAM), *own, *options], check=True, stdout=log, stderr=log)
+            subprocess.run([sys.executable, str(SCRIPT), *own, *options], check=True, stdout=log, stderr=log)
     return folder
 
 
 def curves(folders: list[Path], key: str) -> tuple[np.ndarray, np.ndarray]:
-    """Steps [S] and values [runs, S] of a figure of the evaluations."""
+    """Steps [S] and values [seeds, S] of a figure of the evaluations, where all seeds were evaluated."""
     histories = [json.loads((folder / "loss.json").read_text()) for folder in folders]
     rows = [dict((row["step"], row[key]) for row in history if key in row) for history in histories]
     steps = sorted(set.intersection(*(set(row) for row in rows)))
     return np.array(steps), np.array([[row[step] for step in steps] for row in rows])
 
 
-def draw(runs: dict[str, list[Path]], path: Path) -> None:
-    """Mean over the seeds, and the range between them."""
+def plot(runs: dict[str, list[Path]], path: Path) -> None:
+    """Plots the mean over the seeds, and the range between them."""
     figure = Figure(figsize=(11, 4.5), layout="tight")
     for axes, key in zip(figure.subplots(1, 2), ("eval_mlm_loss", "eval_nsp_loss"), strict=True):
         for model, folders in runs.items():
@@ -82,20 +82,21 @@ def main() -> None:
     """Runs the script."""
     parser = ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output_dir", default="outputs/figure7", help="folder of the runs")
-    parser.add_argument("--results", default="results", help="folder of table and glyph image")
+    parser.add_argument("--results", default="results", help="folder of table and plot")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
-    parser.add_argument("--config_overrides", default="", help="of all arms")
-    parser.add_argument("--arm", action="append", required=True, help="NAME=MODEL_TYPE[:config overrides]; repeat it")
+    parser.add_argument("--config_overrides", default="", help="of all runs")
+    parser.add_argument("--run", action="append", required=True, help="NAME=MODEL_TYPE[:config overrides]; repeat it")
     args, options = parser.parse_known_args()
     with ThreadPoolExecutor(args.jobs) as pool:
-        jobs = {(arm, seed): pool.submit(run, arm, seed, args, options) for seed in args.seeds for arm in args.arm}
-        runs = {arm.partition("=")[0]: [jobs[arm, seed].result() for seed in args.seeds] for arm in args.arm}
+        jobs = {(run, seed): pool.submit(pretrain, run, seed, args, options) for seed in args.seeds for run in args.run}
+        runs = {run.partition("=")[0]: [jobs[run, seed].result() for seed in args.seeds] for run in args.run}
     results = Path(args.results)
     results.mkdir(parents=True, exist_ok=True)
-    draw(runs, results / "pretraining.png")
+    plot(runs, results / "pretraining.png")
     figures = {
-        m: {key: [values.tolist() for values in curves(folders, key)] for key in FIGURES} for m, folders in runs.items()
+        name: {key: [values.tolist() for values in curves(folders, key)] for key in FIGURES}
+        for name, folders in runs.items()
     }
     (results / "pretraining.json").write_text(json.dumps(figures) + "\n", encoding="utf-8")
     command = f"python run_scripts/compare_pretraining.py {shlex.join(sys.argv[1:])}"

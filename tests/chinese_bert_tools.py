@@ -27,7 +27,7 @@ SIZES = {
     "num_attention_heads": 4,
     "intermediate_size": 37,
     "max_position_embeddings": 40,
-    "glyph_embedding_dim": 27,
+    "glyph_size": 3,
     "pinyin_embedding_size": 12,
     "initializer_range": 0.2,
 }

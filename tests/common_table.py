@@ -23,20 +23,8 @@ CHINESE_BERT_SIZES = {
     "num_attention_heads": 4,
     "intermediate_size": 37,
     "max_position_embeddings": 64,
-    "glyph_embedding_dim": 27,
+    "glyph_size": 3,
     "pinyin_embedding_size": 12,
-}
-
-GLYPH_CRM_SIZES = {
-    "vocab_size": 99,
-    "glyph_size": 24,
-    "first_block_channels": 4,
-    "second_block_channels": 8,
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "intermediate_size": 37,
-    "max_position_embeddings": 64,
 }
 
 GLYPH_CRM_SIZES = {
@@ -55,7 +43,7 @@ GLYPH_CRM_SIZES = {
 def glyph_crm_inputs(config, batch, length):
     lengths = torch.arange(length, length - batch, -1).clamp(min=2)
     ids, extras = torch.randint(1, config.vocab_size, (batch, length)), 4
-    further = config.bank_size + torch.randint(0, extras, (batch, length))
+    further = config.num_glyphs + torch.randint(0, extras, (batch, length))
     return {
         "input_ids": ids,
         "token_type_ids": torch.randint(0, config.type_vocab_size, (batch, length)),

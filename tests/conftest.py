@@ -28,10 +28,10 @@ def warnings():
 @pytest.fixture
 def own_fonts(tmp_path, monkeypatch):
     """A cache of its own and no installed fonts: what a test sees does not depend on the machine."""
-    from hanziformers.processors import fonts
+    from hanziformers.processors import fonts, system_fonts
 
     monkeypatch.setenv("HANZIFORMERS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(fonts, "_installed_files", dict)
+    monkeypatch.setattr(system_fonts, "installed_files", dict)
     fonts._installed.cache_clear()
     yield
     fonts._installed.cache_clear()

@@ -1,7 +1,8 @@
-"""Small fonts and glyph images for the tests of fonts."""
+"""Small fonts and image folders for the tests of fonts."""
 
 from pathlib import Path
 
+import numpy as np
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import Image
@@ -45,12 +46,12 @@ def box_font(path: Path, boxes: dict[int, tuple[int, int, int, int] | None], fam
 
 
 def rare_font(path: Path) -> Path:
-    """A font of `RARE`: each character a bar at a place of its own."""
-    return box_font(path, {ord(c): (90 * place, 0, 90 * place + 90, 800) for place, c in enumerate(RARE)}, "Rare Bars")
+    """A font of `RARE`: each character a bar at a position of its own."""
+    return box_font(path, {ord(c): (90 * index, 0, 90 * index + 90, 800) for index, c in enumerate(RARE)}, "Rare Bars")
 
 
-def picture_folder(path: Path, files: dict[str, str | bytes]) -> Path:
-    """A folder of 64 x 64 glyph images: name -> "black" (a bar on white), "white" (the reverse), "blank", or bytes."""
+def image_folder(path: Path, files: dict[str, str | bytes]) -> Path:
+    """A folder of 64 x 64 images: name -> "black" (a bar on white), "white" (the reverse), "blank", or bytes."""
     path.mkdir(parents=True, exist_ok=True)
     for number, (name, kind) in enumerate(files.items()):
         if isinstance(kind, bytes):
@@ -62,3 +63,8 @@ def picture_folder(path: Path, files: dict[str, str | bytes]) -> Path:
             image.paste(ink, (8, 12 + number, 56, 24 + number))
         image.save(path / name)
     return path
+
+
+def covered(source):
+    """The characters that a source renders with ink."""
+    return {chr(code) for code in np.flatnonzero(source.covered)}

@@ -52,12 +52,12 @@ def build(cls=GlyphCrmModel, **fields):
         for parameter in model.parameters():
             if parameter.dim() == 1:
                 parameter.add_(torch.randn_like(parameter) * 0.2)
-    model.base_model.set_glyphs(random_glyphs(model.config.bank_size, model.config.glyph_size))
+    model.base_model.set_glyphs(random_glyphs(model.config.num_glyphs, model.config.glyph_size))
     return model
 
 
 def build_for(processor, cls=GlyphCrmModel, **fields):
-    """A tiny model for a processor of 24 px, with the glyph images that it renders, in eval mode; always the same weights."""
+    """A tiny model with the glyph images of a processor of 24 px, in eval mode; always the same weights."""
     torch.manual_seed(0)
     tokenizer = processor.tokenizer
     own = {"vocab_size": len(tokenizer), "glyph_vocab_size": tokenizer.glyph_vocab_size}

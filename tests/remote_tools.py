@@ -7,6 +7,14 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+# Python code: the keys of every table of hooks that torch calls for all modules, tensors or optimizers of a process.
+HOOK_TABLES = """
+def hook_tables():
+    import sys, torch
+    modules = [sys.modules["torch.nn.modules.module"], sys.modules["torch.optim.optimizer"]]
+    tables = {name: table for module in modules for name, table in vars(module).items() if name.startswith("_global_")}
+    return {name: list(table) if hasattr(table, "__len__") else table for name, table in tables.items()}
+"""
 HIDE = """
 import importlib.util, json, os, sys
 repository = sys.argv.pop()

@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import threading
+import time
 
 import pytest
 import torch
@@ -155,6 +157,9 @@ def test_the_whole_bank_at_once():
     torch.testing.assert_close(found, naive(bank, ids).detach())
     with pytest.raises(ValueError, match=r"model\.eval\(\)"):
         bank.train().fill()
+    adapter(bank.eval())
+    with pytest.raises(ValueError, match="adapters"):
+        bank.fill()
 
 
 def test_further_characters_are_encoded_afresh():
@@ -222,6 +227,9 @@ CHANGES = {
     "another encoder": lambda bank: setattr(bank, "encoder", Encoder()),
     "adapter": adapter,
     "double": lambda bank: bank.double(),
+    "data of a weight": lambda bank: bank.encoder.linear.weight.data.add_(0.3),
+    "new data of a weight": lambda bank: setattr(bank.encoder.shift, "data", torch.ones(WIDTH)),
+    "data of a glyph image": lambda bank: bank.glyphs.data[4].copy_(255 - bank.glyphs[4]),
     "data and train": lambda bank: (setattr(bank.encoder.shift, "data", torch.ones(WIDTH)), bank.train().eval()),
 }
 
@@ -268,20 +276,78 @@ def test_hooks_on_the_encoder_count_while_they_are_there(name, early):
         torch.testing.assert_close(bank(ids), plain)
 
 
+def test_hooks_see_every_position():
+    """The bank is what get_input_embeddings() gives: noise of a hook differs for two copies of a character."""
+    for mode in (True, False):
+        bank, ids, seen = build().train(mode), torch.tensor([[4, 4, 1]]), []
+
+        def hook(part, args, out, seen=seen):
+            seen.append(out.shape)
+            return out + torch.arange(3.0)[None, :, None]
+
+        bank.register_forward_hook(hook)
+        with torch.set_grad_enabled(mode):
+            found = bank(ids)
+        wanted = naive(bank, ids) + torch.arange(3.0)[None, :, None]
+        torch.testing.assert_close(found.detach(), wanted.detach())
+        assert seen == [(1, 3, WIDTH)]
+
+
+def test_two_threads_that_meet_a_fresh_table(monkeypatch):
+    """A delay at the allocation of the table, where threads once took rows that were not computed yet."""
+    allocate = torch.Tensor.new_empty
+
+    def slow(self, *args, **kwargs):
+        made = allocate(self, *args, **kwargs).fill_(77)  # so that what was not written is seen
+        time.sleep(0.005)
+        return made
+
+    def call(ids, delay):
+        time.sleep(delay)
+        with torch.no_grad():
+            found.append(torch.allclose(bank(ids), wanted[ids], atol=1e-5))
+
+    bank, found = build(), []
+    wanted = naive(bank, torch.arange(ROWS)[None])[0]
+    monkeypatch.setattr(torch.Tensor, "new_empty", slow)
+    for _ in range(20):
+        bank.train().eval()
+        batches = torch.randint(0, ROWS, (2, 2, 5))
+        threads = [threading.Thread(target=call, args=(ids, index * 0.003)) for index, ids in enumerate(batches)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        call(batches.flatten(0, 1), 0)  # what both have left
+    assert found == [True] * 60
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_a_trace_holds_no_table():
+    bank, ids = build(), torch.tensor([[4, 1]])
+    with torch.no_grad():
+        bank(ids)
+        traced = torch.jit.trace(bank, (ids,), check_trace=False)
+        other = torch.tensor([[7, 9]])
+        torch.testing.assert_close(traced(other), naive(bank, other))
+
+
 def test_train_drops_the_table():
     bank = build()
     bank.fill()
     bank.train()
-    assert bank._cache._entry is None
+    assert bank._table._entry is None
 
 
 def test_the_table_stays_behind_when_the_bank_moves_to_another_device():
     bank = build()
     bank.fill()
-    kept = bank._cache.get(bank._weights(), lambda: "new")
-    assert kept != "new"
-    bank.to("meta")
-    assert bank._cache.get(bank._weights(), lambda: "new", "cpu") == "new"
+    with torch.no_grad():
+        assert bank._look_up(torch.tensor([1])) is not None
+        bank.to("meta")
+        assert bank._look_up(torch.tensor([1])) is None
+        assert bank._look_up(torch.tensor([1], device="meta")) is None
+        assert bank(torch.tensor([[1, 2]], device="meta")).shape == (1, 2, WIDTH)
 
 
 def test_gradients_are_not_lost_to_the_table():
@@ -323,7 +389,7 @@ def test_weights_made_in_inference_mode_are_not_kept():
         bank(ids)
         bank.encoder.shift.add_(1)  # unseen by torch
         torch.testing.assert_close(bank(ids), naive(bank, ids))
-    assert bank._cache._entry is None
+    assert bank._table._entry is None
 
 
 def test_autocast_does_not_lower_what_is_kept():
@@ -376,7 +442,7 @@ def test_compiled_without_breaks(extras):
 # ---------------------------------------------------------------------------------------------- glyph images, bad input
 
 
-def test_pictures_are_written_as_rows_and_saved():
+def test_glyph_images_are_written_as_rows_and_saved():
     bank = build(images=False)
     assert not bank.glyphs.any()
     images = torch.randint(0, 256, (ROWS, *SHAPE), dtype=torch.uint8)
@@ -387,7 +453,7 @@ def test_pictures_are_written_as_rows_and_saved():
     bank.set_glyphs(images[:1].numpy(), [5])
     images[5] = images[0]
     assert torch.equal(bank.glyphs, images)
-    assert torch.equal(bank.state_dict()["images"], images)
+    assert torch.equal(bank.state_dict()["glyphs"], images)
 
 
 @pytest.mark.parametrize(
@@ -402,7 +468,7 @@ def test_pictures_are_written_as_rows_and_saved():
         ((ROWS, *SHAPE), None, torch.bool),
     ],
 )
-def test_pictures_that_do_not_fit_are_refused(shape, rows, dtype):
+def test_glyph_images_that_do_not_fit_are_refused(shape, rows, dtype):
     bank = build()
     before = bank.glyphs.clone()
     match = r"needed are \(2, 4, 3\) values|rows holds|needed is torch.uint8"

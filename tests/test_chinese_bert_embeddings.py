@@ -167,12 +167,12 @@ def grow(model, inputs):
     inputs["input_ids"][0] += 55 - inputs["input_ids"][0]
 
 
-def draw(model, inputs):
-    model.base_model.set_glyphs(torch.randint(0, 256, (50, 3, 3, 3)))
+def render(model, inputs):
+    model.base_model.set_glyphs(torch.randint(0, 256, (50, 3, 3, 3), dtype=torch.uint8))
 
 
-def draw_one(model, inputs):
-    model.base_model.set_glyphs(torch.randint(0, 256, (1, 27)), inputs["input_ids"][0, :1])
+def render_one(model, inputs):
+    model.base_model.set_glyphs(torch.randint(0, 256, (1, 27), dtype=torch.uint8), inputs["input_ids"][0, :1])
 
 
 def replace_word_table(model, inputs):
@@ -199,8 +199,8 @@ def replace_twice(model, inputs):
         to_dtype_and_back,
         shrink,
         grow,
-        draw,
-        draw_one,
+        render,
+        render_one,
         replace_word_table,
         replace_twice,
         write_in_place,

@@ -181,11 +181,11 @@ def test_files_without_names_by_position(read):
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
-        (bare(TEXTS[:4], OTHERS[:4]), {}, "which of its 2 columns is what cannot be told.*positions, from 0 on"),
-        (bare(LABELS, LABELS[::-1]), {}, "cannot be told"),
-        (bare(TEXTS, OTHERS, TEXTS, LABELS), {}, "which of its 4 columns"),
-        (bare(map(str, range(40)), TEXTS, LABELS), {}, "cannot be told"),
-        (bare(TEXTS, OTHERS, TEXTS), {}, "cannot be told"),
+        (bare(TEXTS[:4], OTHERS[:4]), {}, "what its 2 columns hold cannot be inferred.*positions, from 0 on"),
+        (bare(LABELS, LABELS[::-1]), {}, "cannot be inferred"),
+        (bare(TEXTS, OTHERS, TEXTS, LABELS), {}, "what its 4 columns hold"),
+        (bare(map(str, range(40)), TEXTS, LABELS), {}, "cannot be inferred"),
+        (bare(TEXTS, OTHERS, TEXTS), {}, "cannot be inferred"),
         ("frage\turteil\n" + bare(TEXTS, LABELS), {}, r"first line \['frage', 'urteil'\] looks like names of columns"),
         (bare(TEXTS, LABELS), {"label": "1"}, "give the position of the texts too"),
         (bare(TEXTS, LABELS), {"text": "2"}, r"no column of the first line .* is named \['2'\]; correct the name"),

@@ -24,6 +24,14 @@ WRONG_CONFIGS = {
     "initialisation": ({"initializer_range": 0.0}, r"initializer_range=0\.0.*above 0"),
     "epsilon": ({"layer_norm_eps": -1e-12}, "layer_norm_eps=-1e-12.*above 0"),
     "padding": ({"pad_token_id": 99, "vocab_size": 50}, "pad_token_id=99.*0 to 49"),
+    "no styles": ({"glyph_styles": []}, r"glyph_styles=\[\].*one or more names"),
+    "empty style": ({"glyph_styles": ["kai", ""]}, r"glyph_styles=\['kai', ''\].*one or more names"),
+    "no glyph size": ({"glyph_size": 0}, "glyph_size=0.*1 or more"),
+    "another width": (
+        {"glyph_embedding_dim": 1700},
+        "glyph_embedding_dim=1700.*glyph_styles=.*glyph_size=24.*1728.*leave glyph_embedding_dim out",
+    ),
+    "classifier": ({"classifier": "MLP"}, "classifier='MLP'.*'linear' or 'mlp'"),
     "activation": ({"hidden_act": "gelo"}, "hidden_act.*gelo"),
 }
 
@@ -48,15 +56,34 @@ def test_configuration_presets():
 
 def test_configuration_round_trip_and_alias(tmp_path):
     config = ChineseBertConfig(
-        hidden_size=48, classifier_mlp=True, classifier_dropout=0.3, id2label={0: "O", 1: "B"}, pinyin_map_len=40
+        hidden_size=48, classifier="mlp", classifier_dropout=0.3, id2label={0: "O", 1: "B"}, pinyin_map_len=40
     )
     assert config.pinyin_vocab_size == config.pinyin_map_len == 40
     config.save_pretrained(tmp_path)
     loaded = ChineseBertConfig.from_pretrained(tmp_path)
     assert loaded.to_dict() == config.to_dict()
-    assert (loaded.hidden_size, loaded.classifier_mlp, loaded.classifier_dropout) == (48, True, 0.3)
+    assert (loaded.hidden_size, loaded.classifier, loaded.classifier_dropout) == (48, "mlp", 0.3)
     assert loaded.id2label == {0: "O", 1: "B"}
     config.pinyin_map_len = 33
     assert config.pinyin_vocab_size == 33
     saved = json.loads((tmp_path / "config.json").read_text())
     assert saved["model_type"] == "chinese_bert"
+    assert "glyph_embedding_dim" not in saved
+
+
+def test_the_width_of_the_glyph_table_follows_from_the_images(tmp_path):
+    config = ChineseBertConfig(glyph_styles=["kai", "song"], glyph_size=5, glyph_binary=True, vocab_size=70)
+    assert (config.glyph_shape, config.glyph_embedding_dim, config.num_glyphs) == ((2, 5, 5), 50, 70)
+    config.save_pretrained(tmp_path)
+    assert ChineseBertConfig.from_pretrained(tmp_path).to_dict() == config.to_dict()
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "glyph_embedding_dim": 50}))
+    loaded = ChineseBertConfig.from_pretrained(tmp_path)  # the same, said twice
+    assert (loaded.glyph_embedding_dim, loaded.glyph_binary) == (50, True)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "glyph_embedding_dim": 51}))
+    with pytest.raises((ValueError, StrictDataclassError), match="glyph_embedding_dim=51"):
+        ChineseBertConfig.from_pretrained(tmp_path)
+    with pytest.raises(AttributeError):
+        config.glyph_embedding_dim = 7
+    assert ChineseBertConfig().glyph_styles == ["fangsong", "xingkai", "lishu"]
+    assert ChineseBertConfig().glyph_styles is not ChineseBertConfig().glyph_styles

@@ -19,6 +19,10 @@ WRONG_CONFIGS = {
     "channels above": ({"second_block_channels": -1}, "second_block_channels=-1.*1 or more"),
     "small bank": ({"glyph_vocab_size": 18611}, "glyph_vocab_size=18611.*None or 18612"),
     "maps": ({"position_maps": "none"}, "position_maps='none'.*'paper' or 'released'"),
+    "styles": ({"glyph_styles": ["song", "kai"]}, r"glyph_styles=\['song', 'kai'\].*one name.*song"),
+    "no style": ({"glyph_styles": []}, r"glyph_styles=\[\].*one name"),
+    "style of another type": ({"glyph_styles": "song"}, "glyph_styles.*expected a list"),
+    "classifier": ({"classifier": "crf"}, "classifier='crf'.*'linear' or 'mlp'"),
     "tied": ({"tie_word_embeddings": True}, "tie_word_embeddings=True.*False"),
     "decoder": ({"is_decoder": True}, "is_decoder.*True.*False.*encoder"),
     "vocabulary": ({"vocab_size": 0}, "vocab_size=0.*1 or more"),
@@ -49,14 +53,21 @@ def test_presets():
 
 @pytest.mark.parametrize(("rows", "wanted"), [(None, 50), (50, 50), (77, 77)])
 def test_the_bank_has_the_vocabulary_and_more(rows, wanted):
-    assert GlyphCrmConfig(vocab_size=50, glyph_vocab_size=rows).bank_size == wanted
+    assert GlyphCrmConfig(glyph_size=72).glyph_shape == (1, 72, 72)
+    assert GlyphCrmConfig(vocab_size=50, glyph_vocab_size=rows).num_glyphs == wanted
 
 
 def test_round_trip(tmp_path):
-    config = GlyphCrmConfig.released(hidden_size=48, glyph_size=72, glyph_vocab_size=20000, id2label={0: "O", 1: "B"})
+    more = {"glyph_styles": ["kai"], "glyph_binary": False, "font_manifest": {"kai": {"font": "LXGW"}}}
+    config = GlyphCrmConfig.released(
+        hidden_size=48, glyph_size=72, glyph_vocab_size=20000, id2label={0: "O", 1: "B"}, classifier="mlp", **more
+    )
     config.save_pretrained(tmp_path)
     loaded = GlyphCrmConfig.from_pretrained(tmp_path)
     assert loaded.to_dict() == config.to_dict()
-    assert (loaded.hidden_size, loaded.glyph_size, loaded.bank_size) == (48, 72, 20000)
+    assert (loaded.hidden_size, loaded.glyph_size, loaded.num_glyphs) == (48, 72, 20000)
     assert (loaded.position_maps, loaded.id2label) == ("released", {0: "O", 1: "B"})
+    assert {name: getattr(loaded, name) for name in more} == more
+    assert loaded.classifier == "mlp"
+    assert (GlyphCrmConfig().glyph_styles, GlyphCrmConfig().glyph_binary) == (["song"], True)
     assert json.loads((tmp_path / "config.json").read_text())["model_type"] == "glyph_crm"

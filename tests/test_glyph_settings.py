@@ -29,7 +29,7 @@ def song():
         ({"style": "kai"}, TypeError, "'style' is no setting of HanziGlyphImageProcessor; is 'styles' meant"),
         ({"colour": 3}, TypeError, "'colour' is no setting of HanziGlyphImageProcessor; settings are styles, size"),
         ({"binary": "false"}, TypeError, "binary is 'false', a str; give True or False"),
-        ({"fallback": 0}, TypeError, "substitute is 0, a int; give True or False"),
+        ({"fallback": 0}, TypeError, "fallback is 0, a int; give True or False"),
         (
             {"styles": ["kai"], "fonts": {"kia": ["/x.ttf"]}},
             ValueError,

@@ -43,7 +43,9 @@ from hanziformers import (
 def load_oracle(name, cls=None, folder=None, **kwargs):
     folder = folder or ORACLES / name
     fields = json.loads((folder / "config.json").read_text())
-    config = ChineseBertConfig.from_pretrained(folder, classifier_mlp=name == "tokcls" and oracle_has_mlp())
+    config = ChineseBertConfig.from_pretrained(
+        folder, classifier="mlp" if name == "tokcls" and oracle_has_mlp() else "linear"
+    )
     assert (config.hidden_size, config.vocab_size, config.num_labels) == (64, 300, fields["num_labels"])
     return (cls or CLASSES[name]).from_pretrained(folder, config=config, output_loading_info=True, **kwargs)
 
@@ -184,7 +186,7 @@ BASE_SIZE = {  # published class -> ours, fields
     "GlyceBertForMaskedLM": (ChineseBertForMaskedLM, {}),
     "GlyceBertForSequenceClassification": (ChineseBertForSequenceClassification, {}),
     "GlyceBertForTokenClassification": (ChineseBertForTokenClassification, {}),
-    "GlyceBertForTokenClassification+mlp": (ChineseBertForTokenClassification, {"classifier_mlp": True}),
+    "GlyceBertForTokenClassification+mlp": (ChineseBertForTokenClassification, {"classifier": "mlp"}),
     "GlyceBertForQuestionAnswering": (ChineseBertForQuestionAnswering, {}),
 }
 COUNTS = [147_337_984, 147_953_348, 147_339_522, 147_339_522, 147_930_114, 147_339_522]
@@ -270,7 +272,7 @@ def test_sequence_classification_losses(num_labels, labels, loss):
 
 @pytest.mark.parametrize("mlp", [False, True])
 def test_token_classification_ignores_labels_of_padding(mlp):
-    model = build(ChineseBertForTokenClassification, num_labels=5, classifier_mlp=mlp)
+    model = build(ChineseBertForTokenClassification, num_labels=5, classifier="mlp" if mlp else "linear")
     inputs = make_inputs()
     labels = torch.randint(0, 5, (4, 9))
     labels[0, 0] = -100
@@ -341,12 +343,12 @@ def test_every_trainable_parameter_gets_a_gradient(cls, tmp_path):
 
 @pytest.mark.parametrize("cls", EVERY)
 def test_saved_models_come_back_the_same(cls, tmp_path):
-    model, inputs = build(cls, classifier_mlp=True), inputs_for(cls)
+    model, inputs = build(cls, classifier="mlp"), inputs_for(cls)
     wanted = no_grad(model, inputs)
     model.save_pretrained(tmp_path)
     loaded, info = cls.from_pretrained(tmp_path, output_loading_info=True)
     assert_clean(info)
-    assert loaded.config.classifier_mlp
+    assert loaded.config.classifier == "mlp"
     assert_same(no_grad(loaded, inputs), wanted, atol=1e-6)
     assert not any("position_ids" in key for key in load_file(tmp_path / "model.safetensors"))
     half = cls.from_pretrained(tmp_path, dtype=torch.bfloat16)
@@ -449,31 +451,41 @@ def test_glyphs_are_written_as_rows(cls):
     model = build(cls)
     images = torch.randint(0, 256, (50, 3, 3, 3), dtype=torch.uint8)
     model.base_model.set_glyphs(images)
-    assert torch.equal(glyph_table(model).detach(), images.reshape(50, 27).float())
-    model.base_model.set_glyphs(torch.full((2, 27), 7.0), torch.tensor([4, 49]))
-    wanted = images.reshape(50, 27).float()
-    wanted[[4, 49]] = 7
+    wanted = images.reshape(50, 27) / 255
+    assert torch.equal(glyph_table(model).detach(), wanted)
+    model.base_model.set_glyphs(torch.full((2, 27), 255, dtype=torch.uint8), torch.tensor([4, 49]))
+    model.base_model.set_glyphs(images[:1].numpy(), [5])
+    wanted[[4, 49]] = 1
+    wanted[5] = wanted[0]
     assert torch.equal(glyph_table(model).detach(), wanted)
     assert glyph_table(model).requires_grad
+    half = build(cls).to(torch.bfloat16)
+    half.base_model.set_glyphs(images)
+    assert torch.equal(glyph_table(half).detach(), (images.reshape(50, 27) / 255).bfloat16())
 
 
 @pytest.mark.parametrize(
-    ("shape", "ids"),
+    ("shape", "rows", "dtype"),
     [
-        ((50, 26), None),
-        ((49, 27), None),
-        ((50, 3, 3, 4), None),
-        ((2, 26), [1, 2]),
-        ((1, 27), [1, 2, 3]),
-        ((2, 27), [1, 2, 3]),
-        ((2, 27), [1, 50]),
+        ((50, 26), None, torch.uint8),
+        ((49, 27), None, torch.uint8),
+        ((50, 3, 3, 4), None, torch.uint8),
+        ((27,), [1], torch.uint8),
+        ((2, 26), [1, 2], torch.uint8),
+        ((1, 27), [1, 2, 3], torch.uint8),
+        ((2, 27), [1, 2, 3], torch.uint8),
+        ((2, 27), [1, 50], torch.uint8),
+        ((2, 27), [-1, 5], torch.uint8),
+        ((50, 27), None, torch.float32),
+        ((50, 27), None, torch.int64),
     ],
 )
-def test_glyphs_that_do_not_fit_are_refused(shape, ids):
+def test_glyphs_that_do_not_fit_are_refused(shape, rows, dtype):
     model = build()
     before = glyph_table(model).detach().clone()
-    with pytest.raises(ValueError, match="needed are 27 values|ids holds 50"):
-        model.set_glyphs(torch.zeros(shape), None if ids is None else torch.tensor(ids))
+    match = r"needed are \(3, 3, 3\) values|rows holds (50|-1)|needed is torch.uint8"
+    with pytest.raises(ValueError, match=match):
+        model.set_glyphs(torch.zeros(shape, dtype=dtype), rows)
     assert torch.equal(glyph_table(model).detach(), before)
 
 
@@ -535,6 +547,10 @@ WRONG_INPUTS = {
     "too long": ({"input_ids": ids_of(2, 41)}, "41 tokens.*40 positions.*truncation"),
     "both": ({"inputs_embeds": torch.zeros(2, 6, 24)}, "exactly one of input_ids and inputs_embeds"),
     "neither": ({"input_ids": None}, "exactly one of input_ids and inputs_embeds"),
+    "two axes too many": (
+        {"input_ids": torch.zeros(2, 3, 6, dtype=torch.long)},
+        r"input_ids has the shape \(2, 3, 6\)",
+    ),
     "no glyph_ids": ({"input_ids": None, "inputs_embeds": torch.zeros(2, 6, 24)}, "inputs_embeds.*glyph_ids"),
 }
 

@@ -72,7 +72,7 @@ def test_loss_at_the_start_is_that_of_guessing():
 def slow_embeddings(model, inputs):
     """Every position's own glyph image through HanGlyph: the sum, G1 and G2."""
     emb = model.base_model.embeddings
-    rows, images = emb.characters.images, []
+    rows, images = emb.characters.glyphs, []
     for example, ids in enumerate(inputs["glyph_ids"].tolist()):
         for i in ids:
             of_bank = i < len(rows)
@@ -257,7 +257,7 @@ def test_pretraining_losses_are_added():
     torch.testing.assert_close(model(**inputs, next_sentence_label=pair_label).loss, pairs)
     hidden = hidden_of(model, inputs)
     torch.testing.assert_close(output.seq_relationship_logits, model.seq_relationship(hidden.pooler_output))
-    head = model.predictions
+    head = model.cls.predictions
     wanted = head.decoder(head.transform.LayerNorm(F.gelu(head.transform.dense(hidden.last_hidden_state))))
     torch.testing.assert_close(output.prediction_logits, wanted)
     assert wanted.shape == (*labels.shape, 50)
@@ -268,7 +268,7 @@ def test_masked_lm_loss_is_the_mean_over_masked_places():
     inputs["labels"][:, ::2] = -100
     output, places = model(**inputs), inputs["labels"] != -100
     torch.testing.assert_close(output.loss, F.cross_entropy(output.logits[places], inputs["labels"][places]))
-    torch.testing.assert_close(output.logits, model.predictions(hidden_of(model, inputs).last_hidden_state))
+    torch.testing.assert_close(output.logits, model.cls(hidden_of(model, inputs).last_hidden_state))
 
 
 @pytest.mark.parametrize(
@@ -575,7 +575,7 @@ def test_unmasked_pictures_of_masked_ids_are_warned_of_once(warnings):
         model(input_ids=ids, glyph_ids=glyph_ids)
     assert len(warnings) == 1
     assert "input_ids[1, 3] is 1, but glyph_ids shows 7" in warnings[0]
-    assert "2 such places" in warnings[0]
+    assert "2 such positions" in warnings[0]
     assert "DataCollatorForMaskedCharacters" in warnings[0]
 
 

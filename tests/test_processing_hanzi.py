@@ -4,6 +4,7 @@ import copy
 import json
 import pickle
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,8 +34,7 @@ from hanziformers import (
     HanziGlyphImageProcessor,
     HanziProcessor,
 )
-from hanziformers.processors.processing_hanzi import _USUAL
-from hanziformers.tokenization.vocabulary import may_have_ink
+from hanziformers.tokenization.characters import COMMON_BLOCKS, may_have_ink
 
 OWN = RARE  # characters that the user's font has
 UNSEEN = "㐀あア각々" + OWN  # outside of the bank
@@ -76,7 +76,7 @@ def test_unseen_characters_have_vectors_of_their_own(processor):
     assert not processor.tokenizer.unrendered
 
 
-def test_a_character_in_the_bank_equals_one_drawn_on_the_fly(processor):
+def test_a_character_in_the_bank_equals_one_rendered_on_the_fly(processor):
     rendered = first_vectors(build_for(processor), processor(list(UNSEEN), padding=True, return_tensors="pt"))
     assert processor.extend_bank(UNSEEN) == len(UNSEEN)
     inputs = processor(list(UNSEEN), padding=True, return_tensors="pt")
@@ -99,7 +99,7 @@ def test_bank(processor, warnings):
     assert any(f"1 of {len(bank)} tokens" in message and NOWHERE in message for message in warnings)
 
 
-def test_rows_without_ink_get_the_picture_of_unk(processor, warnings, tmp_path):
+def test_rows_without_ink_get_the_image_of_unk(processor, warnings, tmp_path):
     """A blank row would be that of [PAD]."""
     faint = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4, "银": 5, "\u2800": 6, "一": 7}
     folder = tmp_path / "faint"
@@ -135,9 +135,77 @@ def test_another_image_processor_is_handed_on(processor):
     assert not np.array_equal(rendered, first)
     processor.tokenizer = GlyphCrmTokenizer(VOCABULARY)
     assert processor.tokenizer.image_processor is other
-    with pytest.raises(TypeError, match="a BertTokenizer makes no glyph_ids"):
+    with pytest.raises(TypeError, match="a BertTokenizer is of no model that sees"):
         processor.tokenizer = BertTokenizer(VOCABULARY)
     assert type(processor.tokenizer) is GlyphCrmTokenizer
+
+
+def test_a_tokenizer_with_another_image_processor_is_refused(processor, tmp_path):
+    """Else rare characters would come from one, and the bank from the other."""
+    other = HanziGlyphImageProcessor(styles=["kai"], size=24)
+    HanziProcessor(other, processor.tokenizer)  # takes the tokenizer over
+    uses = (
+        lambda: processor("银"),
+        processor.render_bank,
+        lambda: processor.pad([{"input_ids": [2, 3]}]),
+        lambda: processor.extend_bank("犇"),
+        lambda: processor.save_pretrained(tmp_path),
+    )
+    for use in uses:
+        with pytest.raises(ValueError, match="tokenizer.image_processor is not processor.image_processor"):
+            use()
+    assert not list(tmp_path.iterdir())
+    processor.image_processor = other
+    assert np.array_equal(processor("㐀", return_tensors="np")["extra_glyphs"][0, 0], other.render(["㐀"]).reshape(-1))
+
+
+@pytest.fixture
+def without_open_glyphs(font):
+    image_processor = HanziGlyphImageProcessor(styles=["fangsong", "song"], size=24, binary=False)
+    return HanziProcessor(image_processor, ChineseBertTokenizer(VOCABULARY))
+
+
+def test_a_tokenizer_without_open_glyphs(without_open_glyphs):
+    processor = without_open_glyphs
+    assert np.array_equal(processor.render_bank(), processor.image_processor.render(TOKENS))
+    first, second = (one(["银行㐀"], ["好"], return_tensors="np") for one in (processor, processor.tokenizer))
+    assert set(first) == set(second) > {"pinyin_ids"}
+    assert all(np.array_equal(first[key], second[key]) for key in second)
+    with pytest.raises(TypeError, match="a ChineseBertTokenizer has no open glyph ids: .* add tokens instead"):
+        processor.extend_bank("犇")
+    with pytest.raises(TypeError, match="has no open glyph ids"):
+        processor.extend_bank()
+    other = HanziGlyphImageProcessor(styles=["kai"], size=24)
+    processor.image_processor = other
+    assert np.array_equal(processor.render_bank(), other.render(TOKENS))
+    processor.tokenizer = ChineseBertTokenizer({**VOCABULARY, "犇": len(VOCABULARY)})
+    assert np.array_equal(processor.render_bank(), other.render([*TOKENS, "犇"]))
+
+
+def test_a_processor_without_open_glyphs_is_saved_whole(without_open_glyphs, font, tmp_path):
+    processor = without_open_glyphs
+    processor.image_processor = HanziGlyphImageProcessor(
+        styles=["song"], size=24, binary=False, fonts={"song": [font]}, save_fonts=True
+    )
+    files = processor.save_pretrained(tmp_path)
+    fonts = {path.name for path in (tmp_path / "fonts").iterdir()}
+    assert fonts == {"song-0.ttf", "song.woff2", "song-OFL.txt"} == {Path(f).name for f in files if "/fonts/" in f}
+    assert str(font) not in (tmp_path / "preprocessor_config.json").read_text()
+    again = HanziProcessor.from_pretrained(tmp_path)
+    assert type(again.tokenizer) is ChineseBertTokenizer
+    assert np.array_equal(again.image_processor.render(list(OWN)), processor.image_processor.render(list(OWN)))
+
+
+def test_a_tokenizer_saved_later_into_the_same_folder_wins(processor, font, tmp_path):
+    """There is one file that says how characters are rendered, whoever was saved last."""
+    processor.save_pretrained(tmp_path)
+    tokenizer = GlyphCrmTokenizer(VOCABULARY)
+    tokenizer.image_processor = HanziGlyphImageProcessor(styles=["kai"], size=24)
+    tokenizer.save_pretrained(tmp_path)
+    again = AutoTokenizer.from_pretrained(tmp_path)
+    rendered = [one("㐀", return_tensors="np")["extra_glyphs"] for one in (tokenizer, again)]
+    assert np.array_equal(*rendered)
+    assert AutoProcessor.from_pretrained(tmp_path).image_processor.styles == ["kai"]
 
 
 def test_a_copy_and_a_pickle_stay_joined(processor):
@@ -167,10 +235,10 @@ def test_extending_the_bank(processor):
     assert processor.extend_bank(["あ", "か"]) == 2
 
 
-def test_bank_of_all_usual_characters():
-    pictured = may_have_ink()
-    assert all(pictured[first : last + 1].all() for first, last in _USUAL)
-    assert all(one[1] < other[0] for one, other in zip(_USUAL, _USUAL[1:], strict=False))
+def test_bank_of_all_common_characters():
+    inked = may_have_ink()
+    assert all(inked[first : last + 1].all() for first, last in COMMON_BLOCKS)
+    assert all(one[1] < other[0] for one, other in zip(COMMON_BLOCKS, COMMON_BLOCKS[1:], strict=False))
     processor = HanziProcessor(NumbersOfHan(), GlyphCrmTokenizer(VOCABULARY))
     han = [chr(code) for code in range(0x4E00, 0xA000) if chr(code) not in VOCABULARY]
     assert processor.extend_bank() == len(han)
@@ -208,9 +276,9 @@ def test_calls_are_the_tokenizers(processor):
 def test_save_and_load(processor, tmp_path):
     processor.extend_bank("犇")
     processor.save_pretrained(tmp_path)
-    assert processor.tokenizer.saves_image_processor
     names = {path.name for path in tmp_path.iterdir() if path.suffix == ".json"}
-    assert names == {"processor_config.json", "tokenizer_config.json", "tokenizer.json"}
+    assert names == {"processor_config.json", "preprocessor_config.json", "tokenizer_config.json", "tokenizer.json"}
+    assert "image_processor" not in json.loads((tmp_path / "processor_config.json").read_text())  # it stands once
     again = AutoProcessor.from_pretrained(tmp_path)
     assert type(again) is HanziProcessor
     assert again.tokenizer.image_processor is again.image_processor
@@ -221,7 +289,7 @@ def test_save_and_load(processor, tmp_path):
     assert (saved["glyph_values"], saved["extra_characters"]) == (576, "犇")
 
 
-def test_a_tokenizer_saved_alone_still_draws(processor, tmp_path):
+def test_a_tokenizer_saved_alone_still_renders(processor, tmp_path):
     """As a Trainer saves it; also what was loaded without a processor and has rendered nothing yet."""
     processor.tokenizer.save_pretrained(tmp_path / "first")
     AutoTokenizer.from_pretrained(tmp_path / "first").save_pretrained(tmp_path / "second")
@@ -232,7 +300,7 @@ def test_a_tokenizer_saved_alone_still_draws(processor, tmp_path):
     assert type(again.image_processor) is HanziGlyphImageProcessor
 
 
-def test_training_and_evaluation_see_the_pictures(processor, tmp_path):
+def test_training_and_evaluation_see_the_glyph_images(processor, tmp_path):
     model, seen = build_for(processor, GlyphCrmForSequenceClassification), []
     model.register_forward_pre_hook(lambda _, args, kwargs: seen.append(kwargs), with_kwargs=True)
     data = [{**processor(text), "labels": number % 2} for number, text in enumerate(["银㐀", "あ好好", "行", OWN])]
@@ -328,7 +396,9 @@ def test_wrong_parts_are_explained(processor):
     for wrong in (lambda: processor("银", "行", True), lambda: processor("银", "行", text_pair="好")):
         with pytest.raises(TypeError, match="takes text and text_pair, each once"):
             wrong()
-    with pytest.raises(TypeError, match="a BertTokenizer makes no glyph_ids; give a GlyphCrmTokenizer"):
+    with pytest.raises(
+        TypeError, match="a BertTokenizer is of no model .* such as GlyphCrmTokenizer or ChineseBertTokenizer"
+    ):
         HanziProcessor(processor.image_processor, BertTokenizer(VOCABULARY))
     with pytest.raises((TypeError, ValueError)):
         HanziProcessor(processor.tokenizer, processor.image_processor)

@@ -1,99 +1,207 @@
-"""Importing the package: silent, light, and in every order enough for transformers' auto classes."""
+"""Importing the package: it registers every family, says nothing, and changes nothing that belongs to others."""
 
+import ast
+import importlib
+import inspect
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from remote_tools import HOOK_TABLES
+from transformers import AutoConfig, AutoProcessor, AutoTokenizer
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING, AutoImageProcessor
+from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING
 
 import hanziformers
+from hanziformers.registration import FAMILIES
 
-CHECK = """
-import hanziformers
-from transformers import AutoConfig, AutoTokenizer
-from transformers.models.auto import configuration_auto, modeling_auto, tokenization_auto
-tasks = ["", "ForMaskedLM", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering"]
-families = {
-    "chinese_bert": ("ChineseBert", {"ForPreTraining": "ForMaskedLM", "ForMultipleChoice": "ForMultipleChoice"}),
-    "glyph_crm": ("GlyphCrm", {"ForPreTraining": "ForPreTraining"}),
+REPOSITORY = Path(__file__).resolve().parents[1]
+ROOMS = ("modeling", "tokenization", "processors")
+TASKS = ("", "ForPreTraining", "ForMaskedLM", "ForSequenceClassification", "ForTokenClassification")
+TASKS += ("ForQuestionAnswering",)
+HEADS = {  # where a family's head has another name than its auto class
+    "": "Model",
+    ("chinese_bert", "ForPreTraining"): "ForMaskedLM",
 }
-for family, (prefix, more) in families.items():
-    config = AutoConfig.for_model(family, num_labels=3)
-    assert type(config) is getattr(hanziformers, prefix + "Config"), type(config)
-    for task, ours in {**dict(zip(tasks, tasks)), **more}.items():
-        found = getattr(modeling_auto, "AutoModel" + task)._model_mapping[type(config)]
-        assert found is getattr(hanziformers, prefix + (ours or "Model")), (family, task)
-config = AutoConfig.for_model("chinese_bert")
-found = tokenization_auto.TOKENIZER_MAPPING[type(config)]
-assert hanziformers.ChineseBertTokenizer in (found if isinstance(found, tuple) else (found,)), found
-"""
+NOT_MODELS = {
+    AutoTokenizer: TOKENIZER_MAPPING,
+    AutoProcessor: PROCESSOR_MAPPING,
+    AutoImageProcessor: IMAGE_PROCESSOR_MAPPING,
+}
 
-# Each starts in a fresh interpreter; CHECK follows.
+# Runs in a fresh interpreter: what belongs to others is the same object before and after.
+UNCHANGED = (
+    HOOK_TABLES
+    + """
+import inspect, sys
+import torch, transformers
+from transformers import AutoModelForTokenClassification, AutoProcessor, PreTrainedTokenizerFast, Trainer, pipeline
+from transformers.models.bert import modeling_bert, tokenization_bert
+from transformers.pipelines import PIPELINE_REGISTRY
+
+def classes():
+    found = {}
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("transformers", "torch", "tokenizers")]:
+        for value in list(vars(sys.modules[name]).values()):
+            if isinstance(value, type) and value.__module__.partition(".")[0] in ("transformers", "torch", "tokenizers"):
+                found[value] = dict(vars(value))
+    return found
+
+before, hooks, tasks = classes(), hook_tables(), {k: dict(v) for k, v in PIPELINE_REGISTRY.supported_tasks.items()}
+assert len(before) > 1000 and hooks
+import hanziformers
+from hanziformers import *
+after = classes()
+for cls, attributes in before.items():
+    now = after[cls]
+    changed = {name for name in attributes.keys() | now.keys() if attributes.get(name) is not now.get(name)}
+    assert not changed - {"__abstractmethods__", "_abc_impl", "__annotations_cache__"}, (cls, changed)
+assert hook_tables() == hooks
+assert PIPELINE_REGISTRY.supported_tasks == tasks
+stock = transformers.TokenClassificationPipeline
+assert tasks["token-classification"]["impl"] in (stock, stock.__module__ + "." + stock.__name__)  # 5.17 has the class
+assert transformers.TokenClassificationPipeline.__module__ == "transformers.pipelines.token_classification"
+"""
+)
+
+# Each starts in a fresh interpreter; what follows asks transformers for both models.
 ORDERS = {
     "hanziformers first": "import hanziformers",
-    "auto modules first": "from transformers import AutoModel, AutoTokenizer, AutoConfig; import hanziformers",
-    "auto config first": "from transformers import AutoConfig; import hanziformers",
-    "a model first": "from hanziformers import ChineseBertModel",
-    "another model first": "from hanziformers import GlyphCrmModel",
-    "BERT's file later": "import hanziformers; from transformers.models.bert.modeling_bert import BertModel",
-    "BERT's file before": "from transformers.models.bert.modeling_bert import BertModel; import hanziformers",
-    "a tokenizer first": "from hanziformers import ChineseBertTokenizer",
-    "every name": "from hanziformers import *",
+    "auto classes first": "from transformers import AutoModel, AutoTokenizer, AutoConfig; import hanziformers",
+    "a model first": "from hanziformers import GlyphCrmModel",
+    "a part first": "import hanziformers.tokenization.pinyin",
 }
+KNOWN = """
+from transformers import AutoConfig, AutoModel
+for name in ("chinese_bert", "glyph_crm"):
+    config = AutoConfig.for_model(name)
+    assert AutoModel._model_mapping[type(config)].__module__.startswith("hanziformers.")
+"""
 
 
-def run(code, *arguments):
+def run(code):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        env=environment | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
-    )
+    command = [sys.executable, "-c", code]
+    environment |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def package_files():
+    """Every Python file that is installed."""
+    return [path for room in ROOMS for path in (REPOSITORY / room).rglob("*.py")] + [
+        path for path in (REPOSITORY / "hanziformers").rglob("*.py")
+    ]
+
+
+@pytest.mark.parametrize("config", list(FAMILIES), ids=lambda config: config.model_type)
+def test_every_auto_class_knows_every_family(config):
+    assert type(AutoConfig.for_model(config.model_type)) is config
+    prefix = config.__name__.removesuffix("Config")
+    for task in TASKS:
+        found = getattr(hanziformers_auto(), f"AutoModel{task}")._model_mapping[config]
+        head = HEADS.get(task) or HEADS.get((config.model_type, task), task)
+        assert found is getattr(hanziformers, prefix + head)
+        assert found.config_class is config
+    assert TOKENIZER_MAPPING[config].__name__ == f"{prefix}Tokenizer"
+
+
+def hanziformers_auto():
+    from transformers.models.auto import modeling_auto
+
+    return modeling_auto
+
+
+@pytest.mark.parametrize("config", list(FAMILIES), ids=lambda config: config.model_type)
+def test_what_a_family_lists_is_registered_and_public(config):
+    assert config.__name__ in hanziformers.__all__
+    for auto_class, listed in FAMILIES[config].items():
+        mapping = NOT_MODELS.get(auto_class) or auto_class._model_mapping
+        found = mapping[config]
+        assert listed in (found.values() if isinstance(found, dict) else (found,))
+        assert listed.__name__ in hanziformers.__all__
+        assert getattr(hanziformers, listed.__name__) is listed
 
 
 @pytest.mark.parametrize("order", list(ORDERS))
-def test_auto_classes_know_the_models_in_every_order(order):
-    process = run(f"{ORDERS[order]}\n{CHECK}")
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
+def test_models_are_known_in_every_order(order):
+    run(f"{ORDERS[order]}\n{KNOWN}")
 
 
-def test_import_is_silent_and_light():
-    code = (
-        "import sys, hanziformers; heavy = {'torch', 'transformers', 'numpy', 'pypinyin', 'datasets', 'tokenizers'}; "
-    )
-    process = run(code + "found = heavy & set(sys.modules); assert not found, found; dir(hanziformers)")
-    output, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    assert output == errors == ""
+def test_import_is_silent():
+    assert run("import hanziformers") == ""
 
 
-def test_configuration_and_tokenizer_do_not_import_the_models():
-    code = """
-import sys, hanziformers
-from transformers import AutoConfig
-AutoConfig.for_model("chinese_bert")
-assert "hanziformers.modeling.modeling_chinese_bert" not in sys.modules
-"""
-    process = run(code)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
+def test_import_changes_nothing_of_others():
+    run(UNCHANGED)
+
+
+def test_registering_again_changes_nothing():
+    def state():
+        models = [auto for classes in FAMILIES.values() for auto in classes if auto not in NOT_MODELS]
+        mappings = [*NOT_MODELS.values(), *(auto._model_mapping for auto in models)]
+        return [dict(CONFIG_MAPPING._extra_content), *(dict(mapping._extra_content) for mapping in mappings)]
+
+    before = state()
+    assert all(before)
+    hanziformers.register()
+    importlib.reload(hanziformers)
+    assert state() == before
 
 
 def test_every_public_name_resolves():
-    assert len(set(hanziformers.__all__)) == len(hanziformers.__all__)
+    assert hanziformers.__all__ == sorted(set(hanziformers.__all__))
     for name in hanziformers.__all__:
         value = getattr(hanziformers, name)
         assert name == "__version__" or value.__name__ == name
-        assert name in dir(hanziformers)
+        assert name == "__version__" or inspect.getdoc(value)
 
 
 def test_unknown_names_are_refused():
     with pytest.raises(AttributeError, match="ChineseBertForNothing"):
         hanziformers.ChineseBertForNothing  # noqa: B018
-    assert not hasattr(hanziformers, "nothing")
-    with pytest.raises(ImportError):
-        from hanziformers import nothing  # noqa: F401
+
+
+def test_rooms_are_flat_and_file_names_unique():
+    """A checkpoint holds the files of all three rooms in one folder."""
+    names = [path.name for room in ROOMS for path in (REPOSITORY / room).glob("*.py") if path.name != "__init__.py"]
+    assert sorted(names) == sorted(set(names))
+    for room in ROOMS:
+        assert {path.parent for path in (REPOSITORY / room).rglob("*.py")} == {REPOSITORY / room}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_import_siblings_and_no_other_part(room):
+    """transformers copies what `from .sibling import name` names, and nothing else, beside a checkpoint's weights."""
+    siblings = {path.stem for path in (REPOSITORY / room).glob("*.py")}
+    for path in (REPOSITORY / room).glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                assert node.level == 1, (path, node.lineno)
+                assert node.module in siblings, (path, node.lineno)
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                names = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+                tops = {name.partition(".")[0] for name in names}
+                assert not tops & {"hanziformers", "run_scripts", *ROOMS}, (path, node.lineno)
+
+
+def test_nothing_but_the_registration_asks_for_a_family_by_name():
+    """A further family must not need another branch: no comparison with `model_type` or with a family's name."""
+    families = {config.model_type for config in FAMILIES}
+    compared = []
+    for path in package_files():
+        if path.name == "registration.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, (ast.Compare, ast.Match)):
+                continue
+            for part in ast.walk(node):
+                name = getattr(part, "attr", getattr(part, "id", getattr(part, "value", None)))
+                if isinstance(name, str) and name in families | {"model_type"}:
+                    compared.append((path.name, node.lineno))
+    assert not compared

@@ -1,20 +1,115 @@
-"""What tokenizers ask about the texts they were given: code points, where a token stands, what is wrong with a text."""
+"""Where the tokens of a call stand in its texts. Knows the Rust tokenizer's encodings, and no tokenizer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
 from tokenizers import Encoding
 
-CODE_POINTS = 0x110000  # how many there are
-
 Sample = list[str | Sequence[str]]  # one or two sequences: strings, or lists of words
 
 
-def code_points(text: str) -> np.ndarray:
-    """Gives the code points of a text, lone surrogates included: uint32 [len(text)]."""
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.dtype("<u4"))
+class TextAlignment:
+    r"""Finds every token of the encodings of one call in the texts that the call was given.
+
+    The texts are joined by "\n" (words by nothing), so that something can be asked of all their characters in one go.
+
+    Attributes:
+        encodings: what the Rust tokenizer made: one a sample, or several windows of it.
+        text: all texts of the call, joined.
+
+    Example:
+        >>> alignment = TextAlignment(tokenizer.encode_batch(["银行", "行长"]), [["银行"], ["行长"]])
+        >>> alignment.text
+        '银行\n行长'
+        >>> alignment.spans(1)  # [CLS] 行 长 [SEP]; those that the tokenizer added have no text
+        (array([3, 3, 4, 3]), array([0, 1, 1, 0]))
+    """
+
+    def __init__(
+        self, encodings: Sequence[Encoding], samples: Sequence[Sample], owners: Sequence[int] | None = None
+    ) -> None:
+        """Joins the texts.
+
+        Args:
+            encodings: all encodings of the call, with any truncation and padding.
+            samples: the sequences of each sample, as the tokenizer was given them.
+            owners: the index of the sample that each encoding belongs to (transformers' overflow_to_sample_mapping);
+                None: encoding i belongs to sample i.
+        """
+        texts = [seq if isinstance(seq, str) else "".join(seq) for sample in samples for seq in sample]
+        self.encodings = encodings
+        self.text = "\n".join(texts)
+        self._samples, self._owners = samples, owners
+        self._starts = list(accumulate((len(text) + 1 for text in texts), initial=0))  # of each sequence in `text`
+        self._firsts = list(accumulate(map(len, samples), initial=0))  # the number of each sample's first sequence
+
+    @classmethod
+    def of_call(
+        cls,
+        encodings: Sequence[Encoding],
+        text: Any,
+        text_pair: Any = None,
+        is_split_into_words: bool = False,
+        owners: Sequence[int] | None = None,
+    ) -> "TextAlignment":
+        """Makes the alignment from the arguments of a call of a tokenizer.
+
+        Args:
+            encodings: see `TextAlignment`.
+            text: a text, a list of them, or of pairs; with words, lists of words instead.
+            text_pair: the same for the second sequences, or None.
+            is_split_into_words: whether the sequences are lists of words.
+            owners: see `TextAlignment`.
+        """
+        if not is_batch(text, is_split_into_words):
+            samples = [text if text_pair is None and not is_split_into_words else (text, text_pair)]
+        else:
+            samples = list(zip(text, text_pair, strict=True)) if text_pair is not None else text
+        return cls(encodings, [_sequences(sample, is_split_into_words) for sample in samples], owners)
+
+    def spans(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Finds the tokens of one encoding in `text`.
+
+        Args:
+            index: of the encoding.
+
+        Returns:
+            Start in `text` and width in characters, int64 [L] each. What the tokenizer added (special tokens and
+            padding) has the width 0; its start means nothing. A token's stretch includes characters within it that
+            the tokenizer's normalization removed.
+        """
+        encoding = self.encodings[index]
+        owner = index if self._owners is None else self._owners[index]
+        sample, starts = self._samples[owner], self._starts[self._firsts[owner] :]
+        offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
+        start = offsets[:, 0] + starts[0]
+        if len(sample) > 1:  # offsets count from the start of the token's own sequence
+            start += np.array([starts[sequence or 0] - starts[0] for sequence in encoding.sequence_ids], np.int64)
+        if not isinstance(sample[0], str):  # and here from the start of the token's own word
+            words = [list(accumulate(map(len, sequence), initial=0)) for sequence in sample]
+            pairs = zip(encoding.sequence_ids, encoding.word_ids, strict=True)
+            start += np.array([0 if s is None else words[s][w] for s, w in pairs], np.int64)
+        return start, offsets[:, 1] - offsets[:, 0]
+
+    def gather(self, values: np.ndarray) -> list[np.ndarray]:
+        """Gives every token that is exactly one character the value of that character.
+
+        Args:
+            values: one value a character of `text`, [len(text)] of any dtype.
+
+        Returns:
+            An array [L] of that dtype for each encoding; 0 for tokens of no character or of several.
+        """
+        gathered = []
+        for index in range(len(self.encodings)):
+            start, width = self.spans(index)
+            found = np.zeros(len(start), values.dtype)
+            single = width == 1
+            found[single] = values[start[single]]
+            gathered.append(found)
+        return gathered
 
 
 def is_batch(text: Any, is_split_into_words: bool) -> bool:
@@ -24,22 +119,8 @@ def is_batch(text: Any, is_split_into_words: bool) -> bool:
     return isinstance(text, (list, tuple))
 
 
-def samples_of(text: Any, text_pair: Any, is_split_into_words: bool) -> list[Sample]:
-    """Gives the sequences of each sample of a call.
-
-    Args:
-        text: what the tokenizer was given: a text, a list of them, or of pairs; with words, lists of words instead.
-        text_pair: the same for the second sequences, or None.
-        is_split_into_words: whether the sequences are lists of words.
-    """
-    if not is_batch(text, is_split_into_words):
-        samples = [(text, text_pair)]
-    else:
-        samples = list(zip(text, text_pair, strict=True)) if text_pair is not None else text
-    return [_sequences(sample, is_split_into_words) for sample in samples]
-
-
 def _sequences(sample: Any, is_split_into_words: bool) -> Sample:
+    """The one or two sequences of a sample, however transformers lets a user write it."""
     if isinstance(sample, str):
         return [sample]
     if is_split_into_words and all(isinstance(word, str) for word in sample):
@@ -47,77 +128,4 @@ def _sequences(sample: Any, is_split_into_words: bool) -> Sample:
     return [sequence for sequence in sample if sequence is not None]
 
 
-class JoinedTexts:
-    r"""All texts of a call joined by "\n", so that something can be asked of them in one go.
-
-    Attributes:
-        text: the joined text.
-    """
-
-    def __init__(self, samples: list[Sample]) -> None:
-        """Joins the sequences of the samples; lists of words are joined without anything between the words."""
-        texts = [seq if isinstance(seq, str) else "".join(seq) for sample in samples for seq in sample]
-        self.text = "\n".join(texts)
-        self._samples = samples
-        self._starts = list(accumulate((len(text) + 1 for text in texts), initial=0))
-        self._firsts = list(accumulate((len(sample) for sample in samples), initial=0))  # each sample's first text
-
-    def places(self, encoding: Encoding, owner: int) -> tuple[np.ndarray, np.ndarray]:
-        """Finds every token of an encoding in the joined text.
-
-        Args:
-            encoding: what the Rust tokenizer made of a sample, or of one window of it.
-            owner: the index of the sample.
-
-        Returns:
-            Start in the joined text and width in characters, int64 [L] each; special tokens have the width 0.
-        """
-        sample, starts = self._samples[owner], self._starts[self._firsts[owner] :]
-        spans = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
-        place = spans[:, 0] + starts[0]
-        if len(sample) > 1:
-            place += np.array([starts[s or 0] - starts[0] for s in encoding.sequence_ids])
-        if not isinstance(sample[0], str):  # offsets count from the start of the word
-            words = [list(accumulate(map(len, sequence), initial=0)) for sequence in sample]
-            pairs = zip(encoding.sequence_ids, encoding.word_ids, strict=True)
-            place += np.array([0 if s is None else words[s][w] for s, w in pairs])
-        return place, spans[:, 1] - spans[:, 0]
-
-
-def check_batch(text: Any, is_split_into_words: bool) -> None:
-    """Refuses a batch without a text.
-
-    Raises:
-        ValueError: it is an empty list.
-    """
-    if isinstance(text, (list, tuple)) and not text and not is_split_into_words:
-        raise ValueError("text is an empty list; a batch needs one text or more ('' is a text)")
-
-
-def explain(text: Any, text_pair: Any, error: Exception) -> None:
-    """Raises an error that names the piece of text which cannot be encoded, if one is found.
-
-    Raises:
-        ValueError: a piece is no string, or holds a lone surrogate.
-    """
-
-    def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-        if isinstance(value, (list, tuple)):
-            for index, part in enumerate(value):
-                yield from leaves(part, f"{path}[{index}]")
-        else:
-            yield path, value
-
-    both = [*leaves(text, "text"), *(leaves(text_pair, "text_pair") if text_pair is not None else ())]
-    for path, value in both:
-        if not isinstance(value, str):
-            raise ValueError(f"{path} is {value!r}; a text must be a string (replace missing values by '')") from error
-        surrogate = next((c for c in value if "\ud800" <= c <= "\udfff"), None)
-        if surrogate is not None:
-            raise ValueError(
-                f"{path} holds the lone surrogate {surrogate!r} at {value.index(surrogate)}, which is no character; "
-                "read the file with the right encoding, or text.encode('utf-16', 'surrogatepass').decode('utf-16')"
-            ) from error
-
-
-__all__ = ["CODE_POINTS", "JoinedTexts", "Sample", "check_batch", "code_points", "explain", "is_batch", "samples_of"]
+__all__ = ["Sample", "TextAlignment", "is_batch"]

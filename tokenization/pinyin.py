@@ -5,13 +5,13 @@ each phrase as a whole, which is how 行 becomes hang2 in 银行. Few readings d
 so `PinyinTable` looks up every character in one table and then corrects those few. Why this is exact:
 
 - Chains. Two neighbours that are adjacent in no phrase (nor in any word that the segmenter was trained on) always have
-  a word border between them. A text so falls into short chains that are cut independently of each other, and a chain
+  a word border between them. So a text falls into short chains that are cut independently of each other, and a chain
   without the last two characters of a phrase that changes a reading keeps the readings of the table. The pairs are
-  kept in a hash table; a collision only joins two chains or asks once too often.
+  kept in a hash table; a collision only joins two chains or cuts one that needs no cutting.
 - Tail rule and stop character. A chain's words depend on one more thing: where the run of Chinese characters ends
   inside an unfinished phrase, pypinyin stops matching (the 头 of 一块石头 reads tou2 there, tou before more Chinese).
   So a chain that is not the end of a run is cut together with a Chinese character that is in no phrase.
-- The cutting itself is pypinyin's own, asked once for each different chain and remembered; no rule of its segmenter is
+- pypinyin's own segmenter cuts each different chain once, and the result is remembered. No rule of the segmenter is
   repeated here, so the result follows whichever version is installed.
 
 Line breaks are not Chinese and end a run: texts joined by line breaks read as they do one by one.
@@ -27,7 +27,7 @@ from pypinyin.constants import PHRASES_DICT, PINYIN_DICT, RE_HANS
 from pypinyin.seg import mmseg, simpleseg
 from pypinyin.style import convert
 
-from .alignment import CODE_POINTS, code_points
+from .characters import CODE_POINTS, code_points
 
 SYMBOLS = "_12345abcdefghijklmnopqrstuvwxyz"
 PINYIN_LENGTH = 8
@@ -210,7 +210,7 @@ def pinyin_table() -> PinyinTable:
 
 
 def _hash(codes: np.ndarray) -> np.ndarray:
-    """Gives the place of every adjacent pair in the table of links: uint32 [len(codes) - 1], empty for no codes."""
+    """Gives the index of every adjacent pair in the table of links: uint32 [len(codes) - 1], empty for no codes."""
     return (codes[:-1] * _MULTIPLIER + codes[1:]) & _MASK
 
 

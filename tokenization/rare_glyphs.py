@@ -1,4 +1,4 @@
-"""ImageFolder of the characters that a model's bank lacks: each rendered once, those that nothing can render counted."""
+"""Glyph images of characters that a model's bank lacks: each is rendered once, and counted where nothing renders it."""
 
 from collections import Counter
 from typing import Any
@@ -16,14 +16,14 @@ _SECRET = ("token", "proxies")  # arguments of loading that no copy carries alon
 class RareGlyphs:
     """Renders characters through an image processor and remembers them.
 
-    Copies and pickles hold what it was made of, not what came of use (glyph images, counts, an image processor that it
-    found itself): they render the same, and data sets find their caches again.
+    Copies and pickles hold what it was made of and nothing that came of use (glyph images, counts, an image processor
+    that it found itself): they render the same, and data sets find their caches again.
 
     Attributes:
         image_processor: has `render(tokens)` (uint8 [n, F, h, w], blank where it cannot) and `can_render(tokens)` (bool
             [n]); None: nothing can be rendered.
         source: the arguments of `AutoImageProcessor.from_pretrained` that load one where none was given.
-        unrendered: how often a character without a glyph image was asked for, by character.
+        unrendered: how often a character without a glyph image was needed, by character.
     """
 
     def __init__(self, image_processor: Any = None, source: dict[str, Any] | None = None) -> None:
@@ -32,12 +32,12 @@ class RareGlyphs:
         Raises:
             TypeError: `image_processor` cannot render characters.
         """
-        _check_draws(image_processor)
+        _check_renders(image_processor)
         self.image_processor, self.source = image_processor, source
         self.unrendered: Counter[str] = Counter()
         self._given = image_processor
         self._sought, self._reason = False, ""  # whether the source was tried; why it gave nothing
-        self._memo: dict[str, np.ndarray | None] = {}
+        self._memo: dict[str, np.ndarray | None] = {}  # None: it cannot be rendered
         self._warn_at = 1
 
     def __reduce__(self) -> tuple[type, tuple]:
@@ -54,7 +54,7 @@ class RareGlyphs:
         remote = __name__.startswith("transformers_modules")  # the code was trusted when this file was loaded
         try:
             found = AutoImageProcessor.from_pretrained(**self.source, trust_remote_code=remote or None)
-            _check_draws(found)
+            _check_renders(found)
             self.image_processor = found
         except (OSError, ValueError, ImportError, TypeError) as error:
             self._reason = f" ({error})"
@@ -76,8 +76,9 @@ class RareGlyphs:
         new = [character for character in characters if character not in self._memo]
         if new and self.image_processor is not None:
             images = flat_glyphs(self.image_processor, new, values)
-            can = np.asarray(self.image_processor.can_render(new)) & images.any(1)  # blank rows are padding
-            if len(self._memo) + len(new) > _MEMO_ENTRIES:
+            # a blank image would be taken for padding
+            can = np.asarray(self.image_processor.can_render(new)) & images.any(1)
+            if len(self._memo) + len(new) > _MEMO_ENTRIES:  # forget all but what this call needs
                 self._memo = {character: self._memo[character] for character in characters if character in self._memo}
             pairs = zip(new, images, can.tolist(), strict=True)
             self._memo.update({character: image if rendered else None for character, image, rendered in pairs})
@@ -101,22 +102,13 @@ class RareGlyphs:
                 "tokenizer.image_processor, or load the tokenizer from a folder that the processor was saved to."
             )
         logger.warning(
-            f"{len(self.unrendered)} different characters in {self.unrendered.total()} places have no glyph image and get that "
-            f"of [UNK], among them {names}. {cause} (tokenizer.unrendered has the counts.)"
-        )
-
-
-def _check_draws(image_processor: Any) -> None:
-    missing = [name for name in ("render", "can_render") if not callable(getattr(image_processor, name, None))]
-    if image_processor is not None and missing:
-        raise TypeError(
-            f"a {type(image_processor).__name__} is no image processor of characters: it has no {missing}; give a "
-            "HanziGlyphImageProcessor, or None"
+            f"Characters that have no glyph image get that of [UNK]: {len(self.unrendered)} different ones so far, "
+            f"{self.unrendered.total()} in all, among them {names}. {cause} (tokenizer.unrendered has the counts.)"
         )
 
 
 def flat_glyphs(image_processor: Any, tokens: list[str], values: int | None = None) -> np.ndarray:
-    """Renders tokens and lays each glyph image flat.
+    """Renders tokens and flattens each glyph image.
 
     Args:
         image_processor: see `RareGlyphs`.
@@ -127,21 +119,30 @@ def flat_glyphs(image_processor: Any, tokens: list[str], values: int | None = No
         uint8 [n, F*h*w].
 
     Raises:
-        ValueError: the glyph images are not uint8, not one a token, or do not have `values` values.
+        ValueError: the result is not one uint8 glyph image for every token, or its images do not have `values` values.
     """
     images = np.asarray(image_processor.render(tokens))
     if images.ndim != 4 or len(images) != len(tokens) or images.dtype != np.uint8:
         raise ValueError(
-            f"the image processor drew {len(tokens)} tokens as {images.dtype} {list(images.shape)}, but must give "
+            f"the image processor rendered {len(tokens)} tokens as {images.dtype} {list(images.shape)}, but must give "
             f"uint8 [{len(tokens)}, fonts, height, width]"
         )
     if values is not None and images[0].size != values:
         raise ValueError(
             f"the image processor renders glyph images {list(images.shape[1:])} of {images[0].size} values, but the "
-            f"tokenizer (glyph_values) and its model know glyph images of {values}; load it from the model's folder, or "
-            "make it with the same styles and size"
+            f"tokenizer (glyph_values) and its model know glyph images of {values}; load it from the model's folder, "
+            "or make it with the same styles and size"
         )
     return images.reshape(len(images), -1)
+
+
+def _check_renders(image_processor: Any) -> None:
+    missing = [name for name in ("render", "can_render") if not callable(getattr(image_processor, name, None))]
+    if image_processor is not None and missing:
+        raise TypeError(
+            f"a {type(image_processor).__name__} is no image processor of characters: it has no {missing}; give a "
+            "HanziGlyphImageProcessor, or None"
+        )
 
 
 __all__ = ["RareGlyphs", "flat_glyphs"]

@@ -1,26 +1,48 @@
-"""The standard token-classification pipeline, exact for texts whose characters a tokenizer removes."""
+"""The token-classification pipeline of transformers, exact for words in which a tokenizer removed a character."""
 
 from typing import Any
 
+import numpy as np
 from transformers import TokenClassificationPipeline
 
 
 class WordPieceTokenClassificationPipeline(TokenClassificationPipeline):
-    r"""transformers' pipeline, which for our tokenizers knows a word's later pieces by their ## prefix.
+    r"""Knows the later pieces of a word by their ## prefix, and so groups words exactly, whatever the text.
 
-    transformers takes every token that is shorter than its stretch of text for a later piece of the word before, also
-    `ab` of `a\u200bb` or a letter with a combining accent; grouping by words (first, average, max) then joins it to
-    the neighbour. Tokenizers that set `marks_word_pieces` are read by the prefix; for all others nothing changes.
-    `import hanziformers` puts this class behind `pipeline("token-classification")`.
+    transformers takes every token whose length is not that of its stretch of text for a later piece of the word before.
+    That is wrong where BERT's normalization changes the length: the token `ab` of `a\u200bb`, a letter with a combining
+    accent, a Hangul syllable that is taken apart. The aggregation strategies first, average and max then take such a
+    word for the rest of the token before it. The strategies none and simple do not group by words and are the same in
+    both classes, and so is every text without such a word.
+
+    Tokenizers without a prefix for later pieces are read as transformers reads them.
+
+    Example:
+        >>> tokenizer = AutoTokenizer.from_pretrained(folder)
+        >>> tagger = pipeline(
+        ...     "token-classification",
+        ...     model=folder,
+        ...     pipeline_class=tokenizer.token_classification_pipeline,
+        ...     aggregation_strategy="first",
+        ... )
     """
 
-    def gather_pre_entities(self, *args: Any, **kwargs: Any) -> list[dict]:
-        """As in transformers, with `is_subword` corrected."""
-        entities = super().gather_pre_entities(*args, **kwargs)
-        if getattr(self.tokenizer, "marks_word_pieces", False):
-            prefix = self.tokenizer.backend_tokenizer.model.continuing_subword_prefix
+    def gather_pre_entities(self, sentence: str, input_ids: np.ndarray, *args: Any, **kwargs: Any) -> list[dict]:
+        """As in transformers, with `is_subword` read from the tokens.
+
+        Args:
+            sentence: the text.
+            input_ids: int [L].
+            args: as in transformers.
+            kwargs: as in transformers.
+        """
+        entities = super().gather_pre_entities(sentence, input_ids, *args, **kwargs)
+        prefix = getattr(self.tokenizer.backend_tokenizer.model, "continuing_subword_prefix", None)
+        if prefix:
             for entity in entities:
-                entity["is_subword"] = entity["word"].startswith(prefix)
+                # "word" is the token, but for [UNK] it is the text, which may look like anything
+                known = input_ids[entity["index"]] != self.tokenizer.unk_token_id
+                entity["is_subword"] = bool(known and entity["word"].startswith(prefix))
         return entities
 
 

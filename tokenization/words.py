@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import rjieba
 
-from .alignment import code_points
+from .text_checks import lone_surrogate
 
 
 def word_numbers(text: str) -> np.ndarray:
@@ -24,12 +24,11 @@ def word_numbers(text: str) -> np.ndarray:
     """
     if not isinstance(text, str):
         raise TypeError(f"text must be one str, got {type(text).__name__}: number each text by itself")
-    codes = code_points(text)
-    wrong = np.flatnonzero((codes >= 0xD800) & (codes <= 0xDFFF))
-    if len(wrong):
+    wrong = lone_surrogate(text)
+    if wrong is not None:
         raise ValueError(
-            f"text holds the lone surrogate {text[wrong[0]]!r} at {wrong[0]}, which is no character; read the file "
-            "with the right encoding"
+            f"text holds the lone surrogate {text[wrong]!r} at {wrong}, which is no character; read the file with the "
+            "right encoding"
         )
     lengths = np.fromiter(map(len, rjieba.cut(text)), np.int64)
     return np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
@@ -52,7 +51,7 @@ def token_words(text: str, offsets: Any) -> np.ndarray:
     """
     spans = np.asarray(offsets, np.int64).reshape(-1, 2)
     numbers = np.full(len(spans), -1, np.int32)
-    has_text = spans[:, 1] > spans[:, 0]
+    has_text = spans[:, 1] > spans[:, 0]  # special tokens and padding have none
     starts = spans[has_text, 0]
     if len(starts) and (starts.min() < 0 or starts.max() >= len(text)):
         raise ValueError(

@@ -1,137 +1,154 @@
-"""From texts with labels to what a model takes, and from its logits back to labels and their scores."""
+"""The task of classifying texts or pairs of texts: how its data are read, encoded and scored."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
-from datasets import Dataset
-from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
-from transformers import EvalPrediction, PreTrainedTokenizerBase
-from transformers.processing_utils import ProcessorMixin
+from datasets import Dataset, Value
+from transformers import (
+    AutoModelForSequenceClassification,
+    DataCollatorWithPadding,
+    EvalPrediction,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from .classification_data import ReadReport, from_dataset, read_classification, sort_labels
+from .classification_features import ClassificationCoverage, encode_classification, encode_labels
+from .classification_scores import ClassificationScores
+from .model_loading import ModelArguments, load_model
+from .task import ProcessingClass, Splits, Task, check_same_data
 
 THRESHOLD = 0.5  # multi-label: a label applies from this probability on
+PROBLEMS = {False: "single_label_classification", True: "multi_label_classification"}
+DECISIONS = {
+    False: "The most probable class; accuracy, and F1 as mean over the classes (macro) and over all texts (micro).",
+    True: "Every label of at least 0.5 probability; accuracy counts texts of which all labels are right, F1 is the "
+    "mean over the labels (macro) and over all decisions (micro).",
+}
 
 
-@dataclass(frozen=True)
-class ClassificationCoverage:
-    """What of the texts a model does not get to see.
+@dataclass
+class ClassificationTask(Task):
+    """Texts or pairs of texts in TSV, CSV or JSON lines, each of one class or with several labels."""
 
-    Attributes:
-        texts: rows; a pair is one.
-        characters: characters of all texts, second ones too.
-        truncated_texts: rows that were cut.
-        cut_characters: characters after the last one that is left of a cut text, second ones too.
-        unknown_tokens: tokens that the vocabulary lacks, [UNK] to a model without glyph images.
-    """
+    text_column: str | None = field(default=None, metadata={"help": "default: the one of a known name; or a position"})
+    pair_column: str | None = field(default=None, metadata={"help": "column of the text pairs, for pairs of texts"})
+    label_column: str | None = field(default=None, metadata={"help": "default: the first of a known name"})
+    multi_label: bool = field(default=False, metadata={"help": "a text has any number of labels, not just one"})
+    label_separator: str = field(default=",", metadata={"help": "multi-label: between the labels of a text"})
 
-    texts: int
-    characters: int
-    truncated_texts: int
-    cut_characters: int
-    unknown_tokens: int
-
-
-def encode_classification(
-    dataset: Dataset,
-    processing_class: ProcessorMixin | PreTrainedTokenizerBase,
-    labels: Sequence[str],
-    max_length: int,
-    multi_label: bool = False,
-) -> tuple[Dataset, ClassificationCoverage]:
-    """Encodes texts, or pairs of texts, whole, as a pipeline will.
-
-    Args:
-        dataset: columns `text`, `label` and, for pairs, `text_pair` (see `classification_data`).
-        processing: processor, or fast tokenizer; its keys become columns.
-        labels: the labels of the model, in the order of its logits.
-        max_length: longest sequence in tokens, special ones included; what is longer is cut, of a pair the longer text.
-        multi_label: whether a row has a list of labels.
-
-    Returns:
-        The dataset with the keys of `processing_class` and, if every row has a label, `labels`: an int, for multi-label data
-        a list of 0. and 1. Beside it, what the model does not see.
-
-    Raises:
-        ValueError: a label is not among `labels`.
-    """
-    tokenizer = getattr(processing_class, "tokenizer", processing_class)
-    texts = [name for name in ("text", "text_pair") if name in dataset.column_names]
-    is_labelled = None not in dataset["label"][:]
-
-    def encode(batch: dict[str, list]) -> dict[str, list]:
-        columns = [batch[name] for name in texts]
-        output = dict(processing_class(*columns, truncation=True, max_length=max_length))
-        full = [place for place, ids in enumerate(output["input_ids"]) if len(ids) >= max_length]
-        cut = [-1] * len(columns[0])
-        for place, count in zip(full, _count_cut(tokenizer, columns, full, max_length), strict=True):
-            cut[place] = count
-        unknown = [list(ids).count(tokenizer.unk_token_id) for ids in output["input_ids"]]
-        if is_labelled:
-            output["labels"] = encode_labels(batch["label"], labels, multi_label).tolist()
-        return {**output, "cut": cut, "unknown": unknown}
-
-    encoded = dataset.map(encode, batched=True, remove_columns=dataset.column_names, desc="Tokenising")
-    cut = np.array(encoded["cut"][:])
-    coverage = ClassificationCoverage(
-        texts=len(dataset),
-        characters=sum(len(text) for name in texts for text in dataset[name]),
-        truncated_texts=int((cut >= 0).sum()),
-        cut_characters=int(cut[cut >= 0].sum()),
-        unknown_tokens=sum(encoded["unknown"]),
+    pipeline_tag: ClassVar[str] = "text-classification"
+    title: ClassVar[str] = "classification"
+    tags: ClassVar[Sequence[str]] = ("text-classification",)
+    scores: ClassVar[Sequence[str]] = ("accuracy", "macro_f1", "micro_f1")
+    counts: ClassVar[Sequence[str]] = (
+        *("texts", "unlabelled", "empty_texts", "characters"),
+        *("truncated_texts", "cut_characters", "unknown_tokens"),
     )
-    return encoded.remove_columns(["cut", "unknown"]), coverage
+    auto_class: ClassVar[Any] = AutoModelForSequenceClassification
 
+    @property
+    def best_score(self) -> str:
+        """Accuracy, for multi-label data macro F1."""
+        return "macro_f1" if self.multi_label else "accuracy"
 
-def _count_cut(
-    tokenizer: PreTrainedTokenizerBase, columns: list[list[str]], places: list[int], max_length: int
-) -> list[int]:
-    """How many characters of each text (or pair) truncation takes away; -1 where it fits."""
-    if not places:
-        return []
-    chosen = [[column[place] for place in places] for column in columns]
-    encodings = tokenizer(*chosen, truncation=True, max_length=max_length).encodings
-    counts = []
-    for row, encoding in zip(zip(*chosen, strict=True), encodings, strict=True):
-        ends = [0] * len(row)
-        for number, (_, end) in zip(encoding.sequence_ids, encoding.offsets, strict=True):
-            if number is not None:
-                ends[number] = max(ends[number], end)
-        cut = sum(len(text) - end for text, end in zip(row, ends, strict=True))
-        counts.append(cut if encoding.overflowing else -1)
-    return counts
+    def read(self, source: Path | Dataset) -> tuple[Dataset, ReadReport]:
+        """See `classification_data`: the columns `text`, `text_pair` and `label`."""
+        reader = read_classification if isinstance(source, Path) else from_dataset
+        return reader(
+            source,
+            text=self.text_column,
+            pair=self.pair_column,
+            label=self.label_column,
+            label_separator=self.label_separator if self.multi_label else None,
+        )
 
+    def check(self, data: Splits, reports: dict[str, ReadReport]) -> None:
+        """Refuses texts beside pairs, lists of labels without --multi_label, and training data without labels."""
+        pairs = {name: report.columns[1] for name, report in reports.items()}
+        if any(pairs.values()) and not all(pairs.values()):
+            raise ValueError(
+                f"some data are pairs, others are not (columns of text pairs: {pairs}): give --pair_column"
+            )
+        for name, dataset in data.items():
+            if not self.multi_label and not isinstance(dataset.features["label"], Value):
+                raise ValueError(f"the {name} data have lists of labels: give --multi_label True")
+            if name != "test" and reports[name].unlabelled == len(dataset):
+                raise ValueError(f"no row of the {name} data has a label: give --label_column")
 
-def encode_labels(rows: Sequence[Any], labels: Sequence[str], multi_label: bool = False) -> np.ndarray:
-    """Labels as numbers: int64 [N], for multi-label data float32 [N, K] of 0 and 1.
+    def labels(self, data: Splits, reports: dict[str, ReadReport]) -> list[str]:
+        """The labels of all splits: in the order of the data set where all have one order, else sorted."""
+        orders = {tuple(report.labels) for report in reports.values() if report.labels}
+        return list(orders.pop()) if len(orders) == 1 else sort_labels({*chain(*orders)})
 
-    Raises:
-        ValueError: a label is not among `labels`.
-    """
-    ids = {label: number for number, label in enumerate(labels)}
-    lists = rows if multi_label else [[row] for row in rows]
-    unknown = sorted({label for row in lists for label in row} - set(ids))
-    if unknown:
-        raise ValueError(f"the labels {unknown} are none of the model's {list(ids)}; train it anew or rename them")
-    if not multi_label:
-        return np.array([ids[row] for row in rows], dtype=np.int64)
-    encoded = np.zeros((len(rows), len(ids)), dtype=np.float32)
-    for number, row in enumerate(rows):
-        encoded[number, [ids[label] for label in row]] = 1
-    return encoded
+    def labelled_rows(self, dataset: Dataset) -> list[int]:
+        """The rows with a label, or a list of labels."""
+        return [row for row, label in enumerate(dataset["label"]) if label is not None]
+
+    def strata(self, dataset: Dataset) -> list[Hashable]:
+        """The label of every row, for multi-label data its set of labels."""
+        return [tuple(sorted(row)) if self.multi_label else row for row in dataset["label"]]
+
+    def load_model(
+        self, args: ModelArguments, labels: list[str] | None, training: bool
+    ) -> tuple[PreTrainedModel, ProcessingClass, list[str]]:
+        """Refuses labels from which nothing is learned, and a checkpoint of the other kind of classification."""
+        problem = PROBLEMS[self.multi_label]
+        if training and len(labels) < 2 and not self.multi_label:
+            raise ValueError(f"the data have the labels {labels}; at least two are needed: correct --label_column")
+        loaded = load_model(args, self.auto_class, labels, training, problem if training else None)
+        config = loaded[0].config
+        if config.problem_type not in (None, problem):
+            raise ValueError(
+                f"{args.model_name_or_path} was trained for {config.problem_type}: give --multi_label "
+                f"{not self.multi_label}, or train it again"
+            )
+        return loaded
+
+    def encode(
+        self, dataset: Dataset, processing_class: ProcessingClass, labels: Sequence[str], max_length: int
+    ) -> tuple[Dataset, ClassificationCoverage]:
+        """See `encode_classification`."""
+        return encode_classification(dataset, processing_class, labels, max_length, self.multi_label)
+
+    def collator(self, tokenizer: PreTrainedTokenizerBase, pad_to_multiple_of: int | None) -> Any:
+        """Pads the inputs; a row has its labels as they are."""
+        return DataCollatorWithPadding(tokenizer, pad_to_multiple_of=pad_to_multiple_of)
+
+    def scorer(self, dataset: Dataset, encoded: Dataset, labels: Sequence[str]) -> "ClassificationScorer":
+        """Scores classes, or sets of labels."""
+        return ClassificationScorer(dataset, labels, self.multi_label)
+
+    def card_fields(self, labels: Sequence[str], reports: dict[str, ReadReport]) -> dict[str, str]:
+        """The labels, whether the data are pairs, and how labels are decided."""
+        is_pair = any(report.columns[1] for report in reports.values())
+        return {
+            "kind": "pairs of texts" if is_pair else "texts",
+            "labels": ", ".join(labels),
+            "example": '{"text": "...", "text_pair": "..."}' if is_pair else '"..."',
+            "decision": DECISIONS[self.multi_label],
+        }
 
 
 class ClassificationScorer:
-    """Scores logits [N, K]; call it as `compute_metrics` of a Trainer.
+    """Scores logits [N, K] for one dataset, of which rows may be unlabelled (see `classification_scores`).
 
     Args:
+        dataset: `text`, `text_pair` and `label` (see `classification_data`), in the order in which it is predicted.
         labels: the labels of the model, in the order of its logits.
         multi_label: whether every label applies by itself (sigmoid), or just one (softmax).
     """
 
-    def __init__(self, labels: Sequence[str], multi_label: bool = False) -> None:
+    def __init__(self, dataset: Dataset, labels: Sequence[str], multi_label: bool = False) -> None:
+        self.dataset = dataset
+        self.gold: list[str | list[str] | None] = dataset["label"][:]
         self.labels = list(labels)
         self.multi_label = multi_label
+        self.metric = ClassificationScores(keep_in_memory=True)
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """The probability of every label [N, K], float64."""
@@ -141,73 +158,51 @@ class ClassificationScorer:
         powers = np.exp(logits - logits.max(-1, keepdims=True))
         return powers / powers.sum(-1, keepdims=True)
 
-    def decide(self, logits: np.ndarray) -> np.ndarray:
-        """Numbers as `encode_labels` gives them: int64 [N], for multi-label data [N, K] of 0 and 1."""
-        logits = np.asarray(logits)
-        return (self.probabilities(logits) >= THRESHOLD).astype(np.int64) if self.multi_label else logits.argmax(-1)
-
-    def named(self, logits: np.ndarray) -> list[str] | list[list[str]]:
+    def decide(self, logits: np.ndarray) -> list[str] | list[list[str]]:
         """The predicted label of every row, for multi-label data the list of its labels."""
-        decided = self.decide(logits)
         if not self.multi_label:
-            return [self.labels[number] for number in decided]
-        return [[self.labels[number] for number in np.flatnonzero(row)] for row in decided]
-
-    def scores(self, logits: np.ndarray, gold: np.ndarray) -> dict[str, float]:
-        """Accuracy, macro F1 and micro F1, by scikit-learn.
-
-        For multi-label data a row counts for accuracy if all its labels are right. Macro F1 is the mean over the labels
-        that occur, in the gold standard or the predictions.
-        """
-        predicted = self.decide(logits)
-        chosen = self._present(predicted, gold)
-        macro, micro = (
-            f1_score(gold, predicted, labels=chosen, average=kind, zero_division=0) for kind in ("macro", "micro")
-        )
-        return {"accuracy": float(accuracy_score(gold, predicted)), "macro_f1": float(macro), "micro_f1": float(micro)}
-
-    def report(self, logits: np.ndarray, gold: np.ndarray) -> dict[str, dict[str, float]]:
-        """Precision, recall, F1 and support of every label that occurs."""
-        predicted = self.decide(logits)
-        chosen = self._present(predicted, gold)
-        columns = precision_recall_fscore_support(gold, predicted, labels=chosen, zero_division=0)
-        names = ("precision", "recall", "f1", "support")
-        rows = {
-            self.labels[number]: dict(zip(names, map(float, row), strict=True))
-            for number, row in zip(chosen, zip(*columns, strict=True), strict=True)
-        }
-        return {label: {**row, "support": int(row["support"])} for label, row in rows.items()}
-
-    def _present(self, predicted: np.ndarray, gold: np.ndarray) -> list[int]:
-        both = np.concatenate([predicted, gold])
-        present = np.flatnonzero(both.any(0)) if self.multi_label else np.unique(both)
-        return present.astype(int).tolist() or [0]
+            return [self.labels[number] for number in np.asarray(logits).argmax(-1)]
+        applies = self.probabilities(logits) >= THRESHOLD
+        return [[self.labels[number] for number in np.flatnonzero(row)] for row in applies]
 
     def __call__(self, prediction: EvalPrediction) -> dict[str, float]:
-        """`scores` of what a Trainer predicted."""
-        return self.scores(np.asarray(prediction.predictions), np.asarray(prediction.label_ids))
+        """`scores` of what a Trainer predicted.
+
+        Raises:
+            ValueError: the predictions are not those of this dataset, in its order.
+        """
+        check_same_data(prediction.label_ids, encode_labels(self.gold, self.labels, self.multi_label).tolist())
+        return self.scores(prediction.predictions)
+
+    def scores(self, predictions: np.ndarray) -> dict[str, float]:
+        """Accuracy, macro F1 and micro F1 of the rows with a label; {} where none has one."""
+        return self._compute(predictions)
+
+    def by_label(self, predictions: np.ndarray) -> dict[str, dict[str, float]]:
+        """Precision, recall, F1 and support of every label that occurs."""
+        return self._compute(predictions, by_label=True).get("by_label", {})
+
+    def rows(self, predictions: np.ndarray) -> list[dict[str, Any]]:
+        """For every row its texts, the predicted label (or labels), the probability of every label, and `gold`."""
+        texts = [name for name in ("text", "text_pair") if name in self.dataset.column_names]
+        probabilities = self.probabilities(predictions).round(6).tolist()
+        return [
+            {
+                **{name: row[name] for name in texts},
+                "label": label,
+                "scores": dict(zip(self.labels, values, strict=True)),
+                "gold": row["label"],
+            }
+            for row, label, values in zip(self.dataset, self.decide(predictions), probabilities, strict=True)
+        ]
+
+    def _compute(self, predictions: np.ndarray, **options: bool) -> dict[str, Any]:
+        pairs = zip(self.decide(predictions), self.gold, strict=True)
+        labelled = [(predicted, gold) for predicted, gold in pairs if gold is not None]
+        if not labelled:
+            return {}
+        predicted, gold = (list(column) for column in zip(*labelled, strict=True))
+        return self.metric.compute(predictions=predicted, references=gold, labels=self.labels, **options)
 
 
-def stratified_sample(strata: Sequence[Any], count: int, seed: int) -> np.ndarray:
-    """Rows chosen at random, of each stratum its share, rounded up or down: int64 [count], ascending.
-
-    Args:
-        strata: what each row is of: its label, or its set of labels.
-        count: how many rows, up to all of them.
-        seed: the same seed chooses the same rows.
-    """
-    rng = np.random.default_rng(seed)
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(strata))}
-    order = rng.permutation(len(strata))
-    order = order[np.argsort([numbers[strata[row]] for row in order], kind="stable")]
-    places = ((np.arange(count) + rng.random()) * len(strata) / max(count, 1)).astype(np.int64)
-    return np.sort(order[np.minimum(places, len(strata) - 1)])
-
-
-__all__ = [
-    "ClassificationCoverage",
-    "ClassificationScorer",
-    "encode_classification",
-    "encode_labels",
-    "stratified_sample",
-]
+__all__ = ["ClassificationScorer", "ClassificationTask"]

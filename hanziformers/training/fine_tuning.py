@@ -1,18 +1,36 @@
-"""What fine-tuning scripts share: options, checks, and training that goes on where it was interrupted."""
+"""Fine-tunes, evaluates and predicts: the one frame of every task.
+
+    results = fine_tune(
+        NerTask(),
+        ModelArguments(model_name_or_path="checkpoint"),
+        DataArguments(train_file="train.bmes", test_file="test.bmes"),
+        FineTuningArguments("outputs/ner", do_train=True, do_predict=True),
+    )
+
+A task (see `task`) brings a reader, an encoder and a scorer. Everything else is here, and the same for all tasks: which
+rows are used, how long texts may be, how training resumes, and what is written.
+"""
 
 import json
-import os
-from collections.abc import Collection
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import Trainer, TrainingArguments
-from transformers.trainer import TRAINER_STATE_NAME
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+from datasets import Dataset
+from transformers import HfArgumentParser, PreTrainedModel, Trainer, TrainingArguments, set_seed
 from transformers.utils import logging
 
-SPLITS = {"train": "train_file", "validation": "validation_file", "test": "test_file"}
+from .data_arguments import DataArguments
+from .data_splits import read_splits, select_rows
+from .fine_tuning_checks import check_steps, padding_multiple, sequence_length
+from .model_card import eval_results, table, write_card, write_json_lines
+from .model_loading import ModelArguments, get_tokenizer
+from .resuming import train
+from .task import ProcessingClass, Scorer, Splits, Task
+
 logger = logging.get_logger(__name__)
 
 
@@ -24,6 +42,9 @@ class FineTuningArguments(TrainingArguments):
     save_strategy: str = "epoch"
     save_total_limit: int | None = 2
     load_best_model_at_end: bool = True
+    metric_for_best_model: str | None = field(
+        default="auto", metadata={"help": "auto: the figure that is usual for the task"}
+    )
     report_to: str = "none"
     learning_rate: float = 4e-5
     warmup_steps: float = 0.1
@@ -31,105 +52,185 @@ class FineTuningArguments(TrainingArguments):
     dataloader_pin_memory: bool = field(default_factory=torch.cuda.is_available)
 
 
-def check_steps(training: TrainingArguments, splits: Collection[str], script: str) -> None:
-    """Refuses a step without data, and tells where accelerate started fewer processes than were asked for.
+@dataclass
+class _Run:
+    """One run: its task and options, and its data as they are used, by split."""
 
-    Raises:
-        ValueError: training or prediction is asked for without its data.
-    """
-    for wanted, name in ((training.do_train, "train"), (training.do_predict, "test")):
-        if wanted and name not in splits:
-            raise ValueError(
-                f"there are no {name} data, only {sorted(splits)}: give --{SPLITS[name]} or leave the step out"
-            )
-    if os.environ.get("ACCELERATE_USE_CPU") == "True" and "MASTER_ADDR" in os.environ and training.world_size == 1:
-        logger.warning(
-            "accelerate was asked for several CPU processes and started one; more need MPI (--mpirun_hostfile). "
-            f"torchrun --nproc_per_node N run_scripts/{script} --use_cpu True ... does the same without MPI"
-        )
+    task: Task
+    model_args: ModelArguments
+    data_args: DataArguments
+    data: Splits
+    reports: dict[str, Any]
+    labels: list[str]
+    length: int
+    encoded: Splits = field(default_factory=dict)
+    coverage: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def scorer(self, split: str) -> Scorer:
+        """The task's scorer of a split."""
+        return self.task.scorer(self.data[split], self.encoded[split], self.labels)
 
 
-def padding_multiple(length: int, longest: int) -> int | None:
-    """What batches are padded to a multiple of: 8, or None (the longest text) where the model could not take that.
+def fine_tune(
+    task: Task,
+    model_args: ModelArguments,
+    data_args: DataArguments,
+    training_args: FineTuningArguments,
+    *,
+    card: Path | None = None,
+    command: Sequence[str] = (),
+) -> dict[str, dict[str, Any]]:
+    """Trains, evaluates and predicts as `training_args` say, and writes the outcome into their `output_dir`.
+
+    Beside the model it writes all_results.json, coverage.json (what was read, and what the model cannot see or
+    predict), predictions.jsonl for the test data and, from the template `card`, README.md. The figures are printed.
 
     Args:
-        length: tokens that texts are cut to.
-        longest: tokens that the model can take.
-    """
-    return 8 if -(-length // 8) * 8 <= longest else None
+        task: what is learned.
+        model_args: the checkpoint, or the model from scratch.
+        data_args: the data; without validation data a part of the training data is held out.
+        training_args: options of the Trainer.
+        card: template of the model card, one of model_cards/; None for no card.
+        command: the script and its options as they were given, for the card.
 
-
-def restarts(training: TrainingArguments) -> bool:
-    """Whether `--resume_from_checkpoint False` asks for a new start; an option is a string, "False" among them."""
-    return str(training.resume_from_checkpoint).lower() == "false"
-
-
-def starting_checkpoint(training: TrainingArguments) -> str | None:
-    """The checkpoint that training goes on from: the one asked for, else the newest whole one in the output folder.
+    Returns:
+        The figures by split; those of the test data with "by_label".
 
     Raises:
-        ValueError: `--resume_from_checkpoint True` asks for a checkpoint where there is no whole one.
+        ValueError: a step has no data, or the data do not fit the task, the model or the options.
     """
-    wanted = str(training.resume_from_checkpoint)
-    if wanted.lower() not in ("none", "true", "false"):
-        return wanted
-    found = _checkpoints(Path(training.output_dir))
-    if restarts(training):
-        if found:
-            logger.warning(
-                f"{training.output_dir}: training starts anew. The old checkpoints stay, {found[0].name} the newest; a "
-                "run without --resume_from_checkpoint False would go on from it: remove them, or give another "
-                "--output_dir"
-            )
-        return None
-    last = _last_whole(found)
-    if last is not None:
-        logger.warning(
-            f"training goes on from {last}; another run needs another --output_dir (or --resume_from_checkpoint False, "
-            "to start anew)"
-        )
-    elif wanted.lower() == "true":
-        raise ValueError(
-            f"resume_from_checkpoint={wanted}, but {training.output_dir} holds no whole checkpoint; leave the option "
-            "out, or name the folder of a checkpoint"
-        )
-    return last and str(last)
+    if training_args.metric_for_best_model == "auto":
+        training_args.metric_for_best_model = task.best_score
+    set_seed(training_args.seed)
+    read, reports = read_splits(task, data_args)
+    check_steps(training_args, read, command[0] if command else "SCRIPT")
+    data = select_rows(task, read, data_args, training_args.seed)
+    labels = task.labels(read, reports)
+    model, processing_class, labels = task.load_model(model_args, labels, training_args.do_train)
+    longest = get_tokenizer(processing_class).model_max_length
+    length = sequence_length(data_args.max_seq_length, longest)
+    run = _Run(task, model_args, data_args, data, reports, labels, length)
+    _encode(run, processing_class, training_args)
+    trainer = _trainer(run, model, processing_class, training_args, padding_multiple(length, longest))
+    results = _run_steps(run, trainer)
+    if trainer.is_world_process_zero():
+        _write_coverage(run, Path(training_args.output_dir))
+        if card is not None:
+            _write_card(run, trainer, results, card, command)
+        for name, scores in results.items():
+            print(name, *(f"{key} {scores[key]:.4f}" for key in task.scores))  # noqa: T201
+    return results
 
 
-def _checkpoints(folder: Path) -> list[Path]:
-    """The folders checkpoint-STEP, the newest first."""
-    steps = {path: path.name.removeprefix(f"{PREFIX_CHECKPOINT_DIR}-") for path in folder.glob("checkpoint-*")}
-    found = [path for path, step in steps.items() if step.isdecimal() and path.is_dir()]
-    return sorted(found, key=lambda path: int(steps[path]), reverse=True)
+def run_script(task_class: type[Task], script: str, card: Path, argv: list[str] | None) -> dict[str, dict[str, Any]]:
+    """`fine_tune` from a command line: the body of the scripts run_scripts/run_*.py.
+
+    Args:
+        task_class: a dataclass; its fields become options beside those of model, data and training.
+        script: the name of the script, for the model card.
+        card: template of the model card.
+        argv: the options; None for those of the process.
+    """
+    parser = HfArgumentParser((task_class, ModelArguments, DataArguments, FineTuningArguments))
+    task, *arguments = parser.parse_args_into_dataclasses(argv)
+    return fine_tune(task, *arguments, card=card, command=[script, *(sys.argv[1:] if argv is None else argv)])
 
 
-def _last_whole(checkpoints: list[Path]) -> Path | None:
-    """The first that was saved to its end, where the Trainer writes its state; those before it are warned of."""
-    for path in checkpoints:
-        try:
-            json.loads((path / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
-            return path
-        except (OSError, ValueError):
-            logger.warning(f"{path} was not saved to its end (no whole {TRAINER_STATE_NAME}): it is skipped")
-    return None
+def _encode(run: _Run, processing_class: ProcessingClass, training_args: TrainingArguments) -> None:
+    """Fills in `encoded` and `coverage`."""
+    for name, dataset in run.data.items():
+        # the other processes of a node wait, then read what the first one has cached
+        with training_args.main_process_first(desc=f"tokenising {name}"):
+            encoded, counts = run.task.encode(dataset, processing_class, run.labels, run.length)
+        logger.warning(f"{name}: {counts}")
+        # validation data that were held out have no report of their own
+        report = asdict(run.reports[name]) if name in run.reports else {}
+        run.encoded[name], run.coverage[name] = encoded, {**report, **asdict(counts)}
 
 
-def train(trainer: Trainer) -> None:
-    """Trains, from `starting_checkpoint` if there is one, and saves model, metrics and state."""
-    # the heads' losses are means over a batch: the Trainer has to divide them by the accumulation steps itself
-    trainer.model_accepts_loss_kwargs = False
-    outcome = trainer.train(resume_from_checkpoint=starting_checkpoint(trainer.args))
-    trainer.save_model()
-    trainer.save_metrics("train", outcome.metrics)
-    trainer.save_state()
+def _trainer(
+    run: _Run,
+    model: PreTrainedModel,
+    processing_class: ProcessingClass,
+    training_args: TrainingArguments,
+    pad_to_multiple_of: int | None,
+) -> Trainer:
+    if not training_args.do_train:
+        training_args.eval_strategy = "no"  # the Trainer refuses another one where there are no validation data
+    return Trainer(
+        model=model,
+        args=training_args,
+        train_dataset=run.encoded.get("train"),
+        eval_dataset=run.encoded.get("validation"),
+        processing_class=processing_class,
+        data_collator=run.task.collator(get_tokenizer(processing_class), pad_to_multiple_of),
+        compute_metrics=run.scorer("validation") if "validation" in run.encoded else None,
+        preprocess_logits_for_metrics=run.task.preprocess_logits,
+    )
 
 
-__all__ = [
-    "SPLITS",
-    "FineTuningArguments",
-    "check_steps",
-    "padding_multiple",
-    "starting_checkpoint",
-    "restarts",
-    "train",
-]
+def _run_steps(run: _Run, trainer: Trainer) -> dict[str, dict[str, Any]]:
+    """Trains, evaluates and predicts; returns the figures by split."""
+    results: dict[str, dict[str, Any]] = {}
+    if trainer.args.do_train:
+        train(trainer)
+    if trainer.args.do_eval and "validation" in run.encoded:
+        metrics = trainer.evaluate()
+        trainer.save_metrics("eval", metrics)
+        results["validation"] = {key: metrics[f"eval_{key}"] for key in run.task.scores}
+    if trainer.args.do_predict:
+        scores = _predict(trainer, run.encoded["test"], run.scorer("test"))
+        results |= {"test": scores} if scores else {}
+    return results
+
+
+def _predict(trainer: Trainer, encoded: Dataset, scorer: Scorer) -> dict[str, Any]:
+    """Predicts the test data and writes predictions.jsonl; returns the figures of its labelled rows."""
+    trainer.compute_metrics = None  # rows may be unlabelled: the scorer leaves those out, the Trainer would not
+    output = trainer.predict(encoded, metric_key_prefix="test")
+    scores: dict[str, Any] = scorer.scores(output.predictions)
+    trainer.save_metrics("test", {**output.metrics, **{f"test_{key}": value for key, value in scores.items()}})
+    if trainer.is_world_process_zero():
+        folder = Path(trainer.args.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json_lines(folder / "predictions.jsonl", scorer.rows(output.predictions))
+    return {**scores, "by_label": scorer.by_label(output.predictions)} if scores else {}
+
+
+def _write_coverage(run: _Run, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    coverage = json.dumps(run.coverage, indent=2, ensure_ascii=False)
+    (folder / "coverage.json").write_text(coverage + "\n", encoding="utf-8")
+
+
+def _write_card(
+    run: _Run, trainer: Trainer, results: dict[str, dict[str, Any]], card: Path, command: Sequence[str]
+) -> None:
+    """README.md: the data, the figures and the settings of the run."""
+    task, sources = run.task, run.data_args.sources()
+    if "validation" not in run.reports:
+        sources["validation"] = f"{run.data_args.validation_fraction:.0%} of the training data"
+    counts = [[name, sources[name], *(row.get(key, "") for key in task.counts)] for name, row in run.coverage.items()]
+    by_label = results.get("test", {}).get("by_label", {})
+    columns = next(iter(by_label.values()), {})
+    write_card(
+        card,
+        run.model_args,
+        trainer,
+        command,
+        pipeline_tag=task.pipeline_tag,
+        tags=task.tags,
+        figures=eval_results(task.pipeline_tag, task.title, sources, results, task.scores),
+        length=str(run.length),
+        best=trainer.args.metric_for_best_model,
+        data=table(f"split source {' '.join(task.counts)}", counts),
+        results=table(
+            f"data {' '.join(task.scores)}",
+            [[name, *(scores[key] for key in task.scores)] for name, scores in results.items()],
+        ),
+        by_label=table(f"label {' '.join(columns)}", [[name, *row.values()] for name, row in by_label.items()]),
+        **task.card_fields(run.labels, run.reports),
+    )
+
+
+__all__ = ["FineTuningArguments", "Scorer", "Task", "fine_tune", "run_script"]

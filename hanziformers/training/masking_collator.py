@@ -1,6 +1,6 @@
-"""Batches for pre-training: characters are masked together with all that would tell them.
+"""Batches for pre-training: characters are masked together with everything that would give them away.
 
-What stands at a masked place has its own glyph image and its own reading; nothing of the character that was there stays.
+A masked position has its own glyph image and its own reading; nothing of the character that was there stays.
 """
 
 from dataclasses import dataclass
@@ -20,39 +20,40 @@ Example = dict[str, Any]
 class DataCollatorForMaskedCharacters(DataCollatorMixin):
     """Masks characters (or whole words) and pads: masked language modelling for every model of this package and BERT.
 
-    Of an example's n ordinary tokens round(`mlm_probability` * n), at least one, are asked for: `mask_replace_prob` of
-    them become [MASK], `random_replace_prob` a token rendered uniformly from all that are not special, the others stay.
-    With an example's `word_ids` and with probability `whole_word_ratio`, whole words are asked for instead: words in
-    random order, those skipped that no longer fit into that number (the shortest word, if none fits). Each token of
-    a word is then replaced by itself, as in BERT's whole-word masking. The Trainer drops `word_ids` and `epoch` on its
-    way here unless it is told `remove_unused_columns=False`.
+    Of an example's n ordinary tokens round(`mlm_probability` * n), at least one, are selected for prediction. Of these
+    `mask_replace_prob` become [MASK], `random_replace_prob` become a token chosen uniformly from all that are not
+    special, and the others stay. With an example's `word_ids` and with probability `whole_word_ratio`, whole words are
+    selected instead: in random order, skipping those that no longer fit into that number (the shortest word, if none
+    fits). Each token of a word is then replaced by itself, as in BERT's whole-word masking. The Trainer removes
+    `word_ids` and `epoch` before they get here unless it has `remove_unused_columns=False`.
 
-    `glyph_ids` and `pinyin_ids`, where the tokenizer makes them, follow: [MASK] has its own glyph image and no reading, a
-    random token its own glyph image and the reading it has by itself; a token that stays keeps both.
+    `glyph_ids` and `pinyin_ids`, where the tokenizer makes them, follow: [MASK] has its own glyph image and no reading,
+    a random token its own glyph image and the reading that it has by itself; a token that stays keeps both.
 
-    The render is reproducible. An example with an `epoch` (see `PretrainingStream`) is masked by (`seed`, epoch, its own
-    tokens): the same whatever the batch, the number of workers, processes or restarts. Other examples are masked by
-    `seed` and the order of the calls, without a seed by torch's global generator.
+    Masks can be made again. An example with an `epoch` (see `PretrainingStream`) is masked by (`seed`, epoch, its own
+    tokens): the same whatever the batch, the number of workers or processes, or a restart. Other examples are masked
+    by `seed` and the order of the calls, without a seed by torch's global generator.
 
     Args:
         tokenizer: of the model.
-        mlm: False only pads, and asks for every token (labels are the ids).
-        mlm_probability: share of the tokens asked for, in (0, 1].
-        mask_replace_prob: share of these that become [MASK].
-        random_replace_prob: share of these that become a random token.
+        mlm: False only pads, and every token is to be predicted (the labels are the ids).
+        mlm_probability: ratio of the tokens that are selected for prediction, in (0, 1].
+        mask_replace_prob: ratio of the selected tokens that become [MASK], in [0, 1].
+        random_replace_prob: ratio of the selected tokens that become a random token, in [0, 1].
         whole_word_ratio: probability that an example is masked by words; above 0 every example needs `word_ids`.
-        predict_unknown: whether [UNK] is asked for: GlyphCRM's target for what its label vocabulary lacks (section 3.4.1).
+        predict_unknown: whether [UNK] may be selected: GlyphCRM's target for a character that its label vocabulary
+            lacks (section 3.4.1).
         seed: see above.
-        pad_to_multiple_of: length of the padded batch.
+        pad_to_multiple_of: the padded length is a multiple of this number.
         return_tensors: "pt" or "np".
 
-    The call takes a list of encoded examples (input_ids and what else the tokenizer gives, each a list or array of the
-    length of the text; `word_ids`, -1 for a word of its own; `next_sentence_label`, a number) and returns int64 tensors
-    [B, L] (pinyin_ids [B, L, 8]), labels [B, L] with -100 where nothing is asked, extra_glyphs where the tokenizer
-    renders. It leaves the examples as they are.
+    The call takes a list of encoded examples (input_ids and what else the tokenizer makes, each a list or array with
+    one value a token; `word_ids`, -1 for a token that is a word by itself; `next_sentence_label`, a number). It returns
+    int64 tensors [B, L] (pinyin_ids [B, L, 8]), labels [B, L] with -100 where nothing is predicted, and extra_glyphs
+    where the tokenizer renders. The examples themselves are not changed.
 
     Raises:
-        ValueError: a probability outside of its range, no example, or one without `word_ids` where words are wanted.
+        ValueError: a probability is out of range, there is no example, or one lacks `word_ids` where words are needed.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -67,18 +68,18 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
     return_tensors: str = "pt"
 
     def __post_init__(self) -> None:
-        shares = ("mlm_probability", "mask_replace_prob", "random_replace_prob", "whole_word_ratio")
-        values = {name: getattr(self, name) for name in shares}
+        names = ("mlm_probability", "mask_replace_prob", "random_replace_prob", "whole_word_ratio")
+        values = {name: getattr(self, name) for name in names}
         values["mask_replace_prob + random_replace_prob"] = self.mask_replace_prob + self.random_replace_prob
         for name, value in values.items():
             lowest = "above 0" if name == "mlm_probability" else "from 0"
             if not 0 <= value <= 1 or (value == 0 and lowest == "above 0"):
-                raise ValueError(f"{name}={value} is not allowed; it is a share, {lowest} to 1")
+                raise ValueError(f"{name}={value} is not allowed; give a number {lowest} to 1")
         special = np.array(self.tokenizer.all_special_ids)
-        self._ordinary = np.setdiff1d(np.arange(len(self.tokenizer)), special)
-        self._may_be_asked = np.ones(len(self.tokenizer), bool)
-        self._may_be_asked[special] = False
-        self._may_be_asked[self.tokenizer.unk_token_id] = self.predict_unknown
+        self._ordinary = np.setdiff1d(np.arange(len(self.tokenizer)), special)  # what a random token is chosen from
+        self._predictable = np.ones(len(self.tokenizer), bool)  # [V]: which ids may be selected
+        self._predictable[special] = False
+        self._predictable[self.tokenizer.unk_token_id] = self.predict_unknown
         self._readings = None
         if "pinyin_ids" in self.tokenizer.model_input_names:
             self._readings = self.tokenizer.token_pinyin_ids().astype(np.int64)  # [V, 8]
@@ -97,9 +98,10 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
             raise ValueError("the batch has no example; give one or more")
         rng = self._rng()
         masked = [self.mask(example, self._own_rng(example) or rng) for example in examples]
+        # the tokenizer pads what it knows, and makes rows of extra_glyphs of open glyph_ids; labels are padded here
         labels = [example.pop("labels") for example in masked]
         batch = self.tokenizer.pad(masked, pad_to_multiple_of=self.pad_to_multiple_of, return_tensors=return_tensors)
-        padded = np.full(batch["input_ids"].shape, -100, np.int64)
+        padded = np.full(batch["input_ids"].shape, -100, np.int64)  # [B, L]
         left = self.tokenizer.padding_side == "left"
         for row, label in zip(padded, labels, strict=True):
             row[len(row) - len(label) if left else 0 :][: len(label)] = label
@@ -107,53 +109,58 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
         return dict(batch)
 
     def mask(self, example: Example, rng: np.random.Generator) -> Example:
-        """One example, masked: its keys as lists, and `labels` [L] int64 (-100 where nothing is asked)."""
-        kept = ("epoch", "word_ids", "special_tokens_mask")
-        output = {key: value for key, value in example.items() if key not in kept}
+        """Masks one example: its keys as lists, and `labels` int64 [L] (-100 where nothing is predicted)."""
+        not_for_the_model = ("epoch", "word_ids", "special_tokens_mask")
+        output = {key: value for key, value in example.items() if key not in not_for_the_model}
         ids = np.array(example["input_ids"], np.int64)  # a copy
         if not self.mlm:
             return {**output, "labels": ids}
         labels = np.full(len(ids), -100, np.int64)
-        asked = self._choose(ids, example.get("word_ids"), rng)
-        labels[asked] = ids[asked]
-        fate = rng.random(len(asked))
-        masked = asked[fate < self.mask_replace_prob]
-        random = asked[(fate >= self.mask_replace_prob) & (fate < self.mask_replace_prob + self.random_replace_prob)]
+        selected = self._select(ids, example.get("word_ids"), rng)
+        labels[selected] = ids[selected]
+        # one number in [0, 1) a selected token: below mask_replace_prob it is masked, up to the sum it is random
+        chance = rng.random(len(selected))
+        randomized = (chance >= self.mask_replace_prob) & (chance < self.mask_replace_prob + self.random_replace_prob)
+        masked, random = selected[chance < self.mask_replace_prob], selected[randomized]
         ids[masked] = self.tokenizer.mask_token_id
         ids[random] = self._ordinary[rng.integers(len(self._ordinary), size=len(random))]
         changed = np.concatenate([masked, random])
         output["input_ids"], output["labels"] = ids.tolist(), labels
+        # glyph image and reading of a changed position would give its character away: both are the new token's
         if "glyph_ids" in output:
-            output["glyph_ids"] = _with(output["glyph_ids"], changed, ids[changed])
+            output["glyph_ids"] = _replaced(output["glyph_ids"], changed, ids[changed])
         if "pinyin_ids" in output and self._readings is not None:
-            output["pinyin_ids"] = _with(output["pinyin_ids"], changed, self._readings[ids[changed]])
+            output["pinyin_ids"] = _replaced(output["pinyin_ids"], changed, self._readings[ids[changed]])
         return output
 
-    def _choose(self, ids: np.ndarray, words: Any, rng: np.random.Generator) -> np.ndarray:
-        """Places of the tokens that are asked for."""
-        candidates = np.flatnonzero(self._may_be_asked[ids])
+    def _select(self, ids: np.ndarray, words: Any, rng: np.random.Generator) -> np.ndarray:
+        """The positions that are to be predicted, int64 [n]."""
+        candidates = np.flatnonzero(self._predictable[ids])
         if not len(candidates):
             return candidates
         if words is None and self.whole_word_ratio:
             raise ValueError(
                 f"an example has no word_ids, which whole_word_ratio={self.whole_word_ratio} needs; give every token "
-                "the number of its word (a Trainer drops them unless it has remove_unused_columns=False)"
+                "the number of its word (a Trainer removes them unless it has remove_unused_columns=False)"
             )
         number = max(1, round(self.mlm_probability * len(candidates)))
         if words is None or rng.random() >= self.whole_word_ratio:
             return rng.choice(candidates, number, replace=False)
         words = np.asarray(words)[candidates]
+        # a token with the word -1 is a word by itself: it gets a negative number that no other token has
         names, word = np.unique(np.where(words < 0, -1 - candidates, words), return_inverse=True)
-        chosen = _that_fit(rng.permutation(len(names)), np.bincount(word), number)
+        chosen = _words_that_fit(rng.permutation(len(names)), np.bincount(word), number)
         return candidates[np.isin(word, chosen)]
 
     def _own_rng(self, example: Example) -> np.random.Generator | None:
+        """The generator of an example that has an epoch."""
         if "epoch" not in example:
             return None
         identity = crc32(np.asarray(example["input_ids"], np.int64).tobytes())
         return np.random.default_rng((self.seed or 0, int(example["epoch"]), identity))
 
     def _rng(self) -> np.random.Generator:
+        """The generator of examples without an epoch; with a seed each worker has one for all of its calls."""
         if self.seed is None:
             return np.random.default_rng(int(torch.randint(2**62, ())))
         if self._generator is None:
@@ -162,20 +169,27 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
         return self._generator
 
 
-def _that_fit(order: np.ndarray, sizes: np.ndarray, room: int) -> np.ndarray:
-    """Words in their order, each if it fits into what room is left; the smallest, if none fits."""
+def _words_that_fit(order: np.ndarray, sizes: np.ndarray, room: int) -> np.ndarray:
+    """Words in their order, each if it fits into what room is left; the smallest, if none fits.
+
+    Args:
+        order: the words 0..n - 1 in random order, int64 [n].
+        sizes: tokens of each word, int64 [n].
+        room: how many tokens are to be selected.
+    """
     left, chosen = order[sizes[order] <= room], []
     while len(left):
-        fit = int((np.cumsum(sizes[left]) <= room).sum())  # those up to the first that does not
+        fit = int((np.cumsum(sizes[left]) <= room).sum())  # those before the first that does not fit
         chosen.append(left[:fit])
         room -= int(sizes[left[:fit]].sum())
-        left = left[fit:][sizes[left[fit:]] <= room]
+        left = left[fit:][sizes[left[fit:]] <= room]  # that one is skipped, with all that are too large from now on
     return np.concatenate(chosen) if chosen else order[[np.argmin(sizes[order])]]
 
 
-def _with(values: Any, places: np.ndarray, new: np.ndarray) -> list:
+def _replaced(values: Any, positions: np.ndarray, new: np.ndarray) -> list:
+    """A copy of one key's values [L] or [L, 8], with `new` at the positions."""
     values = np.array(values, np.int64)
-    values[places] = new
+    values[positions] = new
     return values.tolist()
 
 

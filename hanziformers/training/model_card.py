@@ -1,4 +1,4 @@
-"""What scripts write down about a trained model: tables, and the model card beside its weights."""
+"""What is written down about a trained model: tables, and the model card beside its weights."""
 
 import json
 import shlex
@@ -10,11 +10,12 @@ from typing import Any
 import torch
 import transformers
 from huggingface_hub import EvalResult, ModelCardData
-from transformers import Trainer
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
+from transformers.processing_utils import ProcessorMixin
 
-from .model_loading import ModelArguments, font_manifest, get_tokenizer
 from ..processors.font_manifest import font_manifest_markdown
 from ..version import __version__
+from .model_loading import ModelArguments, get_tokenizer
 
 
 def table(head: str, rows: Iterable[Sequence[Any]]) -> str:
@@ -28,7 +29,7 @@ def _cell(value: Any) -> str:
 
 
 def write_json_lines(path: Path, rows: Iterable[dict]) -> None:
-    """One JSON object a line, UTF-8."""
+    """Writes one JSON object per line, UTF-8."""
     with path.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
@@ -52,6 +53,25 @@ def eval_results(
     ]
 
 
+def font_manifest_of(
+    model: PreTrainedModel, processing_class: ProcessorMixin | PreTrainedTokenizerBase
+) -> dict[str, Any] | None:
+    """The font manifest of a model's glyph images: which fonts rendered its characters.
+
+    Args:
+        model: its configuration may hold the manifest.
+        processing_class: a processor has an image processor, whose manifest goes first.
+
+    Returns:
+        The manifest; None for a model that sees no glyph images, or of which nothing is known.
+    """
+    image_processor = getattr(processing_class, "image_processor", None)
+    known = getattr(image_processor, "font_manifest", None) or getattr(model.config, "font_manifest", None)
+    if known or image_processor is None:
+        return known
+    return image_processor.make_font_manifest(get_tokenizer(processing_class).bank_tokens())
+
+
 def write_card(
     template: Path,
     args: ModelArguments,
@@ -66,15 +86,18 @@ def write_card(
     """Writes README.md into the trainer's folder.
 
     Args:
-        template: one of model_cards/; name, model_class, start, seed, parameters, fonts and the versions are
+        template: one of model_cards/; name, model_class, start, seed, parameters, fonts, command and the versions are
             filled in here.
         args: which model the run began with.
-        trainer: holds model, tokenizer and folder.
-        command: the script's name and the options of the run as they were given.
+        trainer: holds model, processing class and folder.
+        command: the script's name and its options as they were given; empty if there was no script.
         pipeline_tag: the task, as the Hub names it.
         tags: of the card, beside `hanziformers`.
         figures: see `eval_results`.
         fields: what else the template names.
+
+    Raises:
+        KeyError: the template names a field that is not given.
     """
     model, folder = trainer.model, Path(trainer.args.output_dir)
     data = ModelCardData(
@@ -85,9 +108,9 @@ def write_card(
         model_name=folder.name,
         eval_results=figures or None,
     )
-    manifest = font_manifest(model, trainer.processing_class)
+    manifest = font_manifest_of(model, trainer.processing_class)
     start = f"fine-tuned from `{args.model_name_or_path}`"
-    text = Template(template.read_text(encoding="utf-8")).fallback(
+    text = Template(template.read_text(encoding="utf-8")).substitute(
         name=folder.name,
         model_class=type(model).__name__,
         start=start if args.model_name_or_path and not args.from_scratch else "trained from scratch",
@@ -98,10 +121,10 @@ def write_card(
         torch=torch.__version__,
         pypinyin=get_tokenizer(trainer.processing_class).init_kwargs.get("pypinyin_version", "not used"),
         fonts=font_manifest_markdown(manifest) if manifest else "None: this model has no glyph images of characters.",
-        command=f"python run_scripts/{shlex.join(command)}",
+        command=f"python run_scripts/{shlex.join(command)}" if command else "in Python, without a script",
         **fields,
     )
     (folder / "README.md").write_text(f"---\n{data.to_yaml()}\n---\n\n{text}", encoding="utf-8")
 
 
-__all__ = ["eval_results", "table", "write_card", "write_json_lines"]
+__all__ = ["eval_results", "font_manifest_of", "table", "write_card", "write_json_lines"]

@@ -1,27 +1,23 @@
-"""Models with what turns text into their inputs, from a checkpoint or from scratch: where the three rooms are joined.
+"""Models with what turns text into their inputs, from a checkpoint or from scratch.
 
-For run_scripts/ and for whoever trains a model of their own:
-
-    model, processing, labels = load_model(ModelArguments(model_type="glyph_crm", vocab_file="vocab.txt"), AutoModel)
+    args = ModelArguments(model_type="glyph_crm", vocab_file="vocab.txt")
+    model, processing_class, labels = load_model(args, AutoModel)
 
 `processing_class` is the checkpoint's processor (GlyphCRM: tokenizer and image processor) or, where there is none, its
-tokenizer; called on texts it gives what the model takes.
+tokenizer; called on texts it returns the inputs of the model.
 """
 
 from dataclasses import dataclass, field
 from inspect import signature
-from math import isqrt, prod
+from math import prod
 from typing import Any
 
-import torch
 from transformers import AutoConfig, AutoProcessor, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING
 from transformers.processing_utils import ProcessorMixin
 
-import hanziformers
+from .new_model import get_tokenizer, new_processing_class, render_glyphs, sees_glyphs
 
 FROM_SCRATCH = ("model_type", "tokenizer_type", "vocab_file", "glyph_styles", "vocabulary_bank")
-PAPER_STYLES = {"glyph_crm": ("song",), "chinese_bert": ("fangsong", "xingkai", "lishu")}
 
 
 @dataclass
@@ -52,23 +48,6 @@ class ModelArguments:
     trust_remote_code: bool = field(default=False, metadata={"help": "run the code that a checkpoint carries"})
 
 
-def get_tokenizer(processing_class: ProcessorMixin | PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """The tokenizer of a processor; a tokenizer is its own."""
-    return getattr(processing_class, "tokenizer", processing_class)
-
-
-def font_manifest(
-    model: PreTrainedModel, processing_class: ProcessorMixin | PreTrainedTokenizerBase
-) -> dict[str, Any] | None:
-    """Which fonts drew the characters of a model; None for one that has no glyph images, or does not know."""
-    image_processor = getattr(processing_class, "image_processor", None)
-    if image_processor is not None:
-        return image_processor.font_manifest or image_processor.make_font_manifest(
-            get_tokenizer(processing_class).bank_tokens()
-        )
-    return getattr(model.config, "font_manifest", None)
-
-
 def load_model(
     args: ModelArguments,
     auto_class: Any,
@@ -76,10 +55,10 @@ def load_model(
     training: bool = True,
     problem_type: str | None = None,
 ) -> tuple[PreTrainedModel, ProcessorMixin | PreTrainedTokenizerBase, list[str]]:
-    """A checkpoint or a model from scratch, its processor or tokenizer, and the labels in the order of its logits.
+    """Loads a checkpoint or makes a model from scratch.
 
     A checkpoint that knows all the labels keeps its head; another gets a new one, or is refused where nothing is
-    trained. New GlyphCRM and ChineseBERT models get their characters' glyph images rendered.
+    trained. New models that see glyphs get the glyph images of their characters.
 
     Args:
         args: which model.
@@ -88,103 +67,53 @@ def load_model(
         training: whether a head may be new.
         problem_type: as in transformers' configurations.
 
+    Returns:
+        The model, its processor or tokenizer, and the labels in the order of its logits (empty without labels).
+
     Raises:
         ValueError: neither a checkpoint nor type and vocabulary; options of a new model beside a checkpoint; a
             checkpoint without the labels; glyph images that do not fit the model; overrides that are no name=value.
     """
-    if args.model_name_or_path:
+    checkpoint, remote = args.model_name_or_path, {}
+    if checkpoint:
         remote = {"trust_remote_code": args.trust_remote_code}
-        config = AutoConfig.from_pretrained(args.model_name_or_path, **remote)
-        _check_options(args, config)
-        processing_class = AutoProcessor.from_pretrained(args.model_name_or_path, **remote)
-        labels = _labels(args.model_name_or_path, config, labels, training)
+        config = AutoConfig.from_pretrained(checkpoint, **remote)
+        processing_class = AutoProcessor.from_pretrained(checkpoint, **remote)
+        _check_options(args, config, processing_class)
+        labels = _labels(checkpoint, config, labels, training)
     elif args.model_type and args.vocab_file:
-        remote, config = {}, AutoConfig.for_model(args.model_type)
-        processing_class = None
+        config, processing_class = AutoConfig.for_model(args.model_type), None
     else:
         raise ValueError("which model? give --model_name_or_path, or both --model_type and --vocab_file")
-    if labels is not None:
-        config.id2label, config.label2id = dict(enumerate(labels)), {name: index for index, name in enumerate(labels)}
-    if problem_type is not None:
-        config.problem_type = problem_type
-    if args.config_overrides:
-        _override(config, args.config_overrides)
+    _set_fields(args, config, labels, problem_type)
     if processing_class is None:
-        processing_class = _new_processing(args, config)
-    config.validate()
-    if args.model_name_or_path and not args.from_scratch:
-        model = auto_class.from_pretrained(
-            args.model_name_or_path, config=config, ignore_mismatched_sizes=True, **remote
-        )
+        processing_class = new_processing_class(config, args.vocab_file, args.tokenizer_type, args.vocabulary_bank)
+    if checkpoint and not args.from_scratch:
+        # the head's size may have changed with the labels; what does not fit is made new, which transformers logs
+        model = auto_class.from_pretrained(checkpoint, config=config, ignore_mismatched_sizes=True, **remote)
     else:
-        _check_drawing(config, processing_class)
         model = auto_class.from_config(config, **remote)
-        _draw(args, model, processing_class)
-    tokenizer = get_tokenizer(processing_class)
-    _leave_out_inputs(tokenizer, model)
-    if model.config.model_type == "glyph_crm":
-        _check_bank(model, tokenizer)
-    positions = getattr(config, "max_position_embeddings", tokenizer.model_max_length)
-    tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
+        if sees_glyphs(config):
+            render_glyphs(model, processing_class)
+    _fit_tokenizer(get_tokenizer(processing_class), model)
     return model, processing_class, labels or []
 
 
-def _check_options(args: ModelArguments, config: PreTrainedConfig) -> None:
-    """Refuses options that a checkpoint leaves without effect; only ChineseBERT's glyph images are rendered anew."""
-    redrawn = args.from_scratch and config.model_type == "chinese_bert"
-    given = [name for name in FROM_SCRATCH if getattr(args, name) and not (redrawn and name == "glyph_styles")]
+def _check_options(
+    args: ModelArguments, config: PreTrainedConfig, processing_class: ProcessorMixin | PreTrainedTokenizerBase
+) -> None:
+    """Refuses options that a checkpoint leaves without effect.
+
+    Only where glyph images are rendered again and no image processor of the checkpoint decides how, styles have one.
+    """
+    styles_count = (
+        args.from_scratch and sees_glyphs(config) and getattr(processing_class, "image_processor", None) is None
+    )
+    given = [name for name in FROM_SCRATCH if getattr(args, name) and not (styles_count and name == "glyph_styles")]
     if given:
         raise ValueError(
             f"{', '.join(f'--{name} {getattr(args, name)}' for name in given)} beside the checkpoint "
             f"{args.model_name_or_path}, which decides that itself: leave it out, or --model_name_or_path"
-        )
-
-
-def _override(config: PreTrainedConfig, overrides: str) -> None:
-    """Sets fields of a configuration: `hidden_size=128, num_hidden_layers=2`."""
-    pairs = [[part.strip() for part in piece.split("=")] for piece in overrides.split(",")]
-    for pair in pairs:
-        if len(pair) != 2 or not all(pair):
-            raise ValueError(
-                f"config_overrides={overrides!r}: {'='.join(pair)!r} is not allowed; give name=value, separated by "
-                "commas, e.g. hidden_size=128,num_hidden_layers=2"
-            )
-    config.update_from_string(",".join(map("=".join, pairs)))
-
-
-def _check_drawing(config: PreTrainedConfig, processing_class: ProcessorMixin | PreTrainedTokenizerBase) -> None:
-    """Refuses to make a GlyphCRM for other glyph images than its image processor renders."""
-    image_processor = getattr(processing_class, "image_processor", None)
-    if config.model_type != "glyph_crm" or image_processor is None:
-        return
-    if len(image_processor.styles) != 1:
-        raise ValueError(
-            f"glyph_styles={','.join(image_processor.styles)} is not allowed: GlyphCRM sees one font; give one"
-        )
-    if image_processor.size != config.glyph_size:
-        raise ValueError(
-            f"glyph_size={config.glyph_size} is not allowed: the checkpoint's image processor renders {image_processor.size} "
-            f"pixels; leave it out of --config_overrides, or give --model_type and --vocab_file in place of the "
-            "checkpoint"
-        )
-
-
-def _leave_out_inputs(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
-    """Lets the tokenizer make only what the model takes (BERT: neither glyphs nor pinyin), also when it is reloaded."""
-    inputs = signature(model.forward).parameters
-    names = [name for name in tokenizer.model_input_names if name in inputs]
-    if names != tokenizer.model_input_names:
-        tokenizer.model_input_names = tokenizer.init_kwargs["model_input_names"] = names  # init_kwargs are saved
-
-
-def _check_bank(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuses a tokenizer that numbers or renders characters differently from the model's bank."""
-    rows, *shape = model.base_model.get_input_embeddings().glyphs.shape
-    if tokenizer.glyph_vocab_size != rows or tokenizer.glyph_values not in (None, prod(shape)):
-        raise ValueError(
-            f"the model has a bank of {rows} glyph images {shape} ({prod(shape)} values), its tokenizer numbers "
-            f"{tokenizer.glyph_vocab_size} and its image processor renders {tokenizer.glyph_values} values; take model "
-            "and processor from one folder, as they were saved, or give --from_scratch True"
         )
 
 
@@ -200,54 +129,66 @@ def _labels(name: str, config: PreTrainedConfig, labels: list[str] | None, train
     return labels
 
 
-def _new_processing(args: ModelArguments, config: PreTrainedConfig) -> ProcessorMixin | PreTrainedTokenizerBase:
-    """Tokenizer or processor on a vocabulary; writes the sizes that follow from it into the configuration."""
-    wanted = args.tokenizer_type or args.model_type
-    tokenizer = TOKENIZER_MAPPING[type(AutoConfig.for_model(wanted))](args.vocab_file)
-    config.vocab_size = len(tokenizer)
-    if args.model_type != "glyph_crm":
-        return tokenizer
-    image_processor = hanziformers.HanziGlyphImageProcessor(
-        styles=_styles(args, config), size=config.glyph_size, binary=True
-    )
-    processor = hanziformers.HanziProcessor(image_processor, tokenizer)
-    if not args.vocabulary_bank:
-        processor.extend_bank()
-    config.glyph_vocab_size = processor.tokenizer.glyph_vocab_size
-    return processor
-
-
-def _styles(args: ModelArguments, config: PreTrainedConfig) -> list[str]:
-    """The fonts asked for, else those of the checkpoint's glyph images, else the paper's."""
-    if args.glyph_styles:
-        return [name.strip() for name in args.glyph_styles.split(",")]
-    manifest = getattr(config, "font_manifest", None)
-    return [entry["style"] for entry in manifest["styles"]] if manifest else list(PAPER_STYLES[config.model_type])
-
-
-def _draw(
-    args: ModelArguments, model: PreTrainedModel, processing_class: ProcessorMixin | PreTrainedTokenizerBase
+def _set_fields(
+    args: ModelArguments, config: PreTrainedConfig, labels: list[str] | None, problem_type: str | None
 ) -> None:
-    """Gives a new model its glyph images, after its weights were initialised.
+    """Writes what the options say into the configuration, and checks it."""
+    if labels is not None:
+        config.id2label, config.label2id = dict(enumerate(labels)), {name: index for index, name in enumerate(labels)}
+    if problem_type is not None:
+        config.problem_type = problem_type
+    if args.config_overrides:
+        _override(config, args.config_overrides)
+    if args.glyph_styles and sees_glyphs(config):
+        config.glyph_styles = [name.strip() for name in args.glyph_styles.split(",")]
+    config.validate()  # fields that are set one by one are not checked together
 
-    ChineseBERT's values are ink from 0 to 1, not the published 0 to 255: with those the gradient of `glyph_map` is
-    some thousand times that of any other weight and rules the clipping of the global norm.
-    """
-    kind, base = model.config.model_type, model.base_model
-    if kind == "glyph_crm":
-        base.set_glyphs(torch.from_numpy(processing_class.render_bank()))
-    elif kind == "chinese_bert":
-        styles = _styles(args, model.config)
-        size = isqrt(model.config.glyph_embedding_dim // len(styles))
-        if len(styles) * size**2 != model.config.glyph_embedding_dim:
+
+def _override(config: PreTrainedConfig, overrides: str) -> None:
+    """Sets fields of a configuration: `hidden_size=128, num_hidden_layers=2`."""
+    pairs = [[part.strip() for part in piece.split("=")] for piece in overrides.split(",")]
+    for pair in pairs:
+        if len(pair) != 2 or not all(pair):
             raise ValueError(
-                f"glyph_embedding_dim={model.config.glyph_embedding_dim} holds no square glyph images in {len(styles)} "
-                f"fonts ({', '.join(styles)}); allowed are {len(styles)} * size * size, e.g. {len(styles) * 24**2}"
+                f"config_overrides={overrides!r}: {'='.join(pair)!r} is not allowed; give name=value, separated by "
+                "commas, e.g. hidden_size=128,num_hidden_layers=2"
             )
-        image_processor = hanziformers.HanziGlyphImageProcessor(styles=styles, size=size, binary=False)
-        tokens = processing_class.convert_ids_to_tokens(range(len(processing_class)))
-        base.set_glyphs(torch.from_numpy(image_processor.render(tokens)) / 255)
-        model.config.font_manifest = image_processor.make_font_manifest(tokens)
+    config.update_from_string(",".join(map("=".join, pairs)))
 
 
-__all__ = ["ModelArguments", "font_manifest", "load_model", "get_tokenizer"]
+def _fit_tokenizer(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
+    """Lets the tokenizer make only what the model takes, also when it is reloaded, and not more tokens than it takes.
+
+    Raises:
+        ValueError: see `_check_bank`.
+    """
+    inputs = signature(model.forward).parameters
+    has_bank = "extra_glyphs" in inputs
+    # BERT takes neither glyphs nor pinyin; open glyph_ids mean nothing to a model that takes no glyph images with them
+    left_out = set() if has_bank else {"glyph_ids"}
+    names = [name for name in tokenizer.model_input_names if name in inputs and name not in left_out]
+    if names != tokenizer.model_input_names:
+        tokenizer.model_input_names = tokenizer.init_kwargs["model_input_names"] = names  # init_kwargs are saved
+    if has_bank:
+        _check_bank(model.config, tokenizer)
+    positions = getattr(model.config, "max_position_embeddings", tokenizer.model_max_length)
+    tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
+
+
+def _check_bank(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuses a tokenizer that numbers or renders characters differently from the model's bank.
+
+    Raises:
+        ValueError: names the sizes of both.
+    """
+    numbered, values = (getattr(tokenizer, name, None) for name in ("glyph_vocab_size", "glyph_values"))
+    expected = prod(config.glyph_shape)
+    if numbered != config.num_glyphs or values not in (None, expected):
+        raise ValueError(
+            f"the model has a bank of {config.num_glyphs} glyph images {list(config.glyph_shape)} ({expected} values), "
+            f"its tokenizer numbers {numbered} and its image processor renders {values} values; take model and "
+            "processor from one folder, as they were saved, or give --from_scratch True"
+        )
+
+
+__all__ = ["ModelArguments", "get_tokenizer", "load_model"]

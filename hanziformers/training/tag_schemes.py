@@ -24,7 +24,7 @@ ALIASES: dict[str, str] = {"BIO": "IOB2", "BMESO": "BMES"}
 _TO_BIOES = {"BMES": str.maketrans("M", "I"), "BILOU": str.maketrans("LU", "ES")}
 _FROM_BIOES = {"BMES": str.maketrans("I", "M"), "BILOU": str.maketrans("ES", "LU")}
 _PREFIXED = re.compile(r"[BIMELSU]-.", re.DOTALL)
-# What is no plain label name: a lone prefix, one letter set off at the front (`X-PER`, `B_PER`), a prefix at the back.
+# What is no plain label name: a lone prefix, one letter before a separator (`X-PER`, `B_PER`), a prefix at the end.
 _NOT_BARE = re.compile(r"[BIMELSU]?$|.[-_]|.*[-_][BIMELSU]$", re.DOTALL)
 
 
@@ -96,7 +96,7 @@ def decode_tags(tags: Sequence[str], scheme: str) -> tuple[list[Entity], int]:
     entities: list[Entity] = []
     broken: set[int] = set()
     start, label = 0, ""  # the open entity; no label: none is open
-    for position, tag in enumerate((*tags, "O")):
+    for position, tag in enumerate((*tags, "O")):  # the last O closes an entity that is still open
         prefix, tag_label = _split(tag, name)
         continues = prefix in ("I", "E") and tag_label == label
         if _breaks(prefix, tag_label == label, rules):
@@ -164,7 +164,7 @@ def split_overlaps(entities: Iterable[Entity]) -> tuple[list[Entity], list[Entit
     """
     kept: list[Entity] = []
     left_over: list[Entity] = []
-    for entity in sorted(entities, key=lambda entity: (entity.start - entity.end, entity)):
+    for entity in sorted(entities, key=lambda entity: (entity.start - entity.end, entity)):  # longest first
         clashes = any(entity.start < other.end and other.start < entity.end for other in kept)
         (left_over if clashes else kept).append(entity)
     return sorted(kept), sorted(left_over)

@@ -7,14 +7,14 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-HALF_PAIR = re.compile("[\ud800-\udfff]")
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # half of a pair of UTF-16, which JSON can name but UTF-8 cannot hold
 
 
 def read_text(path: Path, kind: str) -> str:
     """The content of a file, without byte order mark; line ends stay as they are.
 
     Args:
-        path: the file; whether it is gzipped is told by its first bytes.
+        path: the file; a gzipped one is recognised by its first bytes.
         kind: what it should hold, for messages: "named-entity data".
 
     Raises:
@@ -30,7 +30,7 @@ def is_json_lines(path: Path, content: str) -> bool:
 
 
 def parse_json_object(where: str, line: str) -> dict[str, Any]:
-    """One line of JSON lines; `where` names it in errors.
+    """The object of one line of JSON lines; `where` names the line in errors.
 
     Raises:
         ValueError: if the line is not JSON or holds no object.
@@ -72,4 +72,4 @@ def _decode(path: Path, data: bytes) -> str:
         ) from error
 
 
-__all__ = ["HALF_PAIR", "is_json_lines", "parse_json_object", "read_text"]
+__all__ = ["LONE_SURROGATE", "is_json_lines", "parse_json_object", "read_text"]

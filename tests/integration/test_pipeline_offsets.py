@@ -1,6 +1,7 @@
-"""text[start:end] of every entity of the standard pipeline is exactly the characters it names, whatever the text.
+"""text[start:end] of every entity is exactly the characters it names, whatever the text, with our pipeline class.
 
-The pipeline, the tokenizer and the model are the real ones; only the model's answer is fixed: logits by token id.
+And where the stock pipeline of transformers differs. The pipeline, the tokenizer and the model are the real ones; only
+the model's answer is fixed: logits by token id.
 """
 
 import re
@@ -10,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import pipeline
+from transformers import TokenClassificationPipeline, pipeline
 
 from hanziformers import ChineseBertConfig, ChineseBertForTokenClassification, ChineseBertTokenizer
 
@@ -45,8 +46,8 @@ BY_WORD = STRATEGIES[2:]
 CITY = re.compile("北京|上海")
 
 
-def build(label_of, **options):
-    """A pipeline whose model answers label_of(token) at every token."""
+def build(label_of, stock=False, **options):
+    """A pipeline whose model answers label_of(token) at every token; with our class, or transformers' own."""
     tokenizer = ChineseBertTokenizer(VOCABULARY, **options)
     config = ChineseBertConfig(
         vocab_size=len(tokenizer),
@@ -54,7 +55,8 @@ def build(label_of, **options):
         num_hidden_layers=1,
         num_attention_heads=1,
         intermediate_size=8,
-        glyph_embedding_dim=4,
+        glyph_styles=["kai"],
+        glyph_size=2,
         pinyin_embedding_size=4,
         max_position_embeddings=2048,
         id2label=dict(enumerate(LABELS)),
@@ -72,7 +74,8 @@ def build(label_of, **options):
 
     model = ChineseBertForTokenClassification(config).eval()
     model.register_forward_hook(answer, with_kwargs=True)
-    return pipeline("token-classification", model=model, tokenizer=tokenizer, device="cpu")
+    chosen = {} if stock else {"pipeline_class": tokenizer.token_classification_pipeline}
+    return pipeline("token-classification", model=model, tokenizer=tokenizer, device="cpu", **chosen)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -95,11 +98,11 @@ def cities(**options):
     return CACHE[key]
 
 
-def mixed():
+def mixed(stock=False):
     """Every token has some label, so entities begin and end everywhere."""
-    if "mixed" not in CACHE:
-        CACHE["mixed"] = build(lambda token: LABELS[VOCABULARY[token] * 7 % 5])
-    return CACHE["mixed"]
+    if ("mixed", stock) not in CACHE:
+        CACHE["mixed", stock] = build(lambda token: LABELS[VOCABULARY[token] * 7 % 5], stock)
+    return CACHE["mixed", stock]
 
 
 def spans(entities) -> list[tuple[int, int]]:
@@ -238,7 +241,7 @@ WIDENED = {
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("name", WIDENED)
 def test_a_city_beside_a_word_with_removed_characters(name, strategy):
-    """transformers' own pipeline takes such a word for the rest of the city when it groups by words."""
+    """The stock pipeline takes such a word for the rest of the city when it groups by words."""
     for text in (f"北京{WIDENED[name]}", f"{WIDENED[name]}北京", f"在北京{WIDENED[name]}的上海"):
         check_cities(cities(), text, [strategy])
 
@@ -318,6 +321,45 @@ def test_entities_at(name):
     for text in (NASTY[name], f"我{NASTY[name]}的{NASTY[name]}x", f"hello{NASTY[name]}s 2{NASTY[name]}"):
         for strategy in STRATEGIES:
             check_entities(pipe, text, strategy, pipe(text, aggregation_strategy=strategy))
+
+
+# --- transformers' own class
+
+
+def keeps_every_length(pipe, text: str) -> bool:
+    """Whether every token is [UNK], or as long as its stretch of text (without ##): nothing was removed in a word."""
+    encoded = pipe.tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True)
+    rows = zip(encoded.tokens(), encoded["offset_mapping"], encoded["special_tokens_mask"], strict=True)
+    unknown = pipe.tokenizer.unk_token
+    return all(
+        special or token == unknown or (len(token) == end - start) is not token.startswith("##")
+        for token, (start, end), special in rows
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(UNICODE)
+def test_the_stock_pipeline_differs_only_in_words_with_removed_characters(text):
+    """And there only where it groups by words (first, average, max)."""
+    pipe, stock = mixed(), mixed(stock=True)
+    assert type(stock) is TokenClassificationPipeline
+    for strategy in STRATEGIES if keeps_every_length(pipe, text) else STRATEGIES[:2]:
+        found = pipe(text, aggregation_strategy=strategy)
+        assert found == stock(text, aggregation_strategy=strategy), strategy
+
+
+@pytest.mark.parametrize("strategy", BY_WORD)
+@pytest.mark.parametrize("name", WIDENED)
+def test_where_the_stock_pipeline_differs(name, strategy):
+    """It takes a word in which the tokenizer removed a character for the rest of the token before.
+
+    The entity that ends there then swallows the word (first), or loses its last character to it (average, max).
+    """
+    text = f"在北京{WIDENED[name]}"
+    pipe, stock = cities(), cities(stock=True)
+    assert not keeps_every_length(pipe, text)
+    assert spans(pipe(text, aggregation_strategy=strategy)) == [(1, 3)]
+    assert spans(stock(text, aggregation_strategy=strategy)) == [(1, len(text) if strategy == "first" else 2)]
 
 
 # --- long texts

@@ -16,6 +16,9 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, BertFor
 
 import hanziformers  # noqa: F401
 from hanziformers.training.classification_data import read_classification
+from hanziformers.training.classification_task import ClassificationTask
+from hanziformers.training.data_arguments import DataArguments
+from hanziformers.training.data_splits import read_splits, select_rows
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPT = REPOSITORY / "run_scripts" / "run_classification.py"
@@ -135,7 +138,7 @@ def test_the_standard_pipeline_says_the_same(trained):
         assert {score["label"]: score["score"] for score in found} == pytest.approx(row["scores"], abs=1e-4)
 
 
-def test_a_broken_off_run_goes_on(trained, data, main, tmp_path):
+def test_an_interrupted_run_resumes(trained, data, main, tmp_path):
     folder, results = trained
     first = min(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
     shutil.copytree(first, tmp_path / "tiny-reviews" / first.name)
@@ -148,7 +151,7 @@ def test_a_broken_off_run_goes_on(trained, data, main, tmp_path):
 
 OWN_SIZES = {
     "glyph_crm": ",glyph_size=24,first_block_channels=2,second_block_channels=4,glyph_initializer=kaiming",
-    "chinese_bert": ",glyph_embedding_dim=432,pinyin_embedding_size=8",
+    "chinese_bert": ",glyph_size=12,pinyin_embedding_size=8",
 }
 
 
@@ -239,7 +242,7 @@ def test_predicts_texts_without_labels(trained, data, main, tmp_path):
     assert json.loads((tmp_path / "out" / "coverage.json").read_text(encoding="utf-8"))["test"]["unlabelled"] == 2
 
 
-def test_few_shot_and_a_validation_share(trained, data, main, tmp_path):
+def test_few_shot_with_held_out_validation_data(trained, data, main, tmp_path):
     folder, _ = trained
     names = ["差评", "好评"]  # another order than sorted
     features = Features({"sentence": Value("string"), "label": ClassLabel(names=names)})
@@ -261,19 +264,18 @@ def test_few_shot_and_a_validation_share(trained, data, main, tmp_path):
     assert "more than 8 tokens" in card
 
 
-def test_rows_are_chosen_by_the_seed_and_by_label(data, main):
-    program = sys.modules["run_classification"]
-    args = program.ClassificationArguments(train_file=str(data / "train.csv"), max_train_samples=31)
-    read, reports = program.read_data(args)
-    chosen = [program.choose_rows(read, args, seed) for seed in (1, 1, 2)]
+def test_rows_are_chosen_by_the_seed_and_by_label(data):
+    task, args = ClassificationTask(), DataArguments(train_file=str(data / "train.csv"), max_train_samples=31)
+    read, reports = read_splits(task, args)
+    chosen = [select_rows(task, read, args, seed) for seed in (1, 1, 2)]
     texts = [rows["train"]["text"][:] for rows in chosen]
     assert texts[0] == texts[1] != texts[2]
     assert not set(texts[0]) & set(chosen[0]["validation"]["text"])
-    share = reports["train"].labels["差评"] / SIZES["train"]
+    ratio = reports["train"].labels["差评"] / SIZES["train"]
     for rows in chosen:
         for split, size in (("train", 31), ("validation", 24)):
             assert len(rows[split]) == size
-            assert abs(rows[split]["label"][:].count("差评") - share * size) < 2
+            assert abs(rows[split]["label"][:].count("差评") - ratio * size) < 2
 
 
 def test_accumulated_steps_learn_as_one_batch_does(data, main, tmp_path):
@@ -333,8 +335,8 @@ def test_a_checkpoint_is_trained_on_and_scored_with_its_own_labels(trained, data
         (["--train_file", "{train}", "--test_file", "{pairs}"], "some data are pairs, others are not"),
         (["--train_file", "{unlabelled}"], "no row of the train data has a label: give --label_column"),
         (["--train_file", "{one}", "--model_type", "bert"], r"have the labels \['x'\]; at least two are needed"),
-        (["--train_file", "{train}", "--validation_fraction", "0"], "sets 0 of 240 training rows apart"),
-        (["--train_file", "{train}", "--validation_fraction", "1"], "sets 240 of 240"),
+        (["--train_file", "{train}", "--validation_fraction", "0"], "holds out 0 of 240 training rows"),
+        (["--train_file", "{train}", "--validation_fraction", "1"], "holds out 240 of 240"),
         (["--train_file", "{train}", "--max_train_samples", "0"], "max_train_samples=0: give at least 1"),
         (
             ["--train_file", "{train}", "--model_type", "bert", "--vocab_file", "{vocab}", "--max_seq_length", "4"],
@@ -344,7 +346,7 @@ def test_a_checkpoint_is_trained_on_and_scored_with_its_own_labels(trained, data
 )
 def test_errors_name_the_fix(data, main, tmp_path, arguments, message):
     write_csv(tmp_path / "one.csv", ["label", "text"], [("x", "好")] * 20)
-    places = {
+    paths = {
         "train": data / "train.csv",
         "none": tmp_path / "none.csv",
         "pairs": data / "pairs_test.tsv",
@@ -353,6 +355,6 @@ def test_errors_name_the_fix(data, main, tmp_path, arguments, message):
         "one": tmp_path / "one.csv",
         "vocab": data / "vocab.txt",
     }
-    filled = [argument.format(**places) for argument in arguments]
+    filled = [argument.format(**paths) for argument in arguments]
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         main([*filled, "--output_dir", str(tmp_path / "out"), "--do_train"])

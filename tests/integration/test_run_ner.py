@@ -20,7 +20,7 @@ SCRIPT = REPOSITORY / "run_scripts" / "run_ner.py"
 SAMPLE = REPOSITORY / "tests" / "data" / "ner_sample"
 TINY = "hidden_size=32,num_hidden_layers=1,num_attention_heads=2,intermediate_size=48,max_position_embeddings=64"
 OWN = {
-    "chinese_bert": ",glyph_embedding_dim=192,pinyin_embedding_size=8",
+    "chinese_bert": ",glyph_size=12,pinyin_embedding_size=8",
     "glyph_crm": ",glyph_size=24,first_block_channels=2,second_block_channels=4",
 }
 SPLITS = {"train": 160, "validation": 40, "test": 40}
@@ -94,6 +94,7 @@ def test_files_and_card(trained, data):
     ):
         assert piece in card, piece
     assert "$" not in card
+    assert (coverage["train"]["sentences"], coverage["train"]["truncated_texts"]) == (SPLITS["train"], 0)
     metrics = json.loads((folder / "all_results.json").read_text())
     assert metrics["test_f1"] == results["test"]["f1"]
     assert metrics["train_loss"] < 2
@@ -131,7 +132,7 @@ def test_reloads_and_predicts(trained):
     assert all(0 <= e["start"] < e["end"] <= len(text) for e in ner(text))
 
 
-def test_a_broken_off_run_goes_on(trained, data, main, tmp_path):
+def test_an_interrupted_run_resumes(trained, data, main, tmp_path):
     folder, results = trained
     first = min(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
     shutil.copytree(first, tmp_path / "tiny-ner" / first.name)
@@ -160,7 +161,7 @@ def test_bert_trains_the_same_way(data, main, tmp_path):
 
 
 def test_glyph_crm_trains_the_same_way(data, main, tmp_path):
-    """And reloads: the pipeline over the folder says what the script predicted, at the same places."""
+    """And reloads: the pipeline over the folder covers every character once, in order."""
     folder = tmp_path / "glyphs"
     more = ["--vocabulary_bank", "True", "--num_train_epochs", "1"]
     main([*options(data, folder, model_type="glyph_crm"), *more])
@@ -173,8 +174,8 @@ def test_glyph_crm_trains_the_same_way(data, main, tmp_path):
     ner = pipeline("token-classification", model=str(folder), aggregation_strategy="simple", ignore_labels=[])
     for row, entities in zip(rows[:8], ner([row["text"] for row in rows[:8]], batch_size=4), strict=True):
         text = row["text"]
-        covered = [place for entity in entities for place in range(entity["start"], entity["end"])]
-        assert {place for place in range(len(text)) if not text[place].isspace()} <= set(covered)
+        covered = [position for entity in entities for position in range(entity["start"], entity["end"])]
+        assert {position for position, character in enumerate(text) if not character.isspace()} <= set(covered)
         assert covered == sorted(covered)
 
 
@@ -197,15 +198,31 @@ def test_a_trained_checkpoint_is_only_scored_with_its_own_tags(trained, data, ma
     folder, results = trained
     arguments = ["--model_name_or_path", str(folder), "--output_dir", str(tmp_path / "out"), "--do_predict"]
     assert main([*arguments, "--test_file", str(data / "test.jsonl")])["test"] == results["test"]
-    only_places = [json.loads(line) for line in (data / "test.jsonl").read_text(encoding="utf-8").splitlines()]
-    for row in only_places:
+    only_locations = [json.loads(line) for line in (data / "test.jsonl").read_text(encoding="utf-8").splitlines()]
+    for row in only_locations:
         row["entities"] = [entity for entity in row["entities"] if entity["label"] == "LOC"]
-    (tmp_path / "places.jsonl").write_text("\n".join(map(json.dumps, only_places)))
-    places = main([*arguments, "--test_file", str(tmp_path / "places.jsonl")])["test"]
-    assert places["by_label"]["LOC"] == results["test"]["by_label"]["LOC"]
+    (tmp_path / "locations.jsonl").write_text("\n".join(map(json.dumps, only_locations)))
+    locations = main([*arguments, "--test_file", str(tmp_path / "locations.jsonl")])["test"]
+    assert locations["by_label"]["LOC"] == results["test"]["by_label"]["LOC"]
     (tmp_path / "other.bio").write_text("北 B-CITY\n京 I-CITY\n")
     with pytest.raises(ValueError, match="B-CITY"):
         main([*arguments, "--test_file", str(tmp_path / "other.bio")])
+
+
+def test_few_shot_with_held_out_validation_data(data, main, tmp_path):
+    """The same options, length checks and rule as in run_classification.py."""
+    files = ["--train_file", str(data / "train.jsonl"), "--model_type", "bert", "--vocab_file", str(data / "vocab.txt")]
+    more = ["--config_overrides", TINY, "--output_dir", str(tmp_path / "out"), "--validation_fraction", "0.25"]
+    more += ["--max_train_samples", "30", "--max_seq_length", "8", "--num_train_epochs", "1", "--disable_tqdm", "True"]
+    assert set(main([*files, *more, "--do_train", "--do_eval"])) == {"validation"}
+    coverage = json.loads((tmp_path / "out" / "coverage.json").read_text())
+    state = json.loads((tmp_path / "out" / "trainer_state.json").read_text())
+    assert state["max_steps"] == 2  # 30 sentences in batches of 16
+    assert coverage["train"]["sentences"] == SPLITS["train"]
+    assert coverage["validation"]["truncated_texts"] > 0
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "25% of the training data" in card
+    assert "more than 8 tokens" in card
 
 
 def test_two_processes_give_the_same_metrics(data, tmp_path):
@@ -235,10 +252,17 @@ def test_two_processes_give_the_same_metrics(data, tmp_path):
         (["--train_file", "{train}", "--do_predict"], "no test data.*give --test_file"),
         (["--train_file", "{train}", "--model_type", "chinese_bert", "--vocab_file", "{none}"], "no vocabulary file"),
         (["--train_file", "{none}", "--model_type", "bert"], "none.txt"),
+        (["--train_file", "{train}", "--validation_fraction", "0"], "holds out 0 of 160 training rows"),
+        (["--train_file", "{train}", "--validation_fraction", "1"], "holds out 160 of 160"),
+        (["--train_file", "{train}", "--max_train_samples", "0"], "max_train_samples=0: give at least 1"),
+        (
+            ["--train_file", "{train}", "--model_type", "bert", "--vocab_file", "{vocab}", "--max_seq_length", "4"],
+            "give 5",
+        ),
     ],
 )
 def test_errors_name_the_fix(data, main, tmp_path, arguments, message):
-    places = {"train": data / "train.jsonl", "none": tmp_path / "none.txt"}
-    filled = [argument.format(**places) for argument in arguments]
+    paths = {"train": data / "train.jsonl", "none": tmp_path / "none.txt", "vocab": data / "vocab.txt"}
+    filled = [argument.format(**paths) for argument in arguments]
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         main([*filled, "--output_dir", str(tmp_path / "out"), "--do_train"])

@@ -1,4 +1,4 @@
-"""Characters outside the vocabulary tell the answer: GlyphCRM learns it from their glyph images, where BERT sees [UNK]."""
+"""Characters outside the vocabulary tell the answer: GlyphCRM learns it from their glyph images, BERT sees [UNK]."""
 
 import json
 import random
@@ -28,7 +28,7 @@ SIZES = {"train": 96, "validation": 24, "test": 24}
 
 
 @pytest.fixture(scope="module")
-def programs():
+def scripts():
     sys.path.insert(0, str(SCRIPTS))
     try:
         import run_classification
@@ -39,7 +39,7 @@ def programs():
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def folder(tmp_path_factory):
     """Data for both scripts, and an untrained GlyphCRM with a font of rare characters."""
     folder, rng = tmp_path_factory.mktemp("unseen"), random.Random(0)
     for split, size in SIZES.items():
@@ -79,8 +79,8 @@ def place(tmp_path_factory):
     return folder
 
 
-def options(program, place, output, *more):
-    named = {f"{split}_file": place / f"{program}_{split}.jsonl" for split in SIZES}
+def options(script, folder, output, *more):
+    named = {f"{split}_file": folder / f"{script}_{split}.jsonl" for split in SIZES}
     named |= {"output_dir": output, "learning_rate": 3e-3, "seed": 3, "disable_tqdm": True}
     named |= {"per_device_train_batch_size": 8, "use_cpu": True}
     flags = [part for name, value in named.items() for part in (f"--{name}", str(value))]
@@ -92,9 +92,9 @@ def watch(monkeypatch):
     seen, forward = {True: set(), False: set()}, CharacterBank.forward
 
     def keep(self, ids, extra_glyphs=None):
-        asked = (ids >= len(self.glyphs)).nonzero(as_tuple=True)
-        rows = ids[asked] - len(self.glyphs)
-        seen[self.training] |= {image.numpy().tobytes() for image in extra_glyphs[asked[0], rows]}
+        outside = (ids >= len(self.glyphs)).nonzero(as_tuple=True)
+        rows = ids[outside] - len(self.glyphs)
+        seen[self.training] |= {image.numpy().tobytes() for image in extra_glyphs[outside[0], rows]}
         return forward(self, ids, extra_glyphs)
 
     monkeypatch.setattr(CharacterBank, "forward", keep)
@@ -102,11 +102,11 @@ def watch(monkeypatch):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("program", ["run_ner", "run_classification"])
-def test_every_unseen_character_reaches_the_encoder(programs, place, tmp_path, monkeypatch, program, workers):
+@pytest.mark.parametrize("script", ["run_ner", "run_classification"])
+def test_every_unseen_character_reaches_the_encoder(scripts, folder, tmp_path, monkeypatch, script, workers):
     seen = watch(monkeypatch)
-    model = ["--model_name_or_path", place / "start", "--dataloader_num_workers", workers]
-    programs[program](options(program, place, tmp_path / "out", *model, "--num_train_epochs", 1))
+    model = ["--model_name_or_path", folder / "start", "--dataloader_num_workers", workers]
+    scripts[script](options(script, folder, tmp_path / "out", *model, "--num_train_epochs", 1))
     rendered = AutoProcessor.from_pretrained(tmp_path / "out").image_processor.render(list(UNSEEN))
     images = {image.tobytes() for image in rendered}
     assert len(images) == len(UNSEEN)
@@ -114,16 +114,16 @@ def test_every_unseen_character_reaches_the_encoder(programs, place, tmp_path, m
     assert seen[False] == images
 
 
-def test_glyph_crm_learns_from_pictures_what_bert_cannot(programs, place, tmp_path):
+def test_glyph_crm_learns_from_glyph_images_what_bert_cannot(scripts, folder, tmp_path):
     epochs = ["--num_train_epochs", 12]
-    model = ["--model_name_or_path", place / "start"]
-    assert programs["run_ner"](options("run_ner", place, tmp_path / "glyphs", *model, *epochs))["test"]["f1"] > 0.65
+    model = ["--model_name_or_path", folder / "start"]
+    assert scripts["run_ner"](options("run_ner", folder, tmp_path / "glyphs", *model, *epochs))["test"]["f1"] > 0.65
     find = pipeline("token-classification", str(tmp_path / "glyphs"), aggregation_strategy="simple")
     texts = [f"他在{character}" for character in UNSEEN]
     found = [entity for entities in find(texts, batch_size=4) for entity in entities]
     assert {entity["entity_group"] for entity in found} == {"LOC", "PER"}
     assert all((entity["start"], entity["end"]) == (2, 3) for entity in found)
     sizes = "hidden_size=32,num_hidden_layers=1,num_attention_heads=2,intermediate_size=48,max_position_embeddings=32"
-    model = ["--model_type", "bert", "--tokenizer_type", "glyph_crm", "--vocab_file", place / "vocab.txt"]
+    model = ["--model_type", "bert", "--tokenizer_type", "glyph_crm", "--vocab_file", folder / "vocab.txt"]
     model += ["--config_overrides", sizes]  # the same tokenizer without glyph images: one [UNK] for all
-    assert programs["run_ner"](options("run_ner", place, tmp_path / "bert", *model, *epochs))["test"]["f1"] < 0.65
+    assert scripts["run_ner"](options("run_ner", folder, tmp_path / "bert", *model, *epochs))["test"]["f1"] < 0.65

@@ -1,0 +1,98 @@
+"""Splits of a task's data: read, held out from the training data where one is missing, and sampled."""
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+from datasets import Dataset, load_dataset
+from transformers.utils import logging
+
+from .data_arguments import SPLITS, DataArguments
+from .task import Splits, Task
+
+logger = logging.get_logger(__name__)
+
+
+def read_splits(task: Task, args: DataArguments) -> tuple[Splits, dict[str, Any]]:
+    """Reads every split that was given.
+
+    Returns:
+        The data and what the readers met, which is logged, both by split.
+
+    Raises:
+        ValueError: no data were given, or the task refuses them.
+    """
+    sources = load_dataset(args.dataset_name, args.dataset_config_name) if args.dataset_name else args.files()
+    read = {name: task.read(sources[name]) for name in SPLITS if name in sources}
+    if not read:
+        raise ValueError("there are no data: give --train_file, --validation_file, --test_file, or --dataset_name")
+    data, reports = ({name: both[part] for name, both in read.items()} for part in (0, 1))
+    for name, report in reports.items():
+        logger.warning(f"{name}: {report}")
+    task.check(data, reports)
+    return data, reports
+
+
+def select_rows(task: Task, data: Splits, args: DataArguments, seed: int) -> Splits:
+    """Leaves out unlabelled rows of training and validation, holds out validation data, and samples training data.
+
+    Raises:
+        ValueError: no row of a split is labelled, all or none of the training data would be held out, or
+            max_train_samples is not positive.
+    """
+    data = {name: _labelled(task, name, dataset) if name != "test" else dataset for name, dataset in data.items()}
+    if "train" in data and "validation" not in data:
+        data["train"], data["validation"] = _hold_out(task, data["train"], args.validation_fraction, seed)
+    if "train" in data and args.max_train_samples is not None:
+        if args.max_train_samples < 1:
+            raise ValueError(f"max_train_samples={args.max_train_samples}: give at least 1, or leave it out")
+        strata = task.strata(data["train"])
+        rows = stratified_sample(strata, min(args.max_train_samples, len(strata)), seed)
+        taken = {name: count for name, count in Counter(strata[row] for row in rows).items() if name is not None}
+        logger.warning(f"train: {len(rows)} rows were taken (seed {seed}) {taken or ''}")
+        data["train"] = data["train"].select(rows)
+    return {name: data[name] for name in SPLITS if name in data}
+
+
+def _labelled(task: Task, name: str, dataset: Dataset) -> Dataset:
+    rows = task.labelled_rows(dataset)
+    if not rows:
+        raise ValueError(f"no row of the {name} data has a label; give data with labels")
+    if len(rows) == len(dataset):
+        return dataset
+    logger.warning(f"{name}: {len(dataset) - len(rows)} of {len(dataset)} rows have no label and are left out")
+    return dataset.select(rows)
+
+
+def _hold_out(task: Task, dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
+    """The rest of the training data, and the validation data that were held out."""
+    count = round(fraction * len(dataset))
+    if not 0 < count < len(dataset):
+        raise ValueError(
+            f"validation_fraction={fraction} holds out {count} of {len(dataset)} training rows; at least one has to be "
+            "held out, and one has to stay: change it, or give --validation_file"
+        )
+    chosen = stratified_sample(task.strata(dataset), count, seed)
+    logger.warning(f"no validation data: {count} training rows were held out (seed {seed})")
+    return dataset.select(np.setdiff1d(np.arange(len(dataset)), chosen)), dataset.select(chosen)
+
+
+def stratified_sample(strata: Sequence[Hashable], count: int, seed: int) -> np.ndarray:
+    """Rows chosen at random, of each stratum in proportion, rounded up or down: int64 [count], ascending.
+
+    Args:
+        strata: the group of each row, for example its label, or its set of labels.
+        count: how many rows, up to all of them.
+        seed: the same seed chooses the same rows.
+    """
+    rng = np.random.default_rng(seed)
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(strata))}
+    # rows in random order, then stratum after stratum: equal steps through this list meet every stratum in proportion
+    order = rng.permutation(len(strata))
+    order = order[np.argsort([numbers[strata[row]] for row in order], kind="stable")]
+    steps = ((np.arange(count) + rng.random()) * len(strata) / max(count, 1)).astype(np.int64)
+    return np.sort(order[np.minimum(steps, len(strata) - 1)])
+
+
+__all__ = ["read_splits", "select_rows", "stratified_sample"]

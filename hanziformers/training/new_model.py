@@ -1,0 +1,140 @@
+"""Models from scratch: the tokenizer or processor of a vocabulary, and the glyph images of what the model knows.
+
+    config = AutoConfig.for_model("glyph_crm")
+    processor = new_processing_class(config, "vocab.txt")
+    model = AutoModelForPreTraining.from_config(config)
+    render_glyphs(model, processor)
+
+Nothing here knows a family by its name: what a family needs is read from its configuration and from the auto classes.
+"""
+
+from typing import Any
+
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING
+from transformers.processing_utils import ProcessorMixin
+
+from ..processors.image_processing_glyph import HanziGlyphImageProcessor
+from ..processors.processing_hanzi import HanziProcessor
+
+# A field of a configuration, and the setting of the image processor that has to be the same.
+GLYPH_SETTINGS = {"glyph_styles": "styles", "glyph_size": "size", "glyph_binary": "binary"}
+
+
+def get_tokenizer(processing_class: ProcessorMixin | PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """The tokenizer of a processor; a tokenizer itself is returned as it is."""
+    return getattr(processing_class, "tokenizer", processing_class)
+
+
+def sees_glyphs(config: PreTrainedConfig) -> bool:
+    """Whether models of this configuration see glyph images of their characters (a BERT does not)."""
+    return hasattr(config, "glyph_styles")
+
+
+def new_processing_class(
+    config: PreTrainedConfig, vocab_file: str, tokenizer_type: str | None = None, vocabulary_bank: bool = False
+) -> ProcessorMixin | PreTrainedTokenizerBase:
+    """Makes what turns text into the inputs of a new model, and writes the sizes that follow from it into `config`.
+
+    Args:
+        config: of the new model; `vocab_size` and, for a model with a glyph bank, `glyph_vocab_size` are set.
+        vocab_file: the vocabulary, one token a line.
+        tokenizer_type: model type whose tokenizer is taken in place of the model's own.
+        vocabulary_bank: whether the glyph bank holds the vocabulary alone, not all common characters that the fonts
+            render.
+
+    Returns:
+        The family's processor, or its tokenizer where the family has no processor.
+    """
+    family = AutoConfig.for_model(tokenizer_type) if tokenizer_type else config
+    tokenizer = TOKENIZER_MAPPING[type(family)](vocab_file)
+    config.vocab_size = len(tokenizer)
+    # ChineseBERT has glyph images but no processor: its table is closed, so nothing is rendered once it is filled
+    if not sees_glyphs(config) or type(config) not in PROCESSOR_MAPPING:
+        return tokenizer
+    processor = PROCESSOR_MAPPING[type(config)](new_image_processor(config), tokenizer)
+    if not vocabulary_bank:
+        processor.extend_bank()
+    config.glyph_vocab_size = tokenizer.glyph_vocab_size
+    return processor
+
+
+def new_image_processor(config: PreTrainedConfig) -> HanziGlyphImageProcessor:
+    """The image processor that renders the glyph images which a configuration describes."""
+    return HanziGlyphImageProcessor(**{own: getattr(config, field) for field, own in GLYPH_SETTINGS.items()})
+
+
+def render_glyphs(model: PreTrainedModel, processing_class: ProcessorMixin | PreTrainedTokenizerBase) -> dict[str, Any]:
+    """Renders the glyph images of every row of a model, and gives them to it.
+
+    They are rendered by the image processor of `processing_class` where it has one, else by one made from the
+    configuration (`glyph_styles`, `glyph_size`, `glyph_binary`). Do it after the weights of a new model were
+    initialised; a model that was loaded from a checkpoint already has its glyph images.
+
+    Args:
+        model: any model that sees glyphs, with a head or without.
+        processing_class: its processor or tokenizer.
+
+    Returns:
+        The font manifest (which fonts rendered the characters), which is also set as `model.config.font_manifest`.
+
+    Raises:
+        ValueError: the model sees no glyphs; the image processor renders other glyph images than the configuration
+            describes; the tokenizer has another number of tokens than the model has rows.
+
+    Example:
+        >>> tokenizer = ChineseBertTokenizer("vocab.txt")
+        >>> model = ChineseBertForMaskedLM(ChineseBertConfig(vocab_size=len(tokenizer)))
+        >>> manifest = render_glyphs(model, tokenizer)
+    """
+    config, tokenizer = model.config, get_tokenizer(processing_class)
+    if not sees_glyphs(config):
+        raise ValueError(
+            f"a {type(model).__name__} sees no glyph images: its {type(config).__name__} has no glyph_styles. Leave "
+            "this step out"
+        )
+    image_processor = getattr(processing_class, "image_processor", None) or new_image_processor(config)
+    check_image_processor(config, image_processor)
+    has_bank = hasattr(tokenizer, "bank_tokens")  # its rows are the vocabulary's and those of further characters
+    tokens = tokenizer.bank_tokens() if has_bank else tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    if len(tokens) != config.num_glyphs:
+        raise ValueError(
+            f"the model has {config.num_glyphs} rows of glyph images, its tokenizer {len(tokens)} tokens; make the "
+            "configuration with the sizes of the tokenizer"
+        )
+    if not has_bank:
+        images = image_processor.render(tokens)
+    elif hasattr(processing_class, "render_bank"):
+        images = processing_class.render_bank()
+    else:
+        images = HanziProcessor(image_processor, tokenizer).render_bank()
+    model.base_model.set_glyphs(images)  # uint8 [N, F, h, w]
+    config.font_manifest = image_processor.make_font_manifest(tokens)
+    return config.font_manifest
+
+
+def check_image_processor(config: PreTrainedConfig, image_processor: Any) -> None:
+    """Refuses an image processor that renders other glyph images than a configuration describes.
+
+    Raises:
+        ValueError: names the field and both values.
+    """
+    for field, own in GLYPH_SETTINGS.items():
+        wanted, rendered = getattr(config, field), getattr(image_processor, own)
+        if wanted != rendered:
+            raise ValueError(
+                f"{field}={wanted} is not allowed: the image processor renders with {own}={rendered}, and both must "
+                f"agree; leave {field} out (a checkpoint's image processor decides it), or make a new image processor "
+                f"with {own}={wanted}"
+            )
+
+
+__all__ = [
+    "check_image_processor",
+    "get_tokenizer",
+    "new_image_processor",
+    "new_processing_class",
+    "render_glyphs",
+    "sees_glyphs",
+]

@@ -1,0 +1,137 @@
+"""What `fine_tune` has to know about a task: how its data are read, encoded and scored, and nothing else."""
+
+from abc import abstractmethod
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from datasets import Dataset
+from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.processing_utils import ProcessorMixin
+
+from .model_loading import ModelArguments, load_model
+
+Splits = dict[str, Dataset]
+ProcessingClass = ProcessorMixin | PreTrainedTokenizerBase
+
+
+class Scorer(Protocol):
+    """Scores the predictions for one split; called, it is the `compute_metrics` of a Trainer.
+
+    Predictions are what the Trainer collects from `Task.preprocess_logits`: in the order of the encoded rows.
+    """
+
+    def __call__(self, prediction: EvalPrediction) -> dict[str, float]:
+        """The figures `Task.scores` of all rows; every row has its gold standard."""
+
+    def scores(self, predictions: Any) -> dict[str, float]:
+        """The figures of the rows that have a gold standard; {} where none has."""
+
+    def by_label(self, predictions: Any) -> dict[str, dict[str, float]]:
+        """The figures of every label, by name; {} for a task without labels."""
+
+    def rows(self, predictions: Any) -> list[dict[str, Any]]:
+        """The lines of predictions.jsonl: for every row of the data its input, what was predicted, and `gold`."""
+
+
+class Task(Protocol):
+    """A task, as a dataclass of the options that are its own; inherit from this class to take the defaults.
+
+    Nothing here assumes that a text has one label or a token one tag: between `read` and `rows` only the task itself
+    looks into its data sets and its predictions.
+
+    Attributes:
+        pipeline_tag: the task as the Hub names it: "token-classification".
+        title: in words: "named entities".
+        tags: tags of the model card.
+        scores: names of the figures, in the order in which they are printed.
+        counts: names of those counts of `read` and `encode` that stand in the model card.
+        auto_class: class that makes the model: `AutoModelForTokenClassification`.
+    """
+
+    pipeline_tag: ClassVar[str]
+    title: ClassVar[str]
+    tags: ClassVar[Sequence[str]]
+    scores: ClassVar[Sequence[str]]
+    counts: ClassVar[Sequence[str]]
+    auto_class: ClassVar[Any]
+
+    @property
+    @abstractmethod
+    def best_score(self) -> str:
+        """The figure by which the best checkpoint is chosen, unless --metric_for_best_model names another."""
+
+    @abstractmethod
+    def read(self, source: Path | Dataset) -> tuple[Dataset, Any]:
+        """Reads one split from a file or from a data set of the Hub.
+
+        Returns:
+            The data, and a dataclass that says what the reader met.
+        """
+
+    def check(self, data: Splits, reports: dict[str, Any]) -> None:
+        """Refuses splits that do not fit each other or the options; by default none."""
+
+    def labels(self, data: Splits, reports: dict[str, Any]) -> list[str] | None:
+        """The labels of all splits, in the order of a new model's logits; None, the default, for heads without."""
+        return None
+
+    def labelled_rows(self, dataset: Dataset) -> Sequence[int]:
+        """The rows that can be learned from and scored; by default all."""
+        return range(len(dataset))
+
+    def strata(self, dataset: Dataset) -> Sequence[Hashable]:
+        """The group of every row: samples hold all groups in proportion; by default there is one group."""
+        return [None] * len(dataset)
+
+    def load_model(
+        self, args: ModelArguments, labels: list[str] | None, training: bool
+    ) -> tuple[PreTrainedModel, ProcessingClass, list[str]]:
+        """As `model_loading.load_model`, by default with `auto_class`; a task may check what is loaded."""
+        return load_model(args, self.auto_class, labels, training)
+
+    @abstractmethod
+    def encode(
+        self, dataset: Dataset, processing_class: ProcessingClass, labels: Sequence[str], max_length: int
+    ) -> tuple[Dataset, Any]:
+        """Turns a split into the inputs and labels of the model.
+
+        Returns:
+            The encoded data, and a dataclass of counts: what the model does not get to see, or cannot predict.
+        """
+
+    @abstractmethod
+    def collator(self, tokenizer: PreTrainedTokenizerBase, pad_to_multiple_of: int | None) -> Any:
+        """What makes batches of encoded rows."""
+
+    def preprocess_logits(self, logits: Any, labels: Any) -> Any:
+        """What of a batch's outputs is kept for scoring; by default the logits, without states or attentions."""
+        return logits[0] if isinstance(logits, tuple) else logits
+
+    @abstractmethod
+    def scorer(self, dataset: Dataset, encoded: Dataset, labels: Sequence[str]) -> Scorer:
+        """The scorer of a split; `dataset` is what was read, `encoded` what `encode` made of it."""
+
+    def card_fields(self, labels: Sequence[str], reports: dict[str, Any]) -> dict[str, str]:
+        """What the task's template of a model card names beyond the fields of `write_card` and `fine_tune`."""
+        return {}
+
+
+def check_same_data(given: np.ndarray, own: Sequence[Any]) -> None:
+    """Refuses predictions of other data than the scorer's.
+
+    Args:
+        given: label ids that the Trainer collected with the predictions, padded: [N], [N, K] or [N, L].
+        own: the label ids of the scorer's rows, in its order.
+
+    Raises:
+        ValueError: they differ.
+    """
+    rows = np.asarray(given).tolist()
+    cut = [row[: len(mine)] if isinstance(mine, list) else row for row, mine in zip(rows, own, strict=True)]
+    if cut != list(own):
+        raise ValueError("the predictions are of other data than the scorer's, or in another order")
+
+
+__all__ = ["ProcessingClass", "Scorer", "Splits", "Task", "check_same_data"]

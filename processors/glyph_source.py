@@ -1,0 +1,134 @@
+"""What a font file and a folder of images have in common: a path, a hash, findings about it, and glyph images."""
+
+import hashlib
+import shutil
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from .font_coverage import FontInfo, keep_info, parse_info, read_kept_info, unpack_codes
+from .shipped_fonts import shipped_infos
+
+
+class GlyphSource:
+    """A font file or an image folder. `fonts.open_source` makes the right one.
+
+    Args:
+        path: the file or folder. `#` and a number name a font of a collection (`x.ttc#2`), `#` and a name a folder
+            inside a zip (`x.zip#seal`).
+        where: "path" (the user's), "checkpoint", "shipped" or "system"; for the font manifest.
+
+    Raises:
+        FileNotFoundError: there is nothing at the path.
+        ValueError: what is there is neither a font nor a collection of images.
+    """
+
+    def __init__(self, path: str | Path, where: str = "path") -> None:
+        self.name = str(path)
+        self.path, self.part = split_part(self.name)
+        self.where = where
+        if not self.path.exists():
+            raise FileNotFoundError(
+                f"no font at {self.name!r}; give a font file (.ttf, .otf, .ttc, .woff2), or a folder or .zip of "
+                "glyph images named by character or code point (人.png, u4eba.png, U+4EBA.png)"
+            )
+
+    def __getstate__(self) -> dict:
+        """Without what can be looked up again: a pickle is the same before and after use."""
+        derived = [name for name in self.__dict__ if isinstance(getattr(type(self), name, None), cached_property)]
+        return {name: value for name, value in self.__dict__.items() if name not in derived}
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the file (of a folder: of its files' names and bytes), with the part that is used."""
+        if self._known is not None:
+            return self._known["sha256"]
+        return self._own_sha256()
+
+    def _own_sha256(self) -> str:
+        digest = _digest(str(self.path.resolve()), _state(self.path))
+        return digest if not self.part else f"{digest}#{self.part}"
+
+    @cached_property
+    def covered(self) -> np.ndarray:
+        """The code points that it renders with ink, bool [0x110000].
+
+        Raises:
+            ValueError: there are none.
+        """
+        if not self.info.covered:
+            raise ValueError(
+                f"{self.name!r} renders no character: all that it maps is blank or one placeholder; give another font"
+            )
+        return unpack_codes(self.info.covered)
+
+    @cached_property
+    def info(self) -> FontInfo:
+        """Looked up beside the shipped fonts or among the kept findings, else found by rendering everything once."""
+        if self._known is not None:
+            return parse_info(self._known["info"])
+        info = read_kept_info(self.sha256)
+        if info is None:
+            info = self.examine()
+            keep_info(self.sha256, info)
+        return info
+
+    @cached_property
+    def _known(self) -> dict | None:
+        """What fonts.json says about a shipped file, or about its copy in a checkpoint."""
+        if self.where not in ("shipped", "checkpoint"):
+            return None
+        known = shipped_infos().get(self.path.name + (f"#{self.part}" if self.part else ""))
+        # A checkpoint may hold another file of that name, so there the hash has to agree.
+        is_copy = self.where == "shipped" or known is None or known["sha256"] == self._own_sha256()
+        return known if is_copy else None
+
+    def examine(self) -> FontInfo:
+        """Renders everything once and says what is there."""
+        raise NotImplementedError
+
+    def render(self, character: str, size: int, binary: bool) -> np.ndarray:
+        """The glyph image of a covered character: uint8 [size, size]."""
+        raise NotImplementedError
+
+    def strip(self, word: str, height: float) -> tuple[np.ndarray, int]:
+        """A line of characters at `height` px per em: grey uint8 [h, w], and the row of its baseline."""
+        raise NotImplementedError
+
+    def save(self, target: Path) -> None:
+        """Writes the source to a file that renders the same."""
+        if self.path.resolve() != target.resolve():
+            shutil.copyfile(self.path, target)
+
+
+def split_part(name: str) -> tuple[Path, str]:
+    """`x.ttc#2` -> (x.ttc, "2"); a path that exists as it stands has no part."""
+    if "#" not in name or Path(name).exists():
+        return Path(name), ""
+    path, _, part = name.rpartition("#")
+    return Path(path), part
+
+
+def _state(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, bytes and time of the last change of a file, or of each file of a folder."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+
+
+@lru_cache(maxsize=256)
+def _digest(path: str, state: tuple) -> str:
+    """sha256 of a file or folder; `state` is an argument so that a changed file is read again."""
+    digest = hashlib.sha256()
+    top = Path(path)
+    if not top.is_dir():
+        digest.update(top.read_bytes())
+        return digest.hexdigest()
+    for file in sorted(f for f in top.rglob("*") if f.is_file()):
+        digest.update(str(file.relative_to(top)).encode())
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
+__all__ = ["GlyphSource", "split_part"]

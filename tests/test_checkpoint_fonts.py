@@ -1,0 +1,204 @@
+"""Fonts that are saved with a checkpoint, and found again."""
+
+import json
+import zipfile
+
+import pytest
+from font_tools import MANY, WHOLE, box_font, image_folder
+
+from hanziformers import GlyphCrmTokenizer, HanziProcessor
+from hanziformers.processors import checkpoint_fonts
+from hanziformers.processors.image_processing_glyph import HanziGlyphImageProcessor
+from hanziformers.processors.shipped_fonts import shipped_folder
+
+pytestmark = pytest.mark.usefixtures("own_fonts")
+
+
+def in_zip(path):
+    with zipfile.ZipFile(path) as archive:
+        return sorted(archive.namelist())
+
+
+@pytest.mark.parametrize("name", ["my.images", "images"])
+def test_saved_image_folders_render_the_same(tmp_path, name):
+    """Whatever the folder is called, and whatever else lies in it."""
+    folder = image_folder(tmp_path / name, {"人.png": "black", "大.png": "black"})
+    image_folder(folder / "a", {"中.png": "black", "x.png": "black", "人.png": "blank"})
+    (folder / "notes.txt").write_text("mine")
+    first = HanziGlyphImageProcessor(fonts={"song": [folder]}, save_fonts=True)
+    first.save_pretrained(tmp_path / "saved")
+    assert in_zip(tmp_path / "saved/fonts/song-0.zip") == ["人.png", "大.png"]
+    again = HanziGlyphImageProcessor.from_pretrained(tmp_path / "saved")
+    assert (again.render(list("人大中")) == first.render(list("人大中"))).all()
+
+
+def test_a_folder_inside_a_users_zip_is_saved_alone(tmp_path):
+    folder = image_folder(tmp_path / "all" / "seal", {"人.png": "black"}).parent
+    image_folder(folder / "other", {"大.png": "black"})
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for file in sorted(folder.rglob("*.png")):
+            archive.write(file, file.relative_to(folder))
+    first = HanziGlyphImageProcessor(styles=["mine"], fonts={"mine": f"{tmp_path / 'all.zip'}#seal"}, save_fonts=True)
+    first.save_pretrained(tmp_path / "saved")
+    assert in_zip(tmp_path / "saved/fonts/mine-0.zip") == ["人.png"]
+    again = HanziGlyphImageProcessor.from_pretrained(tmp_path / "saved")
+    assert (again.render(list("人大")) == first.render(list("人大"))).all()
+
+
+def test_only_shipped_fonts_bring_texts(tmp_path):
+    path = box_font(tmp_path / "song.ttf", {0x4E00: WHOLE})
+    (tmp_path / "song-diary.txt").write_text("mine")
+    HanziGlyphImageProcessor(fonts={"song": [path]}, save_fonts=True).save_pretrained(tmp_path / "one")
+    names = {file.name for file in (tmp_path / "one/fonts").iterdir()}
+    assert names == {"song-0.ttf", "song.woff2", "song-OFL.txt"}
+
+
+def test_texts_of_licences_are_fetched_with_their_fonts(tmp_path, monkeypatch):
+    """From a hub only what is fetched comes, and a font is not to be saved again without its licence."""
+    HanziGlyphImageProcessor().save_pretrained(tmp_path / "one")
+    fetched, real = [], checkpoint_fonts.cached_file
+    monkeypatch.setattr(
+        checkpoint_fonts, "cached_file", lambda *args, **kwargs: fetched.append(args[1]) or real(*args, **kwargs)
+    )
+    loaded = HanziGlyphImageProcessor.from_pretrained(tmp_path / "one")
+    assert fetched == ["fonts/song.woff2", "fonts/song-OFL.txt"]
+    loaded.save_pretrained(tmp_path / "two")
+    assert (tmp_path / "two/fonts/song-OFL.txt").read_text() == (tmp_path / "one/fonts/song-OFL.txt").read_text()
+    (tmp_path / "one/fonts/song-OFL.txt").unlink()
+    assert HanziGlyphImageProcessor.from_pretrained(tmp_path / "one").render(["中"]).any()
+
+
+@pytest.mark.parametrize("same_folder", [True, False])
+def test_another_own_font_leaves_the_saved_one(tmp_path, same_folder):
+    one = box_font(tmp_path / "one.ttf", {0x20000: WHOLE})
+    two = box_font(tmp_path / "two.ttf", {0x20001: (0, 0, 500, 500)})
+    first, last = tmp_path / "first", tmp_path / ("first" if same_folder else "last")
+    HanziGlyphImageProcessor(fonts={"song": [one]}, save_fonts=True).save_pretrained(first)
+    second = HanziGlyphImageProcessor.from_pretrained(first, fonts={"song": [str(two)]})
+    tokens = ["\U00020000", "\U00020001"]
+    expected = second.render(tokens)
+    assert expected.reshape(2, -1).any(1).all()
+    second.save_pretrained(last)
+    written = {file.name: file.read_bytes() for file in last.rglob("*") if file.is_file()}
+    second.save_pretrained(last)
+    assert {file.name: file.read_bytes() for file in last.rglob("*") if file.is_file()} == written
+    assert {"song-0.ttf", "song-1.ttf"} < set(written)
+    one.unlink()
+    two.unlink()
+    assert (HanziGlyphImageProcessor.from_pretrained(last).render(tokens) == expected).all()
+
+
+def test_names_of_styles_stay_in_the_folder(tmp_path):
+    fonts = {
+        name: [box_font(tmp_path / f"{number}.ttf", {0x20000: (0, 0, 200 * number + 300, 800)})]
+        for number, name in enumerate(["../../out", "a/b", "a b", "Mine", "mine", "草书"])
+    }
+    first = HanziGlyphImageProcessor(styles=list(fonts), fonts=fonts, save_fonts=True, fallback=False)
+    first.save_pretrained(tmp_path / "deep/er/saved")
+    assert {path.name for path in (tmp_path / "deep/er").iterdir()} == {"saved"}
+    names = {path.name for path in (tmp_path / "deep/er/saved/fonts").iterdir()}
+    assert names == {"_out-0.ttf", "a_b-0.ttf", "a_b-1.ttf", "Mine-0.ttf", "mine-1.ttf", "草书-0.ttf"}
+    again = HanziGlyphImageProcessor.from_pretrained(tmp_path / "deep/er/saved")
+    assert (again.render(["\U00020000"]) == first.render(["\U00020000"])).all()
+
+
+def test_paths_are_saved_absolute_or_not_at_all(tmp_path, monkeypatch):
+    box_font(tmp_path / "x.ttf", {0x20000: WHOLE})
+    monkeypatch.chdir(tmp_path)
+    for save in (False, True):
+        HanziGlyphImageProcessor(fonts={"song": ["x.ttf"]}, save_fonts=save).save_pretrained(tmp_path / f"{save}")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for save in (False, True):
+        assert HanziGlyphImageProcessor.from_pretrained(tmp_path / f"{save}").can_render(["\U00020000"])[0]
+        text = (tmp_path / f"{save}" / "preprocessor_config.json").read_text()
+        assert (str(tmp_path / "x.ttf") in text) is not save
+
+
+def test_saved_fonts_are_found_where_the_originals_are_not(tmp_path):
+    path = box_font(tmp_path / "mine.ttf", {0x4E00: WHOLE, 0x20000: (0, 0, 500, 500)})
+    folder = image_folder(tmp_path / "images", {"人.png": "black"})
+    first = HanziGlyphImageProcessor(
+        styles=["song", "oracle"], fonts={"song": [path], "oracle": [folder]}, save_fonts=True
+    )
+    tokens = ["一", "人", "\U00020000"]
+    expected = first.render(tokens)
+    first.save_pretrained(tmp_path / "one")
+    path.unlink()
+    second = HanziGlyphImageProcessor.from_pretrained(tmp_path / "one")
+    assert (second.render(tokens) == expected).all()
+    assert second.make_font_manifest(["一"])["styles"][0]["sources"][0]["where"] == "checkpoint"
+    second.save_pretrained(tmp_path / "two")
+    assert (HanziGlyphImageProcessor.from_pretrained(tmp_path / "two").render(tokens) == expected).all()
+    names = {file.name for file in (tmp_path / "two/fonts").iterdir()}
+    shipped = {"song.woff2", "song-OFL.txt", "ancient-characters.zip", "ancient-characters-PD.txt"}
+    assert names == {"oracle-0.zip", "song-0.ttf"} | shipped
+
+
+def test_a_path_of_another_machine_is_left_out_with_a_warning(tmp_path, warnings):
+    path = box_font(tmp_path / "mine.ttf", {0x4E00: WHOLE})
+    HanziGlyphImageProcessor(fonts={"song": [path]}).save_pretrained(tmp_path / "one")
+    path.unlink()
+    assert HanziGlyphImageProcessor.from_pretrained(tmp_path / "one").can_render(["一"])[0]
+    assert any("mine.ttf' that rendered the style 'song' is not on this machine" in text for text in warnings)
+
+
+@pytest.mark.parametrize("kind", ["font", "folder"])
+def test_a_font_that_was_removed_is_named_with_its_style(tmp_path, kind):
+    path = tmp_path / "mine"
+    if kind == "font":
+        box_font(path, {0x4E00: WHOLE})
+    else:
+        image_folder(path, {"一.png": "black"})
+    fresh, used = (HanziGlyphImageProcessor(fonts={"song": [path]}, save_fonts=True) for _ in range(2))
+    used.render(["一"])
+    path.rename(tmp_path / "away")
+    words = "mine', a font of the style 'song', is no longer there; put it back, or make the image processor again"
+    for method in (fresh.render, fresh.can_render, fresh.make_font_manifest):
+        for tokens in (["一", "二"], MANY):
+            with pytest.raises(FileNotFoundError, match=words):
+                method(tokens)
+    if kind == "folder":  # a font stays open
+        with pytest.raises(FileNotFoundError, match=words):
+            used.render(MANY)
+    with pytest.raises(FileNotFoundError, match=words):
+        fresh.save_pretrained(tmp_path / "saved")
+
+
+def test_names_in_a_checkpoint():
+    """The user's fonts first, then those of the checkpoint, then the shipped ones; no name twice."""
+    song = str(shipped_folder() / "song.woff2")
+    names = checkpoint_fonts.checkpoint_names(["song"], {"song": ["/x/a.ttf", "/x/b.ttc#2"]}, {"song": [song]})
+    assert names == {
+        "song": {"fonts/song-0.ttf": "/x/a.ttf", "fonts/song-1.ttc#2": "/x/b.ttc#2", "fonts/song.woff2": song}
+    }
+    assert checkpoint_fonts.checkpoint_names(["wei"], {}, {"mine": ["/nowhere/x.ttf"]}) == {}
+
+
+def test_a_shipped_font_given_as_the_users_own_keeps_its_licence(tmp_path):
+    own = {"kai": [str(shipped_folder() / "xingkai.woff2")]}
+    HanziGlyphImageProcessor(styles=["kai"], fonts=own, save_fonts=True).save_pretrained(tmp_path)
+    names = {file.name for file in (tmp_path / "fonts").iterdir()}
+    assert names == {"kai-0.woff2", "kai.woff2", "kai-OFL.txt"}
+    shipped = {"song": [str(shipped_folder() / "song.woff2")]}
+    HanziGlyphImageProcessor(fonts=shipped, save_fonts=True).save_pretrained(tmp_path / "two")
+    names = {file.name for file in (tmp_path / "two/fonts").iterdir()}
+    assert names == {"song-0.woff2", "song.woff2", "song-OFL.txt"}
+
+
+def test_whoever_saves_writes_the_same_fonts_and_settings(tmp_path):
+    """The image processor, its processor, and the tokenizer that a Trainer saves."""
+    path = box_font(tmp_path / "mine.ttf", {0x20000: WHOLE})
+    image_processor = HanziGlyphImageProcessor(size=24, fonts={"song": [path]}, save_fonts=True)
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "银"]
+    processor = HanziProcessor(image_processor, GlyphCrmTokenizer({token: row for row, token in enumerate(tokens)}))
+    written, settings = [], []
+    for number, part in enumerate((image_processor, processor, processor.tokenizer)):
+        folder = tmp_path / str(number)
+        part.save_pretrained(folder)
+        written.append({file.name: file.read_bytes() for file in (folder / "fonts").iterdir()})
+        settings.append(json.loads((folder / "preprocessor_config.json").read_text()))
+        settings[-1].pop("auto_map")  # the processor's class stands there too
+    assert set(written[0]) == {"song-0.ttf", "song.woff2", "song-OFL.txt"}
+    assert written[0] == written[1] == written[2]
+    assert settings[0] == settings[1] == settings[2]

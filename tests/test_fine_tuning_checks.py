@@ -1,0 +1,54 @@
+"""What is refused before a model is loaded, how long texts are, and what batches are padded to."""
+
+import pytest
+from transformers import TrainingArguments
+
+from hanziformers.training.fine_tuning_checks import check_steps, padding_multiple, sequence_length
+
+
+@pytest.mark.parametrize(
+    ("length", "longest", "multiple"),
+    [
+        (512, 512, 8),
+        (50, 50, None),
+        (45, 50, 8),
+        (49, 50, None),
+        (40, 50, 8),
+        (64, int(1e30), 8),
+        (int(1e30),) * 2 + (8,),
+    ],
+)
+def test_batches_are_padded_no_longer_than_the_model_can_take(length, longest, multiple):
+    assert padding_multiple(length, longest) == multiple
+
+
+def test_texts_are_cut_to_what_is_requested_and_possible(warnings):
+    assert sequence_length(None, 512) == 512
+    assert sequence_length(5, 512) == 5
+    assert sequence_length(512, 512) == 512
+    assert not warnings
+    assert sequence_length(513, 512) == 512
+    assert ["max_seq_length=513 is more than the 512 tokens" in text for text in warnings] == [True]
+
+
+@pytest.mark.parametrize("requested", [4, 0, -1])
+def test_a_length_without_room_for_a_pair_is_refused(requested):
+    with pytest.raises(ValueError, match=f"max_seq_length={requested}: .*give 5 or more"):
+        sequence_length(requested, 512)
+
+
+def test_a_step_needs_its_data(tmp_path):
+    both = TrainingArguments(str(tmp_path), use_cpu=True, do_train=True, do_predict=True)
+    check_steps(both, {"train", "test"}, "run_ner.py")
+    with pytest.raises(ValueError, match=r"no train data, only \['test'\]: give --train_file or leave the step out"):
+        check_steps(both, {"test"}, "run_ner.py")
+    with pytest.raises(ValueError, match=r"no test data, only \['train'\]: give --test_file"):
+        check_steps(both, {"train"}, "run_ner.py")
+    check_steps(TrainingArguments(str(tmp_path), use_cpu=True, do_eval=True), {"train"}, "run_ner.py")
+
+
+def test_one_process_where_accelerate_was_to_start_several(tmp_path, warnings, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "True")
+    monkeypatch.setenv("MASTER_ADDR", "localhost")
+    check_steps(TrainingArguments(str(tmp_path), use_cpu=True), set(), "run_ner.py")
+    assert ["run_scripts/run_ner.py --use_cpu True" in text for text in warnings] == [True]

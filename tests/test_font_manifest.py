@@ -1,0 +1,73 @@
+"""Font manifests: what they count, when they are saved and loaded."""
+
+import json
+
+import pytest
+from font_tools import MANY, WHOLE, box_font
+
+from hanziformers.processors import font_manifest
+from hanziformers.processors.font_manifest import font_manifest_markdown, make_font_manifest
+from hanziformers.processors.fonts import FontChain
+from hanziformers.processors.image_processing_glyph import HanziGlyphImageProcessor
+
+pytestmark = pytest.mark.usefixtures("own_fonts")
+
+
+def test_the_font_manifest_names_no_folder(tmp_path):
+    path = box_font(tmp_path / "unused.ttf", {0x20000: (0, 0, 900, 900)})
+    style = FontChain("song", {"song": [str(path)]})
+    numbers, _ = style.find(["一"])
+    manifest = make_font_manifest(["一"], numbers[:, None], [style])
+    assert manifest["styles"][0]["unused"] == ["unused.ttf"]
+    assert str(tmp_path) not in json.dumps(manifest)
+
+
+def test_the_font_manifest_counts_and_is_saved(tmp_path, warnings):
+    font_manifest.logger.warning_once.__func__.cache_clear()
+    processor = HanziGlyphImageProcessor(styles=["xingkai"])
+    processor.render([*MANY, "[UNK]", " ", "\U0010fffd"])
+    entry = processor.font_manifest["styles"][0]
+    counted = sum(source["characters"] + source["variants"] for source in entry["sources"])
+    assert counted == len(MANY)
+    assert entry["variants"] > 10
+    assert entry["fallbacks"]["kai"] > 100
+    assert (entry["not_rendered"], entry["not_rendered_first"]) == (1, ["\U0010fffd"])
+    assert any("in the fallback style" in text and "variant" in text for text in warnings)
+    processor.save_pretrained(tmp_path)
+    assert HanziGlyphImageProcessor.from_pretrained(tmp_path).font_manifest == processor.font_manifest
+    assert "| xingkai | Hanziformers XingKai | 2.001 | OFL-1.1 |" in font_manifest_markdown(processor.font_manifest)
+
+
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [
+        ({"styles": ["kai"]}, False),
+        ({"fonts": "x.ttf"}, False),
+        ({"fallback": False}, False),
+        ({"size": 24}, False),
+        ({"binary": False}, False),
+        ({"cache": False}, True),
+        ({"styles": "xingkai", "size": 16, "binary": True, "fonts": None}, True),
+    ],
+)
+def test_a_font_manifest_is_not_loaded_with_other_settings(tmp_path, settings, kept):
+    processor = HanziGlyphImageProcessor(styles=["xingkai"], size=16)
+    processor.render(MANY)
+    processor.save_pretrained(tmp_path)
+    if settings.get("fonts"):
+        settings = {"fonts": {"xingkai": [str(box_font(tmp_path / "x.ttf", {0x4E00: WHOLE}))]}}
+    loaded = HanziGlyphImageProcessor.from_pretrained(tmp_path, **settings)
+    assert loaded.font_manifest == (processor.font_manifest if kept else None)
+
+
+def test_of_equal_sets_the_last_is_in_the_font_manifest(tmp_path):
+    processor = HanziGlyphImageProcessor(styles=["xingkai"], size=16)
+    processor.render(MANY)
+    processor.render(["\U0010fffd", *MANY[1:]])
+    assert processor.font_manifest["styles"][0]["not_rendered"] == 1
+
+
+def test_a_given_font_that_renders_nothing_is_reported(tmp_path, warnings):
+    path = box_font(tmp_path / "x.ttf", {0x20000: WHOLE})
+    HanziGlyphImageProcessor(styles=["kai"], fonts={"kai": [path]}).render(MANY)
+    assert any("none is rendered by" in text and "x.ttf" in text for text in warnings)

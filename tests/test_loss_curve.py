@@ -1,0 +1,30 @@
+"""loss.json and loss.png."""
+
+import json
+from types import SimpleNamespace
+
+from PIL import Image
+
+from hanziformers.training.loss_curve import LossCurve, write_curve
+
+HISTORY = [{"step": 0, "eval_mlm_loss": 3.5}, {"step": 5, "loss": 3.0}, {"step": 10, "loss": 2.0, "eval_mlm_loss": 2.5}]
+
+
+def test_both_files(tmp_path):
+    write_curve(tmp_path / "new", HISTORY)
+    assert json.loads((tmp_path / "new" / "loss.json").read_text()) == HISTORY
+    curves = Image.open(tmp_path / "new" / "loss.png").convert("RGB")
+    write_curve(tmp_path / "new", HISTORY[:1])
+    first = Image.open(tmp_path / "new" / "loss.png").convert("RGB")
+    assert curves.size == first.size
+    assert curves.tobytes() != first.tobytes()
+
+
+def test_the_first_process_alone_writes(tmp_path):
+    args = SimpleNamespace(output_dir=str(tmp_path))
+    for event in ("on_evaluate", "on_save", "on_train_end"):
+        for first in (False, True):
+            state = SimpleNamespace(is_world_process_zero=first, log_history=HISTORY)
+            getattr(LossCurve(), event)(args, state, None)
+            assert (tmp_path / "loss.json").is_file() == first
+        (tmp_path / "loss.json").unlink()

@@ -1,0 +1,80 @@
+"""The table of recipes: what each makes of the same text, and that options meant for one reach it alone."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from pretraining_tools import SEP, TEXTS, TOKENIZER
+from transformers import AutoConfig, AutoModelForMaskedLM, AutoModelForPreTraining
+
+from hanziformers.training.pretraining_recipes import RECIPES, Recipe
+
+OPTIONS = {"short_seq_prob": 0.1, "packed_prob": 0.9, "whole_word_ratio": 0.5, "vocab_size": 3}
+
+
+def examples(recipe, length, **options):
+    documents = recipe.encoder(TOKENIZER, length)(TEXTS)
+    return list(recipe.examples(TOKENIZER, length, **{**OPTIONS, **options})(documents, np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+@pytest.mark.parametrize("length", [5, 6, 16, 33])
+def test_examples_have_their_segments_and_fit(name, length):
+    recipe = RECIPES[name]
+    made = examples(recipe, length)
+    assert made
+    for example in made:
+        assert len(example["input_ids"]) <= length
+        assert example["input_ids"].count(SEP) == recipe.segments
+        assert ("next_sentence_label" in example) == recipe.next_sentence
+        assert ("word_ids" in example) == (recipe.words is not None)
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_the_longest_sentences_fit(name):
+    """As many of the encoder's longest sentences as an example has segments fit, and not one token more a segment."""
+    recipe = RECIPES[name]
+    for length in range(5, 40):
+        longest = recipe.encoder(TOKENIZER, length).longest
+        room = length - 1 - recipe.segments
+        assert recipe.segments * longest <= room < recipe.segments * (longest + 1)
+
+
+def test_what_the_recipes_are():
+    glyph_crm, chinese_bert = RECIPES["glyph_crm"], RECIPES["chinese_bert"]
+    assert (glyph_crm.auto_class, chinese_bert.auto_class) == (AutoModelForPreTraining, AutoModelForMaskedLM)
+    assert (glyph_crm.segments, chinese_bert.segments) == (2, 1)
+    collators = [recipe.collator(TOKENIZER, mlm_probability=0.3, seed=5, **OPTIONS) for recipe in RECIPES.values()]
+    for collator in collators:
+        assert (collator.mlm_probability, collator.seed, collator.tokenizer) == (0.3, 5, TOKENIZER)
+    assert [collator.predict_unknown for collator in collators] == [True, False]
+    assert [collator.whole_word_ratio for collator in collators] == [0.0, 0.5]
+    for name, recipe in RECIPES.items():
+        assert AutoConfig.for_model(recipe.model_type).model_type == name
+        assert "paper" in recipe.presets
+
+
+def test_options_of_other_recipes_have_no_effect():
+    pairs, packs = RECIPES["glyph_crm"], RECIPES["chinese_bert"]
+    assert examples(pairs, 24) == examples(pairs, 24, packed_prob=0.1)
+    assert examples(packs, 24) == examples(packs, 24, short_seq_prob=1.0)
+    assert examples(pairs, 24) != examples(pairs, 24, short_seq_prob=1.0)
+    assert examples(packs, 24) != examples(packs, 24, packed_prob=0.1)
+    assert not pairs.options & packs.options
+
+
+def test_a_further_recipe_is_one_more_entry():
+    mixed = dataclasses.replace(
+        RECIPES["glyph_crm"], words=RECIPES["chinese_bert"].words, collator_options=("whole_word_ratio",)
+    )
+    assert isinstance(mixed, Recipe)
+    made = examples(mixed, 24)
+    batch = mixed.collator(TOKENIZER, mlm_probability=0.15, seed=1, **OPTIONS)(made[:4])
+    assert sorted(batch) == [
+        "attention_mask",
+        "input_ids",
+        "labels",
+        "next_sentence_label",
+        "pinyin_ids",
+        "token_type_ids",
+    ]

@@ -1,0 +1,259 @@
+"""The heads: against transformers' own BERT heads on a toy family, and what tools read of them in every family."""
+
+import inspect
+
+import chinese_bert_tools as chinese_bert
+import glyph_crm_tools as glyph_crm
+import pytest
+import torch
+from chinese_bert_tools import assert_same, tensors
+from torch.utils.data import Dataset
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertForMultipleChoice,
+    BertForPreTraining,
+    BertForQuestionAnswering,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    BertModel,
+    Trainer,
+    TrainingArguments,
+)
+from transformers.models.bert.modeling_bert import BertPreTrainedModel
+from transformers.utils.generic import find_labels
+
+from hanziformers import ChineseBertForMaskedLM, GlyphCrmForTokenClassification
+from hanziformers.modeling import task_heads
+from hanziformers.modeling.task_heads import position_loss
+
+BERT_INPUTS = ["input_ids", "attention_mask", "token_type_ids", "position_ids", "inputs_embeds"]
+FAMILIES = {
+    "ChineseBert": (chinese_bert, ["pinyin_ids", "glyph_ids"]),
+    "GlyphCrm": (glyph_crm, ["glyph_ids", "extra_glyphs"]),
+}
+HEADS = [*chinese_bert.HEADS, *glyph_crm.HEADS]
+LABELS = {
+    "PreTraining": ["labels", "next_sentence_label"],
+    "QuestionAnswering": ["start_positions", "end_positions"],
+}
+
+
+def family_of(cls):
+    return next(tools for name, tools in FAMILIES.items() if cls.__name__.startswith(name))
+
+
+def labels_of(cls):
+    return next((names for end, names in LABELS.items() if cls.__name__.endswith(end)), ["labels"])
+
+
+# ---------------------------------------------------------------------------------------------- against BERT's heads
+
+
+class ToyModel(BertModel):
+    """A BERT with one more input, which it must get."""
+
+    def forward(self, input_ids=None, attention_mask=None, token_type_ids=None, position_ids=None, inputs_embeds=None,
+                shade_ids=None, **kwargs):  # fmt: skip
+        assert (shade_ids == 7).all()
+        return super().forward(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, **kwargs)
+
+
+class ToyTaskModel(BertPreTrainedModel):
+    """All that a family must say."""
+
+    extra_inputs = ("shade_ids",)
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.bert = ToyModel(config, add_pooling_layer=self.reads != "tokens")
+        self.dropout = torch.nn.Dropout(config.hidden_dropout_prob)
+
+    def sequence_vector(self, out):
+        return out.pooler_output
+
+
+STOCK = {
+    "ForMaskedLM": BertForMaskedLM,
+    "ForPreTraining": BertForPreTraining,
+    "ForSequenceClassification": BertForSequenceClassification,
+    "ForTokenClassification": BertForTokenClassification,
+    "ForQuestionAnswering": BertForQuestionAnswering,
+    "ForMultipleChoice": BertForMultipleChoice,
+}
+
+
+def toy(name, tied=True):
+    """A head of the toy family and BERT's own with the same weights."""
+    sizes = {name: value for name, value in chinese_bert.SIZES.items() if not name.startswith(("glyph", "pinyin"))}
+    config = BertConfig(**sizes, tie_word_embeddings=tied)
+    config.classifier = "linear"
+    keys = {"cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
+            "cls.predictions.decoder.bias": "cls.predictions.bias"}  # fmt: skip
+    body = {"_tied_weights_keys": keys} if name in ("ForMaskedLM", "ForPreTraining") else {}
+    cls = type(f"Toy{name}", (getattr(task_heads, name), ToyTaskModel), body)
+    ours, stock = cls(config).eval(), STOCK[name](config).eval()
+    state = {key.replace("cls.seq_relationship", "seq_relationship"): v for key, v in stock.state_dict().items()}
+    info = ours.load_state_dict(state, strict=False)
+    assert info.missing_keys == []
+    assert info.unexpected_keys == ([] if tied or "cls.predictions.bias" not in state else ["cls.predictions.bias"])
+    return ours, stock
+
+
+def toy_inputs(name):
+    shape = (4, 3, 9) if name == "ForMultipleChoice" else (4, 9)
+    inputs = {"input_ids": torch.randint(0, 50, shape), "attention_mask": torch.ones(shape, dtype=torch.long)}
+    inputs["token_type_ids"] = torch.randint(0, 2, shape)
+    labels = {"labels": torch.randint(0, 2, (4, 9))}
+    if name == "ForQuestionAnswering":
+        labels = {"start_positions": torch.tensor([0, 3, 8, 30]), "end_positions": torch.tensor([1, 3, 40, 5])}
+    elif name in ("ForSequenceClassification", "ForMultipleChoice"):
+        labels = {"labels": torch.randint(0, 2, (4,))}
+    elif name == "ForPreTraining":
+        labels["next_sentence_label"] = torch.randint(0, 2, (4,))
+    return inputs, labels, torch.full(shape, 7)
+
+
+@pytest.mark.parametrize("name", list(STOCK))
+def test_equal_to_the_heads_of_bert(name):
+    ours, stock = toy(name)
+    inputs, labels, shades = toy_inputs(name)
+    found, wanted = ours(**inputs, **labels, shade_ids=shades), stock(**inputs, **labels)
+    assert type(found) is type(wanted)
+    assert list(found) == list(wanted)
+    assert_same(tensors(found), tensors(wanted), atol=1e-6)
+    assert_same(tensors(ours(**inputs, shade_ids=shades)), tensors(stock(**inputs)), atol=1e-6)
+    as_tuple = ours(*inputs.values(), shade_ids=shades, return_dict=False)
+    assert [value.shape for value in as_tuple] == [value.shape for value in stock(**inputs, return_dict=False)]
+    states = ours(**inputs, shade_ids=shades, output_hidden_states=True).hidden_states
+    assert_same(states, stock(**inputs, output_hidden_states=True).hidden_states)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("name", ["ForMaskedLM", "ForPreTraining"])
+def test_the_decoder_is_tied_as_the_configuration_says(name, tied, tmp_path):
+    ours, _ = toy(name, tied)
+    words, head = ours.get_input_embeddings(), ours.cls.predictions
+    assert (head.decoder.weight is words.weight) == tied
+    assert ("bias" in head._parameters) == tied
+    assert not tied or head.bias is head.decoder.bias
+    inputs, labels, shades = toy_inputs(name)
+    ours(**inputs, **labels, shade_ids=shades).loss.backward()
+    assert [key for key, p in ours.named_parameters() if p.grad is None] == []
+    ours.save_pretrained(tmp_path)
+    loaded, info = type(ours).from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(info.values()), info
+    assert torch.equal(loaded.cls.predictions.decoder.weight, head.decoder.weight)
+    loaded.resize_token_embeddings(60)
+    assert loaded.get_output_embeddings().weight.shape == (60, 24)
+    assert (loaded.get_output_embeddings().weight is loaded.get_input_embeddings().weight) == tied
+    assert loaded(**inputs, shade_ids=shades)[0].shape == (4, 9, 60)
+
+
+def test_positions_outside_are_not_scored_and_none_is_no_nan():
+    logits = torch.randn(3, 5)
+    found = position_loss(logits, torch.tensor([[2], [9], [-1]]))
+    torch.testing.assert_close(found, torch.nn.functional.cross_entropy(logits[:1], torch.tensor([2])))
+    assert position_loss(logits, torch.tensor([5, 9, -100])).item() == 0
+
+
+# ---------------------------------------------------------------------------------------------- what tools read
+
+
+@pytest.mark.parametrize("cls", HEADS)
+def test_the_signature_names_every_input(cls):
+    own, labels = family_of(cls)[1], labels_of(cls)
+    names = [*BERT_INPUTS, *labels, *own, "kwargs"]
+    assert list(inspect.signature(cls.forward).parameters) == ["self", *names]
+    model = family_of(cls)[0].build(cls)
+    parameters = inspect.signature(model.forward).parameters
+    assert list(parameters) == inspect.getfullargspec(model.forward).args[1:] + [*labels, *own, "kwargs"] == names
+    assert all(parameter.default is None for name, parameter in parameters.items() if name != "kwargs")
+    assert "TransformersKwargs" in str(parameters["kwargs"].annotation)
+    assert find_labels(cls) == labels
+    assert all(f"{name}: [B" in cls.forward.__doc__ for name in labels)
+    assert not cls.accepts_loss_kwargs
+
+
+@pytest.mark.parametrize("cls", [*chinese_bert.EVERY, *glyph_crm.EVERY])
+def test_unknown_inputs_are_refused(cls):
+    tools = family_of(cls)[0]
+    model, inputs = tools.build(cls), tools.inputs_for(cls)
+    wrong = "extra_glyphs" if tools is chinese_bert else "pinyin_ids"
+    with pytest.raises(TypeError, match=rf"takes no {wrong}; its inputs are input_ids, .*glyph_ids"):
+        model(**inputs, **{wrong: inputs["input_ids"]})
+    with pytest.raises(TypeError, match="takes no label"):
+        model(**inputs, label=inputs["input_ids"])
+    model(**inputs, num_items_in_batch=torch.tensor(3), output_hidden_states=True)
+
+
+def test_a_subclass_may_have_a_forward_of_its_own():
+    class Weighted(ChineseBertForMaskedLM):
+        def forward(self, input_ids=None, weight=1.0, **kwargs):
+            return super().forward(input_ids, **kwargs).logits * weight
+
+    class Same(ChineseBertForMaskedLM):
+        pass
+
+    assert list(inspect.signature(Weighted.forward).parameters) == ["self", "input_ids", "weight", "kwargs"]
+    assert Same.forward is ChineseBertForMaskedLM.forward
+    model, inputs = chinese_bert.build(Weighted), chinese_bert.make_inputs()
+    half = model(**inputs, weight=0.5)
+    torch.testing.assert_close(half, ChineseBertForMaskedLM.forward(model, **inputs).logits / 2)
+
+
+@pytest.mark.parametrize("cls", HEADS)
+@pytest.mark.parametrize("strict", [True, False])
+def test_exported(cls, strict):
+    torch._dynamo.reset()
+    tools = family_of(cls)[0]
+    model, inputs = tools.build(cls), tools.inputs_for(cls, labels=False)
+    with torch.no_grad():
+        wanted = tensors(model(**inputs))
+        exported = torch.export.export(model, (), inputs, strict=strict).module()
+        found = exported(**inputs)
+    assert_same(tensors(found) if isinstance(found, dict) else list(found), wanted)
+
+
+def test_a_glyph_crm_may_have_the_head_of_two_layers():
+    model = glyph_crm.build(GlyphCrmForTokenClassification, classifier="mlp", num_labels=5)
+    inputs = glyph_crm.make_inputs()
+    hidden = model.base_model(**inputs).last_hidden_state
+    first, last = model.classifier.dense_layer, model.classifier.dense_to_labels_layer
+    torch.testing.assert_close(model(**inputs).logits, last(torch.tanh(first(hidden))))
+
+
+# ---------------------------------------------------------------------------------------------- the Trainer
+
+
+class Examples(Dataset):
+    """The examples of a batch, with a column that no model knows."""
+
+    def __init__(self, batch):
+        self.batch = batch
+
+    def __len__(self):
+        return len(self.batch["input_ids"])
+
+    def __getitem__(self, index):
+        return {name: value[index] for name, value in self.batch.items()} | {"line": "x"}
+
+
+@pytest.mark.parametrize("alpha", [None, 5.0])
+@pytest.mark.parametrize("cls", HEADS)
+def test_trained_by_the_trainer_with_and_without_noise(cls, alpha, tmp_path):
+    tools = family_of(cls)[0]
+    model, seen = tools.build(cls), []
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.base_model.register_forward_pre_hook(lambda m, a, kwargs: seen.append(set(kwargs)), with_kwargs=True)
+    arguments = TrainingArguments(
+        str(tmp_path), max_steps=2, per_device_train_batch_size=4, neftune_noise_alpha=alpha, report_to="none",
+        use_cpu=True, save_strategy="no", disable_tqdm=True, dataloader_pin_memory=False,
+    )  # fmt: skip
+    trainer = Trainer(model, arguments, train_dataset=Examples(tools.inputs_for(cls)))
+    loss = trainer.train().training_loss
+    assert 0 < loss < 100
+    assert all(set(BERT_INPUTS) | set(family_of(cls)[1]) == names for names in seen)
+    assert not torch.equal(model.get_input_embeddings().state_dict().popitem()[1], before) or alpha is None
+    assert any(not torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert not model.get_input_embeddings()._forward_hooks

@@ -1,0 +1,144 @@
+"""Model inputs with one value a token, added to a tokenizer of transformers. Axes: B batch, L tokens."""
+
+import gc
+from typing import Any
+
+import numpy as np
+from transformers import BatchEncoding
+
+from .alignment import TextAlignment, is_batch
+from .text_checks import check_batch, explain
+
+
+class CharacterInputs:
+    """Mixin before a tokenizer class of transformers: further inputs that have one value for every token.
+
+    A family names its keys in `extra_inputs` and `model_input_names`, and computes them in `extra_values`. Calls,
+    `pad`, collators, processors, data sets and pipelines then carry them like BERT's own keys. Texts that cannot be
+    encoded are refused with an error that names the piece of text.
+
+    Parts can be combined, because each adds its keys to those of `super()`.
+
+    Attributes:
+        extra_inputs: key -> the value of a padding token, a number or a (nested) list of fixed shape.
+
+    Example:
+        >>> class LengthTokenizer(CharacterInputs, BertTokenizer):
+        ...     model_input_names = [*BertTokenizer.model_input_names, "widths"]
+        ...     extra_inputs = {"widths": 0}
+        ...
+        ...     def extra_values(self, alignment):
+        ...         return {"widths": [alignment.spans(index)[1] for index in range(len(alignment.encodings))]}
+    """
+
+    extra_inputs: dict[str, Any] = {}
+
+    def extra_values(self, alignment: TextAlignment) -> dict[str, list[Any]]:
+        """Computes the values of all `extra_inputs` for one call.
+
+        Args:
+            alignment: the encodings of the call, and where their tokens stand in its texts.
+
+        Returns:
+            For every key one entry for each encoding, all integer arrays or all lists: [L, ...] with one value for
+            each token, padding included.
+        """
+        return {}
+
+    def tensor_values(self, values: dict[str, list[Any]]) -> tuple[dict[str, list[Any]], dict[str, np.ndarray]]:
+        """Says what tensors hold, where that differs from lists.
+
+        Args:
+            values: of the `extra_inputs`, as `extra_values` gives them.
+
+        Returns:
+            The values that become tensors, and keys which only a batch has, as arrays [B, ...].
+        """
+        return values, {}
+
+    @property
+    def token_classification_pipeline(self) -> type:
+        """The pipeline class with exact grouping of words, also where this code was loaded with trust_remote_code.
+
+        Example:
+            >>> exact = tokenizer.token_classification_pipeline
+            >>> tagger = pipeline("token-classification", folder, pipeline_class=exact, aggregation_strategy="first")
+        """
+        # Imported here: transformers' pipelines take seconds to import, and most uses of a tokenizer need none.
+        from .token_classification_pipeline import WordPieceTokenClassificationPipeline
+
+        return WordPieceTokenClassificationPipeline
+
+    def _encode_plus(
+        self,
+        text: Any,
+        text_pair: Any = None,
+        *args: Any,
+        is_split_into_words: bool = False,
+        return_tensors: str | None = None,
+        **kwargs: Any,
+    ) -> BatchEncoding:
+        """Every way of encoding text (calls, processors, pipelines) ends here: adds the `extra_inputs`."""
+        check_batch(text, is_split_into_words)
+        try:
+            # in lists first: the extra inputs are made from the encodings, and all become tensors together
+            output = super()._encode_plus(
+                text, text_pair, *args, is_split_into_words=is_split_into_words, return_tensors=None, **kwargs
+            )
+        except (TypeError, ValueError) as error:  # UnicodeEncodeError is a ValueError
+            explain(text, text_pair, error)
+            raise
+        several = is_batch(text, is_split_into_words) or kwargs.get("return_overflowing_tokens", False)
+        of_batch: dict[str, np.ndarray] = {}
+        if output.encodings is not None:
+            owners = output.get("overflow_to_sample_mapping")
+            alignment = TextAlignment.of_call(output.encodings, text, text_pair, is_split_into_words, owners)
+            names = self.model_input_names
+            values = {name: rows for name, rows in self.extra_values(alignment).items() if name in names}
+            if return_tensors is not None:
+                values, of_batch = self.tensor_values(values)
+            for name, rows in values.items():
+                rows = _as_lists(rows) if return_tensors is None else rows
+                output[name] = rows if several else rows[0]
+        if return_tensors is not None:
+            output.convert_to_tensors(return_tensors, prepend_batch_axis=not several)
+        for name, array in of_batch.items():
+            output[name] = to_tensor(array, return_tensors)
+        return output
+
+    def _pad(self, encoded_inputs: Any, *args: Any, padding_side: str | None = None, **kwargs: Any) -> dict:
+        """Pads the `extra_inputs` of one example on the side where its other keys are padded; collators end here."""
+        main = self.model_input_names[0]
+        before = len(encoded_inputs[main])
+        output = super()._pad(encoded_inputs, *args, padding_side=padding_side, **kwargs)
+        missing = len(output[main]) - before
+        on_the_left = (padding_side or self.padding_side) == "left"
+        for name, padding in self.extra_inputs.items() if missing else ():
+            if name in output:
+                values, more = list(output[name]), [padding] * missing
+                output[name] = more + values if on_the_left else values + more
+        return output
+
+
+def to_tensor(array: np.ndarray, kind: Any) -> Any:
+    """Gives an array as the kind of tensor that a caller named in `return_tensors`; as it is for "np" and None."""
+    if kind is None or kind == "np":
+        return array
+    # BatchEncoding converts lists only
+    return BatchEncoding({"values": list(array) if array.ndim > 1 else array.tolist()}, tensor_type=kind)["values"]
+
+
+def _as_lists(rows: list[Any]) -> list[list]:
+    """The rows as lists, without the garbage collector: it would walk them all again at every few hundred new lists."""
+    if not rows or not isinstance(rows[0], np.ndarray):
+        return rows
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return [row.tolist() for row in rows]
+    finally:
+        if enabled:
+            gc.enable()
+
+
+__all__ = ["CharacterInputs", "to_tensor"]

@@ -1,0 +1,58 @@
+"""What is wrong with a text that a tokenizer was given, said by the name of the piece that is wrong."""
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def lone_surrogate(text: str) -> int | None:
+    """Gives the position of the first lone surrogate of a text, None if there is none."""
+    try:
+        text.encode()  # UTF-8 has every code point but the surrogates
+    except UnicodeEncodeError as error:
+        return error.start
+    return None
+
+
+def check_batch(text: Any, is_split_into_words: bool) -> None:
+    """Refuses a batch without a text.
+
+    Raises:
+        ValueError: `text` is an empty list.
+    """
+    if isinstance(text, (list, tuple)) and not text and not is_split_into_words:
+        raise ValueError("text is an empty list; a batch needs one text or more ('' is a text)")
+
+
+def explain(text: Any, text_pair: Any, error: Exception) -> None:
+    """Raises an error that names the piece of text which cannot be encoded, if there is one.
+
+    Args:
+        text: what the tokenizer was given: a string, or strings nested in lists.
+        text_pair: the same for the second sequences, or None.
+        error: what the tokenizer said of them; becomes the cause of the new error.
+
+    Raises:
+        ValueError: a piece is no string, or holds a lone surrogate.
+    """
+    pieces = [*_pieces(text, "text"), *(_pieces(text_pair, "text_pair") if text_pair is not None else ())]
+    for path, value in pieces:
+        if not isinstance(value, str):
+            raise ValueError(f"{path} is {value!r}; a text must be a string (replace missing values by '')") from error
+        index = lone_surrogate(value)
+        if index is not None:
+            raise ValueError(
+                f"{path} holds the lone surrogate {value[index]!r} at {index}, which is no character; "
+                "read the file with the right encoding, or text.encode('utf-16', 'surrogatepass').decode('utf-16')"
+            ) from error
+
+
+def _pieces(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Everything that stands where a string should, with the expression that reaches it."""
+    if isinstance(value, (list, tuple)):
+        for index, part in enumerate(value):
+            yield from _pieces(part, f"{path}[{index}]")
+    else:
+        yield path, value
+
+
+__all__ = ["check_batch", "explain", "lone_surrogate"]

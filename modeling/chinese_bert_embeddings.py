@@ -136,8 +136,9 @@ class ChineseBertEmbeddings(PositionedEmbeddings):
         def encode(ids: Tensor) -> Tensor:  # [U] -> [U, H]
             return torch.cat([without_pinyin(some) for some in ids.split(TABLE_CHUNK)])
 
-        rows = [self.word_embeddings.weight, self.glyph_embeddings.embedding.weight]
-        return self._table.look_up(input_ids, encode, self._table_parts(), rows, self.training, whole=True)
+        parts = self._table_parts()
+        rows = [part.weight for part in parts[:2] if isinstance(part, nn.Embedding)]  # the word and the glyph table
+        return self._table.look_up(input_ids, encode, parts, rows, self.training, whole=True)
 
     def _table_parts(self) -> list[nn.Module]:
         return [self.word_embeddings, self.glyph_embeddings.embedding, self.glyph_map, self.map_fc]
@@ -196,8 +197,8 @@ class ChineseBertEmbeddings(PositionedEmbeddings):
                 f"pinyin_ids has the shape {tuple(pinyin_ids.shape)}; needed is {(batch, length, slots)}: {slots} "
                 f"symbols for each token; a flat [B, L * {slots}] tensor becomes one by .view({batch}, -1, {slots})"
             )
-        check_ids("input_ids", input_ids, self.word_embeddings.num_embeddings, "the vocabulary of the model")
-        check_ids("glyph_ids", glyph_ids, self.glyph_embeddings.embedding.num_embeddings, "the glyph table")
+        check_ids("input_ids", input_ids, self.config.vocab_size, "the vocabulary of the model")
+        check_ids("glyph_ids", glyph_ids, self.config.num_glyphs, "the glyph table")
         check_ids("pinyin_ids", pinyin_ids, self.config.pinyin_vocab_size, "0 none, 1-5 tones, 6-31 letters")
 
 

@@ -43,7 +43,7 @@ def contact_sheet(
         path: where the PNG goes; folders that are missing are made.
         styles: names of styles, as for HanziGlyphImageProcessor (default: song).
         size: height and width of an image in pixels (default: 48).
-        image_processor: renders the characters, in place of one with these styles and this size.
+        image_processor: renders the characters, instead of one with these styles and this size.
         labels: n texts, written above the images (default: the characters with their code points; the tokens; the
             numbers of the images).
         columns: characters in a row (default: so many that the sheet is about 900 px wide).
@@ -100,7 +100,7 @@ def _render(
         image_processor = HanziGlyphImageProcessor(**settings)
     tokens = list(characters)
     labels = tokens
-    if isinstance(characters, str):
+    if isinstance(characters, str):  # a list of tokens stays as it is, repetitions and all
         tokens = [character for character in dict.fromkeys(characters) if not has_no_ink(character)]
         labels = [f"{character} {ord(character):04X}" for character in tokens]
     if not tokens:
@@ -113,6 +113,7 @@ def _render(
             f"{len(lacking)} of {len(tokens)} characters have no glyph image in a style of the contact sheet: "
             f"{' '.join(lacking[:20])}. Name a font that has them (HanziGlyphImageProcessor(fonts=...))"
         )
+    # The font manifest of a single token says how that token is rendered in each style.
     entries = [image_processor.make_font_manifest([token])["styles"] for token in tokens]
     fallback = np.array([[bool(entry["fallbacks"] or entry["variants"]) for entry in row] for row in entries])
     return image_processor.render(tokens), fallback, list(image_processor.styles), labels
@@ -148,6 +149,7 @@ def _paint(
     cell_width = max(styles * (width * zoom + _GAP) + _GAP, widest + 2 * _GAP)
     cell_height = height * zoom + _LABEL + 2 * _GAP
     columns = min(number, columns or max(1, _WIDTH // cell_width))
+    # The line of explanation may be wider than a few characters.
     top = _LABEL + _GAP if legend else 0
     sheet_width = max(columns * cell_width, int(font.getlength(legend)) + 2 * _GAP if legend else 0)
     sheet = Image.new("L", (sheet_width, top + -(-number // columns) * cell_height), _PAPER)

@@ -52,6 +52,7 @@ def parse_info(fields: dict) -> FontInfo:
     """
     info = FontInfo(**{**fields, "box": tuple(map(float, fields["box"]))})
     texts = all(isinstance(text, str) for text in (info.family, info.version, info.licence, info.covered))
+    # A dataclass does not check its types, and a wrong one would only be noticed when something is rendered.
     numbers = len(info.box) == 4 and all(map(math.isfinite, info.box))
     if not texts or not numbers or not isinstance(info.light_on_dark, bool):
         raise TypeError("a value of a wrong type")
@@ -88,6 +89,7 @@ def without_placeholders(seen: dict[int, bytes]) -> list[int]:
     Returns:
         The code points whose image is not one that more than four Han, Hangul or private characters share.
     """
+    # Other scripts may repeat an image rightly: a dash and a minus, Latin A and Greek Alpha.
     crowd = {c for c in seen if is_han(c) or 0xAC00 <= c < 0xD7A4 or 0xE000 <= c < 0xF900 or c >= 0xF0000}
     counts = Counter(seen[code] for code in crowd)
     return [code for code, digest in seen.items() if code not in crowd or counts[digest] <= _REPEATS]
@@ -98,7 +100,7 @@ def pack_codes(codes: Iterable[int]) -> str:
     ranges: list[list[int]] = []
     for code in sorted(codes):
         if ranges and ranges[-1][1] == code - 1:
-            ranges[-1][1] = code
+            ranges[-1][1] = code  # the last range grows by one
         else:
             ranges.append([code, code])
     return ",".join(f"{a:x}" if a == b else f"{a:x}-{b:x}" for a, b in ranges)

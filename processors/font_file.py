@@ -48,11 +48,12 @@ class FontFile(GlyphSource):
         pass the edge is moved inwards; what is larger than the image is rendered smaller.
         """
         left, top, right, bottom = self.info.box
+        # One em is as high as the image, unless the Han characters of the font are larger than their em.
         height = size * min(1.0, 1 / max(right - left, bottom - top, 1e-6))
         ink, (x, y) = self._pixels(character, height, binary)
         if max(ink.shape) > size:
             ink, (x, y) = trim(ink, (x, y))
-        if max(ink.shape) > size:
+        if max(ink.shape) > size:  # it is larger by itself, not only by the margins of its mask
             height *= size / max(ink.shape)
             ink, (x, y) = trim(*self._pixels(character, max(1, int(height)), binary))
             ink = ink[:size, :size]
@@ -143,6 +144,7 @@ class FontFile(GlyphSource):
             return (0.0, 0.0, 0.0, 0.0)
         some = codes[:: max(1, len(codes) // _MEASURED)]
         extent = np.array([frame(*trim(*self._mask(chr(code), _LARGE, "L"))) for code in some]) / _LARGE
+        # Not the extremes: a single long stroke would make all characters of the font smaller.
         low, high = np.percentile(extent, [1, 99], axis=0).round(3)
         return float(low[0]), float(low[1]), float(high[2]), float(high[3])
 

@@ -62,7 +62,7 @@ def fonts(paths: dict[str, Sequence[str]] | None = None) -> FontReport:
     """
     report = FontReport()
     for name in dict.fromkeys([*STYLES, *(paths or {})]):
-        style, sources = FontChain(name, paths).levels[0]
+        style, sources = FontChain(name, paths).levels[0]  # its own sources, without those of fallbacks
         other = FALLBACK_STYLES.get(name, "song")
         for source in sources:
             info = source.info
@@ -86,6 +86,7 @@ def _han_of(encoding: str, first: int, last: int) -> np.ndarray:
     found = set()
     for high in range(first, last + 1):
         for low in range(0x40, 0xFF):
+            # Pairs of bytes that are no character decode to nothing, or to several characters.
             character = bytes((high, low)).decode(encoding, errors="ignore")
             if len(character) == 1 and ("\u4e00" <= character <= "\u9fff" or "\uf900" <= character <= "\ufaff"):
                 found.add(ord(character))

@@ -137,14 +137,14 @@ class FontChain:
         indices = np.full(len(codes), NOT_FOUND, dtype=np.int16)
         rendered = list(characters)
         for index, candidate in enumerate(self.candidates()):
-            left = np.flatnonzero(indices == NOT_FOUND)
+            left = np.flatnonzero(indices == NOT_FOUND)  # those that no better candidate covers
             if not len(left):
                 break  # so that no further font has to be examined
             covered = candidate.source.covered
             if not candidate.variant:
                 indices[left[covered[codes[left]]]] = index
                 continue
-            for row in left:
+            for row in left:  # few: what none of the style's own sources covers
                 variant = next((form for form in variants(characters[row]) if covered[ord(form)]), None)
                 if variant is not None:
                     indices[row], rendered[row] = index, variant
@@ -184,7 +184,7 @@ def with_fallbacks(name: str) -> list[str]:
     """The style and its fallbacks, each once, in the order in which they are tried."""
     order = [name]
     following = FALLBACK_STYLES.get(name, "song")
-    while following not in order:
+    while following not in order:  # song and hei are each other's fallback
         order.append(following)
         following = FALLBACK_STYLES[following]
     return list(dict.fromkeys([*order, *_LAST]))

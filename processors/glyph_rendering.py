@@ -62,7 +62,7 @@ class GlyphRenderer:
 
     def letters_of(self, token: str) -> str:
         """The characters that are rendered of a token; none, if it has no ink."""
-        special = _BRACKETS.fullmatch(token)
+        special = _BRACKETS.fullmatch(token)  # [MASK] shows the word MASK
         word = special[1] if special else token[2:] if token.startswith("##") and len(token) > 2 else token
         if token == "[PAD]" or (len(word) > 1 or special) and not self.render_words:
             return ""
@@ -71,6 +71,7 @@ class GlyphRenderer:
     def find(self, tokens: Sequence[str]) -> Found:
         """How each token is rendered in each style, without rendering it."""
         words = [self.letters_of(token) for token in tokens]
+        # Every distinct letter is looked up once for each style, however many tokens hold it.
         letters = list(dict.fromkeys(letter for word in words for letter in word))
         candidates = np.full((len(tokens), len(self.chains)), NO_INK, dtype=np.int16)
         known = []
@@ -94,7 +95,7 @@ class GlyphRenderer:
             indices = found.candidates[:, column]
             for row in np.flatnonzero((indices >= 0) | (indices == WORD)):
                 letters = [found.letters[column][letter] for letter in self.letters_of(tokens[row])]
-                if len(letters) == 1:
+                if len(letters) == 1:  # also a word of which only one character has ink
                     index, letter = letters[0]
                     images[row, column] = sources[index].render(letter, self.size, self.binary)
                 else:
@@ -127,6 +128,7 @@ def _set_line(strips: list[tuple[np.ndarray, int]], size: int, binary: bool) -> 
     for ink, base in strips:
         line[up - base : up - base + ink.shape[0], x : x + ink.shape[1]] = ink
         x += ink.shape[1] + gap
+    # Each side is squeezed by itself: long words get narrow letters rather than low ones.
     rows, columns = min(line.shape[0], size), min(line.shape[1], size)
     if (rows, columns) != line.shape:
         line = np.asarray(Image.fromarray(line).resize((columns, rows), Image.Resampling.BOX))

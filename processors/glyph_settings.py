@@ -64,6 +64,7 @@ def _paths(fonts: Any) -> dict[str, list[str]] | None:
         given = [given] if isinstance(given, (str, Path)) else given
         if not isinstance(given, (list, tuple)) or not all(isinstance(path, (str, Path)) for path in given):
             raise TypeError(f"fonts[{style!r}] is {given!r}; give a list of paths of fonts, zips or folders")
+        # Absolute, so that a saved checkpoint finds them from another working directory.
         paths[style] = [os.path.abspath(path) for path in given]
     return paths
 
@@ -100,6 +101,7 @@ def refuse_unknown(names: Iterable[str], by_auto: bool = False) -> None:
         TypeError: names the argument, the setting that may be meant, and all settings.
     """
     for name in names:
+        # A misspelt setting would otherwise be dropped without a word, and the default used.
         near = get_close_matches(name, SETTINGS, n=1, cutoff=0.8)
         if name in _KNOWN or name.startswith("_") or (by_auto and not near):
             continue

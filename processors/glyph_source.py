@@ -36,6 +36,7 @@ class GlyphSource:
 
     def __getstate__(self) -> dict:
         """Without what can be looked up again: a pickle is the same before and after use."""
+        # What cached_property found lies in __dict__ under the name of the property.
         derived = [name for name in self.__dict__ if isinstance(getattr(type(self), name, None), cached_property)]
         return {name: value for name, value in self.__dict__.items() if name not in derived}
 
@@ -70,7 +71,7 @@ class GlyphSource:
             return parse_info(self._known["info"])
         info = read_kept_info(self.sha256)
         if info is None:
-            info = self.examine()
+            info = self.examine()  # seconds for a large font
             keep_info(self.sha256, info)
         return info
 
@@ -110,14 +111,15 @@ def split_part(name: str) -> tuple[Path, str]:
     return Path(path), part
 
 
-def _state(path: Path) -> tuple[tuple[str, int, int], ...]:
-    """Name, bytes and time of the last change of a file, or of each file of a folder."""
+def _state(path: Path) -> int:
+    """A number that changes with the name, size or time of a file, or of any file of a folder."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    return tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    stats = [(str(file), file.stat()) for file in files]
+    return hash(tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats))
 
 
 @lru_cache(maxsize=256)
-def _digest(path: str, state: tuple) -> str:
+def _digest(path: str, state: int) -> str:
     """sha256 of a file or folder; `state` is an argument so that a changed file is read again."""
     digest = hashlib.sha256()
     top = Path(path)

@@ -54,7 +54,7 @@ class ImageFolder(GlyphSource):
         light_on_dark = self._is_light_on_dark()
         for code in self._files:
             ink = self._ink(code, light_on_dark)
-            if ink.max() >= 128:
+            if ink.max() >= 128:  # else it is blank but for the noise of a scan
                 seen[code] = hashlib.md5(ink.tobytes(), usedforsecurity=False).digest()
         covered = pack_codes(without_placeholders(seen))
         name = f"glyph images {self.part or self.path.stem}"

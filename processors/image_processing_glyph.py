@@ -180,7 +180,7 @@ class HanziGlyphImageProcessor(PilBackend):
         """Images of a few tokens, kept in memory: uint8 [n, F, size, size]."""
         new = [token for token in dict.fromkeys(tokens) if token not in self._memory]
         if (len(self._memory) + len(new)) * len(self.styles) * self.size**2 > _MEMORY:
-            self._memory.clear()
+            self._memory.clear()  # simpler than forgetting the oldest, and rare
             new = list(dict.fromkeys(tokens))
         if new:
             self._memory.update(zip(new, self._renderer.render(new, self._renderer.find(new)), strict=True))
@@ -202,6 +202,7 @@ class HanziGlyphImageProcessor(PilBackend):
             kept = {"images": self._renderer.render(tokens, found), "candidates": found.candidates}
             if self.cache:
                 write_arrays(path, kept)
+        # A model's bank is the largest set that is rendered: later, smaller sets must not replace its manifest.
         if self.font_manifest is None or self.font_manifest["tokens"] <= len(tokens):
             self.font_manifest = make_font_manifest(tokens, kept["candidates"], self._chains)
             warn_of_fallbacks(self.font_manifest)

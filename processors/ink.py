@@ -32,6 +32,7 @@ def has_no_ink(character: str) -> bool:
     if ord(character) in _VISIBLE_FORMAT:
         return False
     category = unicodedata.category(character)
+    # Separators, controls and format characters; some fillers are letters or marks by their category.
     if category in ("Zs", "Zl", "Zp", "Cc", "Cf") or character in _INVISIBLE:
         return True
     return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"

@@ -1,6 +1,7 @@
 """The processor of every family: a tokenizer, and the image processor that renders its characters."""
 
 from collections.abc import Iterable
+from types import DynamicClassAttribute
 from typing import Any
 
 import numpy as np
@@ -56,8 +57,9 @@ class HanziProcessor(ProcessorMixin):
     def __init__(self, image_processor: Any, tokenizer: Any, **kwargs: Any) -> None:
         super().__init__(image_processor, tokenizer, **kwargs)  # sets both through the properties below
 
-    # ProcessorMixin reads the parts from the instance's __dict__, so they are kept there under their own names.
-    @property
+    # The parts are properties of the instance alone (transformers wants no class attribute of the name of a part), and
+    # are kept in its __dict__ under their own names, where ProcessorMixin reads them.
+    @DynamicClassAttribute
     def image_processor(self) -> Any:
         """Renders the characters."""
         return self.__dict__["image_processor"]
@@ -67,7 +69,7 @@ class HanziProcessor(ProcessorMixin):
         join(image_processor, self.__dict__.get("tokenizer"))
         self.__dict__["image_processor"] = image_processor
 
-    @property
+    @DynamicClassAttribute
     def tokenizer(self) -> Any:
         """Turns texts into ids."""
         return self.__dict__["tokenizer"]

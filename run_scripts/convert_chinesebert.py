@@ -1,4 +1,4 @@
-"""Writes a released ChineseBERT folder anew, as a checkpoint that `from_pretrained` loads today.
+"""Converts a released ChineseBERT folder into a checkpoint that `from_pretrained` loads.
 
     python run_scripts/convert_chinesebert.py --source ChineseBERT-base --target chinesebert-base
 
@@ -9,6 +9,7 @@ the length of the vocabulary, and the glyph images of the fonts, whose order the
 import json
 from dataclasses import dataclass, field, fields
 from itertools import permutations
+from math import isqrt
 from pathlib import Path
 from typing import Literal
 
@@ -35,9 +36,13 @@ HOLDS = (
     "a released folder holds config.json, pytorch_model.bin or model.safetensors, vocab.txt, and config/ with "
     "pinyin_map.json, the fonts (three *.npy) and perhaps pinyin2tensor.json"
 )
-FONTS = ("STFANGSO", "STXINGKA", "方正古隶繁体")  # parts of the file names, in the order in which the table is filled
+FONTS = {
+    "STFANGSO": "fangsong",
+    "STXINGKA": "xingkai",
+    "方正古隶繁体": "lishu",
+}  # part of a file's name -> style, in order
 GLYPHS = "embeddings.glyph_embeddings.embedding.weight"
-HEADS = {  # a key of the weights -> the class; None: --architecture tells
+HEADS = {  # a key of the weights -> the class; None: --architecture says it
     "classifier.dense_to_labels_layer.weight": "ChineseBertForTokenClassification",
     "classifier.weight": None,
     "qa_outputs.weight": "ChineseBertForQuestionAnswering",
@@ -82,8 +87,9 @@ def main(argv: list[str] | None = None) -> None:
     maps = [value for key, value in state.items() if key.endswith("embeddings.glyph_map.weight")]
     if not maps:
         raise ValueError(f"the weights hold no glyph_map, so they are no ChineseBERT's; they begin {list(state)[:5]}")
-    config.glyph_embedding_dim = maps[0].shape[1]
-    config.classifier_mlp = "classifier.dense_layer.weight" in state
+    font_names, fonts = read_fonts(source / "config", config.vocab_size, maps[0].shape[1])
+    config.glyph_styles, config.glyph_size = glyph_fields(font_names, maps[0].shape[1])
+    config.classifier = "mlp" if "classifier.dense_layer.weight" in state else "linear"
     if labels:
         config.num_labels = labels
     lines = len(vocabulary.read_bytes().splitlines())
@@ -97,8 +103,8 @@ def main(argv: list[str] | None = None) -> None:
     if missing:
         raise ValueError(f"the weights lack {missing}, without which a {name} would be partly random")
     if info["unexpected_keys"]:
-        print(f"weights: left out, as a {name} has no place for them: {sorted(info['unexpected_keys'])}")
-    check_glyphs(model.eval(), *read_fonts(source / "config", config), filled=not info["missing_keys"])
+        print(f"weights: left out, as a {name} has no such layers: {sorted(info['unexpected_keys'])}")
+    check_glyphs(model.eval(), font_names, fonts, filled=not info["missing_keys"])
 
     tokenizer = ChineseBertTokenizer(str(vocabulary), model_max_length=config.max_position_embeddings)
     model.save_pretrained(target)
@@ -146,7 +152,7 @@ def check_symbols(path: Path) -> None:
 
 
 def check_readings(path: Path) -> None:
-    """Counts the readings that the tokenizer writes otherwise: told, not refused, as the weights work all the same."""
+    """Counts the readings that the tokenizer writes otherwise; the weights work all the same, so none is refused."""
     if not path.is_file():
         print("pinyin2tensor.json: not there, readings not compared")
         return
@@ -162,8 +168,14 @@ def check_readings(path: Path) -> None:
     print(f"pinyin2tensor.json: {len(differing)} of {len(released)} readings differ", *differing[:5], sep="\n  ")
 
 
-def read_fonts(folder: Path, config: ChineseBertConfig) -> tuple[list[str], list[Tensor]]:
-    """Names and glyph images [V, height * width] of the fonts, in the order of FONTS, other names sorted."""
+def read_fonts(folder: Path, vocab_size: int, values: int) -> tuple[list[str], list[Tensor]]:
+    """Names and glyph images [V, height * width] of the fonts, in the order of FONTS, other names sorted.
+
+    Args:
+        folder: holds one .npy file for each font, or none at all.
+        vocab_size: V.
+        values: of a character in all fonts together, as the weights take them.
+    """
     paths = sorted(folder.glob("*.npy"))
     named = [path for part in FONTS for path in paths if part in path.name]
     if paths and sorted(named) != paths:
@@ -171,23 +183,40 @@ def read_fonts(folder: Path, config: ChineseBertConfig) -> tuple[list[str], list
         named = paths
     fonts = [torch.from_numpy(np.load(path).astype(np.float32)).flatten(1) for path in named]
     widths = [font.shape[1] for font in fonts]
-    if fonts and (sum(widths) != config.glyph_embedding_dim or {len(font) for font in fonts} != {config.vocab_size}):
+    if fonts and (sum(widths) != values or {len(font) for font in fonts} != {vocab_size}):
         raise ValueError(
             f"the fonts {[path.name for path in named]} hold {[tuple(font.shape) for font in fonts]} values, but the "
-            f"model takes {config.glyph_embedding_dim} in all for each of {config.vocab_size} tokens; {HOLDS}"
+            f"model takes {values} in all for each of {vocab_size} tokens; {HOLDS}"
         )
     return [path.name for path in named], fonts
 
 
+def glyph_fields(names: list[str], values: int) -> tuple[list[str], int]:
+    """The configuration's glyph_styles and glyph_size: the styles of FONTS, or the names of other files.
+
+    Without fonts the released three are taken.
+    """
+    known = [style for part, style in FONTS.items() for name in names if part in name]
+    styles = known if len(known) == len(names) else [Path(name).stem for name in names]
+    styles = styles or list(FONTS.values())
+    size = isqrt(values // len(styles))
+    if len(styles) * size**2 != values:
+        raise ValueError(
+            f"the weights take {values} values of a glyph, which are no square images in {styles}; {HOLDS}"
+        )
+    return styles, size
+
+
 def check_glyphs(model: PreTrainedModel, names: list[str], fonts: list[Tensor], filled: bool) -> None:
-    """Says which fonts the glyph table of the weights is, or fills an empty one."""
+    """Says which fonts the glyph table of the weights holds, or fills an empty one with grey values of 0..255."""
     if not filled and not fonts:
         raise FileNotFoundError(f"the weights hold no glyph table, and there are no fonts to fill it from; {HOLDS}")
+    table = model.base_model.embeddings.glyph_embeddings.embedding.weight.detach()
     if not filled:
-        model.base_model.set_glyphs(torch.cat(fonts, dim=1))
+        table.copy_(torch.cat(fonts, dim=1))  # as they are; set_glyphs would scale them to 0..1
         print(f"glyph table: not in the weights, filled from {', '.join(names)}")
         return
-    table = model.base_model.embeddings.glyph_embeddings.embedding.weight.detach().float()
+    table = table.float()
     mean, std = table.mean().item(), table.std().item()
     print(f"glyph table: min {table.min():.6g}, max {table.max():.6g}, mean {mean:.6g}, std {std:.6g}")
     orders = list(permutations(range(len(fonts)))) if fonts else []

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-SCRIPT = Path(__file__).parent.parent / "run_scripts" / "benchmark.py"
+SCRIPTS = Path(__file__).parent.parent / "run_scripts"
+SCRIPT = SCRIPTS / "benchmark.py"
 
 
 OPTIONS = ["--size", "tiny", "--rounds", "2", "--batch", "2", "--length", "12", "--device", "cpu"]
@@ -19,9 +20,9 @@ OPTIONS = ["--size", "tiny", "--rounds", "2", "--batch", "2", "--length", "12", 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """All that measures in one process, with masked-LM heads, on rendered text and made-up tokens, as a person runs it."""
+    """All that measures in one process, with masked-LM heads, on made-up text and tokens, as a person runs it."""
     folder = tmp_path_factory.mktemp("benchmark")
-    options = [*OPTIONS, "--part", "chinese_bert", "glyph_crm", "text", "--head", "masked_lm", "--chunks", "2", "5"]
+    options = [*OPTIONS, "--part", "chinese_bert", "glyph_crm", "text", "--head", "masked_lm"]
     options += ["--text_lengths", "20", "50", "--text_batches", "1", "3"]
     command = [sys.executable, str(SCRIPT), "--output_dir", str(folder), *options]
     env = os.environ | {"HANZIFORMERS_CACHE": str(folder / "cache")}
@@ -31,12 +32,16 @@ def made(tmp_path_factory):
     return json.loads((folder / "benchmark.json").read_text(encoding="utf-8")), done.stdout
 
 
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("benchmark", SCRIPT)
+def load(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def script():
+    return load(SCRIPT)
 
 
 @pytest.fixture
@@ -53,7 +58,7 @@ def seconds(cell):
 def test_numbers_are_medians_and_their_quotients(made):
     result, _ = made
     rows = [row for rows in result["tables"].values() for row in rows]
-    assert len(rows) == 5 + 5 + 4 + 4
+    assert len(rows) == 5 + 5 + 4
     for row in rows:
         assert row["medians"].keys() == row["rounds"].keys()
         for name, seconds in row["rounds"].items():
@@ -67,18 +72,13 @@ def test_numbers_are_medians_and_their_quotients(made):
 
 def test_tables_name_what_was_compared(made):
     result, _ = made
-    chinese_bert, glyph_crm, convolutions, texts = result["tables"].values()
+    chinese_bert, glyph_crm, texts = result["tables"].values()
     for models in (chinese_bert, glyph_crm):
         assert {"forward, table of characters warm", "AdamW step"} <= {row["case"] for row in models}
     bert = "hanziformers / BertForMaskedLM"
     assert all(row["ratios"].keys() == {bert} for row in chinese_bert)
     naive = {"every position / hanziformers", "every position / BertForMaskedLM"}
     assert all(row["ratios"].keys() == {bert} | naive for row in glyph_crm)
-    forms = {"direct", "channels last", "bfloat16 autocast"}
-    assert all(row["ratios"].keys() == {f"{form} / frequencies" for form in forms} for row in convolutions)
-    assert [row["case"] for row in convolutions] == [
-        f"{case}, {chunk} glyph images at a time" for chunk in (2, 5) for case in ("forward", "forward + backward")
-    ]
     assert all(len(row["ratios"]) == 2 and len(row["medians"]) == 3 for row in texts)
     assert [row["case"] for row in texts] == [
         f"{length} characters, {calls}" for length in (20, 50) for calls in ("one text a call", "3 texts a call")
@@ -87,12 +87,10 @@ def test_tables_name_what_was_compared(made):
 
 def test_titles_say_what_glyph_crm_read(made):
     result, _ = made
-    _, glyph_crm, convolutions, _ = result["tables"]
+    _, glyph_crm, _ = result["tables"]
     assert "of them distinct" in glyph_crm
     assert "(GlyphCrmForMaskedLM) and" in glyph_crm
     assert "glyph images of 24 px, 4 and 8 channels, a bank of 23,236" in glyph_crm
-    assert "5x5 convolutions" in convolutions
-    assert "24 px, 4 channels" in convolutions
 
 
 def test_whole_step_is_the_sum_of_its_parts(made):
@@ -138,7 +136,7 @@ def test_own_text_vocabulary_and_one_part(main, tmp_path):
     assert result["text"].startswith(f"{20 * len(sentence)} characters")
 
 
-def test_glyph_crm_reads_the_pictures_of_the_text(script, tmp_path, monkeypatch):
+def test_glyph_crm_reads_the_glyph_images_of_the_text(script, tmp_path, monkeypatch):
     """Also of characters outside of the vocabulary; and both ways through HanGlyph give one model's output."""
     monkeypatch.setenv("HANZIFORMERS_CACHE", str(tmp_path / "cache"))
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"银行长在一块石头上"]
@@ -147,13 +145,13 @@ def test_glyph_crm_reads_the_pictures_of_the_text(script, tmp_path, monkeypatch)
     seen = {}
     measure_model = script.measure_model
 
-    def keep(arguments, ours, batch, device):
+    def keep(arguments, ours, batch):
         seen.update(model=ours, batch=batch)
-        return measure_model(arguments, ours, batch, device)
+        return measure_model(arguments, ours, batch)
 
     monkeypatch.setattr(script, "measure_model", keep)
     own = ["--text", str(tmp_path / "text.txt"), "--vocab", str(tmp_path / "vocab.txt"), "--part", "glyph_crm"]
-    script.main([*OPTIONS, *own, "--chunks", "2", "--output_dir", str(tmp_path / "made")])
+    script.main([*OPTIONS, *own, "--output_dir", str(tmp_path / "made")])
     model, batch = seen["model"].eval(), seen["batch"]
     assert not batch["extra_glyphs"].shape[1]
     assert int(batch["glyph_ids"].max()) >= len(tokens)
@@ -163,8 +161,8 @@ def test_glyph_crm_reads_the_pictures_of_the_text(script, tmp_path, monkeypatch)
     torch.testing.assert_close(bank.last_hidden_state, naive.last_hidden_state, atol=1e-5, rtol=1e-5)
 
 
-def test_drawing_is_measured_against_its_cache(main, tmp_path):
-    main(["--part", "image_processor", "--rounds", "1", "--draw_tokens", "600", "--output_dir", str(tmp_path)])
+def test_rendering_is_measured_against_its_cache(main, tmp_path):
+    main(["--part", "rendering", "--rounds", "1", "--render_tokens", "600", "--output_dir", str(tmp_path)])
     result = json.loads((tmp_path / "benchmark.json").read_text(encoding="utf-8"))
     ((title, (row,)),) = result["tables"].items()
     assert "rendering on one core; 1 rounds" in title
@@ -173,8 +171,8 @@ def test_drawing_is_measured_against_its_cache(main, tmp_path):
 
 
 def test_few_tokens_are_refused(main, tmp_path):
-    with pytest.raises(ValueError, match="511 tokens .*draw_tokens=511: the cache keeps no fewer than 512"):
-        main(["--part", "image_processor", "--draw_tokens", "511", "--output_dir", str(tmp_path)])
+    with pytest.raises(ValueError, match="511 tokens .*render_tokens=511: the cache keeps no fewer than 512"):
+        main(["--part", "rendering", "--render_tokens", "511", "--output_dir", str(tmp_path)])
 
 
 def test_unknown_part_is_refused(main, tmp_path, capsys):
@@ -186,5 +184,30 @@ def test_unknown_part_is_refused(main, tmp_path, capsys):
 def test_short_text_is_refused(main, tmp_path):
     (tmp_path / "text.txt").write_text("短文", encoding="utf-8")
     options = ["--text", str(tmp_path / "text.txt"), "--part", "text", "--text_lengths", "20"]
-    with pytest.raises(ValueError, match="the text has 2 characters, and pieces of 20"):
+    with pytest.raises(ValueError, match="the text has 2 characters, and pieces of 20 are needed"):
         main([*options, "--output_dir", str(tmp_path)])
+
+
+def test_forms_of_the_large_convolutions_are_compared(tmp_path, capsys):
+    script = load(SCRIPTS / "benchmark_convolutions.py")
+    options = ["--channels", "4", "--glyph_size", "24", "--chunks", "2", "5", "--rounds", "2"]
+    script.main([*options, "--output_dir", str(tmp_path)])
+    text = (tmp_path / "convolutions.txt").read_text(encoding="utf-8")
+    assert text.strip() == capsys.readouterr().out.strip()
+    assert "three 5x5 convolutions, 4 channels, 24 px, cpu" in text
+    for form in ("direct", "channels last", "frequencies", "bfloat16 autocast"):
+        assert form in text
+    for case in ("forward", "forward + backward"):
+        for chunk in (2, 5):
+            (line,) = [line for line in text.splitlines() if f"{case}, {chunk} glyph images" in line]
+            times = line.split("|")[1:]
+            assert len(times) == 4
+            assert all(float(time) > 0 for time in times)
+
+
+def test_a_form_that_computes_something_else_is_refused(tmp_path, monkeypatch):
+    script = load(SCRIPTS / "benchmark_convolutions.py")
+    monkeypatch.setattr(script, "correlate", lambda images, weight: 1.1 * script.F.conv2d(images, weight))
+    options = ["--channels", "4", "--glyph_size", "24", "--chunks", "2", "--rounds", "1"]
+    with pytest.raises(RuntimeError, match="the form 'frequencies' is .* off"):
+        script.main([*options, "--output_dir", str(tmp_path)])

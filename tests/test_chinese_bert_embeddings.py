@@ -149,6 +149,22 @@ def write_data_and_eval(model, inputs):
     model.eval()
 
 
+def write_data(model, inputs):
+    model.embeddings.map_fc.weight.data.mul_(1.3)
+
+
+def write_data_of_one_token(model, inputs):
+    model.get_input_embeddings().weight.data[inputs["input_ids"][0, 0]] = torch.randn(24)
+
+
+def write_data_of_one_glyph(model, inputs):
+    model.embeddings.glyph_embeddings.embedding.weight.data[inputs["input_ids"][0, 0]] = torch.randn(27)
+
+
+def replace_data(model, inputs):
+    model.embeddings.glyph_map.weight.data = torch.randn(24, 27)
+
+
 def to_dtype(model, inputs):
     model.to(torch.float64)
 
@@ -195,6 +211,10 @@ def replace_twice(model, inputs):
         pytest.param(lambda m, i: load_other_weights(m, i, assign=True), id="load_state_dict-assign"),
         train_and_write_data,
         write_data_and_eval,
+        write_data,
+        write_data_of_one_token,
+        write_data_of_one_glyph,
+        replace_data,
         to_dtype,
         to_dtype_and_back,
         shrink,
@@ -241,6 +261,53 @@ def test_table_is_used_and_computed_once(monkeypatch):
     assert calls[3:] == [SIZES["vocab_size"]]
 
 
+@pytest.mark.parametrize("kind", ["forward", "pre", "global"])
+@pytest.mark.parametrize("mode", ["train", "eval", "no_grad", "glyph_ids"])
+def test_a_hook_on_the_word_table_sees_every_position(mode, kind):
+    """What NEFTune and attribution methods rely on: ids [B, L] in, vectors [B, L, H] out, and the change counts."""
+    model, inputs = build(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0), make_inputs(batch=3, length=8)
+    emb, shapes = model.embeddings, []
+    words, shift = model.get_input_embeddings(), torch.randn(3, 8, 24)  # another one for each copy of a character
+
+    def after(module, args, out):
+        if module is words:
+            shapes.append((args[0].shape, out.shape))
+            return out + shift
+        return None
+
+    def before(module, args):
+        shapes.append((args[0].shape, (*args[0].shape, 24)))
+        return (args[0] * 0 + 7,)
+
+    if mode == "glyph_ids":
+        inputs["glyph_ids"] = inputs["input_ids"].flip(1)
+    ids, glyph_ids = inputs["input_ids"], inputs.get("glyph_ids", inputs["input_ids"])
+    vectors = words.weight[torch.full_like(ids, 7)] if kind == "pre" else words.weight[ids] + shift
+    wanted = reference(emb, vectors, glyph_ids, inputs["pinyin_ids"], inputs["token_type_ids"], torch.arange(8)[None])
+    handle = {
+        "forward": words.register_forward_hook,
+        "pre": words.register_forward_pre_hook,
+        "global": torch.nn.modules.module.register_module_forward_hook,
+    }[kind](before if kind == "pre" else after)
+    try:
+        model.train(mode == "train")
+        with torch.set_grad_enabled(mode != "no_grad"):
+            found = emb(ids, inputs["pinyin_ids"], inputs["token_type_ids"], glyph_ids=inputs.get("glyph_ids"))
+    finally:
+        handle.remove()
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=0)
+    assert shapes == [((3, 8), (3, 8, 24))]
+
+
+def test_without_a_hook_the_word_table_is_asked_for_distinct_characters(monkeypatch):
+    model, asked = build().train(), []
+    words = model.get_input_embeddings()
+    plain = words.forward
+    monkeypatch.setattr(words, "forward", lambda ids: asked.append(ids.shape) or plain(ids))
+    model(torch.full((3, 8), 7))
+    assert asked == [(1, 1)]  # one sequence of the distinct characters
+
+
 class Adapter(nn.Module):
     """Stands for what adapter libraries put in place of a Linear: it changes without any weight changing."""
 
@@ -275,6 +342,41 @@ def test_adapters_can_be_switched(part):
     assert (no_grad(model, inputs)[0] - plain[0]).abs().max() > 1e-3
     getattr(model.embeddings, part).on = False
     assert_same(no_grad(model, inputs), plain)
+
+
+PARTS = ["map_fc", "glyph_map", "word_embeddings", "query"]
+
+
+@pytest.mark.parametrize("method", ["merge_and_unload", "unload", "merge_adapter"])
+@pytest.mark.parametrize("targets", [PARTS, PARTS[:1], PARTS[2:3]], ids=lambda names: "-".join(names))
+def test_adapters_of_peft(method, targets):
+    """Merging writes through `.data`, then puts the old module back; no forward comes in between."""
+    peft = pytest.importorskip("peft")
+    model, inputs = build(), make_inputs()
+    plain = no_grad(model, inputs)
+    wrapped = peft.get_peft_model(model, peft.LoraConfig(target_modules=targets, init_lora_weights=False)).eval()
+    adapted = no_grad(wrapped, inputs)
+    assert_same(adapted, with_grad(wrapped, inputs))
+    assert (adapted[0] - plain[0]).abs().max() > 1e-3
+    with wrapped.disable_adapter():
+        assert_same(no_grad(wrapped, inputs), plain)
+    result = getattr(wrapped, method)() or wrapped
+    assert_same(no_grad(result, inputs), with_grad(result, inputs))
+    assert_same(no_grad(result, inputs), plain if method == "unload" else adapted, atol=1e-4)
+
+
+@pytest.mark.parametrize("wrap_first", [True, False])
+def test_merged_without_a_forward_in_between(wrap_first):
+    peft = pytest.importorskip("peft")
+    model, inputs = build(), make_inputs()
+    before = no_grad(model, inputs)
+    merged = peft.get_peft_model(model, peft.LoraConfig(target_modules=["map_fc"], init_lora_weights=False))
+    if wrap_first:
+        no_grad(merged.eval(), inputs)
+    merged = merged.merge_and_unload()
+    assert merged is model
+    assert_table_is_fresh(model, inputs)
+    assert (no_grad(model, inputs)[0] - before[0]).abs().max() > 1e-3
 
 
 def test_table_of_a_large_vocabulary_is_built_in_parts():

@@ -132,6 +132,8 @@ def test_written_folder_is_todays(convert, tmp_path, capsys):
     assert config["model_type"] == "chinese_bert"
     assert config["architectures"] == ["ChineseBertForMaskedLM"]
     assert not (LEFTOVERS.keys() - {"model_type"}) & config.keys()
+    written = hanziformers.ChineseBertConfig.from_pretrained(tmp_path / "target")
+    assert (written.glyph_styles, written.glyph_size) == (["fangsong", "xingkai", "lishu"], 24)
     files = {path.name for path in (tmp_path / "target").iterdir()}
     assert {"model.safetensors", "modeling_chinese_bert.py", "tokenization_chinese_bert.py", "tokenizer.json"} <= files
     assert "pytorch_model.bin" not in files
@@ -157,7 +159,7 @@ def test_written_folder_is_todays(convert, tmp_path, capsys):
     [
         ("ChineseBertModel", [], AutoModel, {}),
         ("ChineseBertForQuestionAnswering", [], AutoModelForQuestionAnswering, {}),
-        ("ChineseBertForTokenClassification", [], AutoModelForTokenClassification, {"classifier_mlp": True}),
+        ("ChineseBertForTokenClassification", [], AutoModelForTokenClassification, {"classifier": "mlp"}),
         ("ChineseBertForTokenClassification", ["--architecture"], AutoModelForTokenClassification, {}),
         ("ChineseBertForSequenceClassification", ["--architecture"], AutoModelForSequenceClassification, {}),
     ],
@@ -169,7 +171,7 @@ def test_keys_decide_the_class(convert, tmp_path, name, options, auto, fields):
     convert(tmp_path / "source", tmp_path / "target", *options, *([name] if options else []))
     model = auto.from_pretrained(tmp_path / "target")
     assert type(model).__name__ == name
-    assert model.config.classifier_mlp == bool(fields.get("classifier_mlp"))
+    assert model.config.classifier == fields.get("classifier", "linear")
     assert model.config.num_labels == fields.get("num_labels", 2)
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
 
@@ -219,6 +221,8 @@ def test_fonts_of_other_names_are_sorted(convert, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "taken in the order of their names" in out
     assert "filled from a.npy, b.npy, c.npy" in out
+    config = hanziformers.ChineseBertConfig.from_pretrained(tmp_path / "target")
+    assert (config.glyph_styles, config.glyph_size) == (["a", "b", "c"], 24)
     assert torch.equal(load_file(tmp_path / "target" / "model.safetensors")[TABLE], expected)
 
 
@@ -256,6 +260,24 @@ def test_missing_file_is_named(convert, tmp_path, name):
     (tmp_path / "source" / name).unlink()
     with pytest.raises(FileNotFoundError, match=f"{Path(name).name}; a released folder holds config.json"):
         convert(tmp_path / "source", tmp_path / "target")
+
+
+@pytest.mark.parametrize(("size", "fits"), [(7, True), (None, False)])
+def test_glyph_size_without_fonts(convert, tmp_path, size, fits):
+    state = released(tmp_path / "source", glyph_size=7)
+    for font in FONTS:
+        (tmp_path / "source" / "config" / font).unlink()
+    key = "bert.embeddings.glyph_map.weight"
+    state[TABLE] = torch.randn(40, 147)
+    if not fits:
+        state[key], state[TABLE] = state[key][:, :100].clone(), state[TABLE][:, :100].clone()
+    write_weights(tmp_path / "source", state)
+    if not fits:
+        with pytest.raises(ValueError, match="take 100 values of a glyph, which are no square images"):
+            convert(tmp_path / "source", tmp_path / "target")
+        return
+    convert(tmp_path / "source", tmp_path / "target")
+    assert hanziformers.ChineseBertConfig.from_pretrained(tmp_path / "target").glyph_size == size
 
 
 def test_missing_table_and_fonts_are_refused(convert, tmp_path):

@@ -1,4 +1,4 @@
-"""Masking for pre-training: what stands at a place and its pinyin always belong together."""
+"""Masking for pre-training: a token and its pinyin always belong together."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from transformers import DataCollatorForTokenClassification, DataCollatorWithPadding, set_seed
 
 from hanziformers import ChineseBertTokenizer, DataCollatorForMaskedCharacters
-from hanziformers.training.masking_collator import _that_fit
+from hanziformers.training.masking_collator import _words_that_fit
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 TEXT = "银行行长很忙，的地得了北京上海重庆我在是不中国人一块石头。"
@@ -39,7 +39,7 @@ def originals(tokenizer, examples: list[dict]) -> dict[str, torch.Tensor]:
 
 
 def check(tokenizer, examples: list[dict], batch: dict[str, torch.Tensor]) -> None:
-    """Every rule that holds whatever was rendered."""
+    """Every rule that holds whatever was selected."""
     before = originals(tokenizer, examples)
     own = torch.from_numpy(tokenizer.token_pinyin_ids()).long()
     assert set(batch) == KEYS
@@ -47,11 +47,11 @@ def check(tokenizer, examples: list[dict], batch: dict[str, torch.Tensor]) -> No
     assert batch["pinyin_ids"].shape == (*batch["input_ids"].shape, 8)
     for key in ("attention_mask", "token_type_ids"):
         assert torch.equal(batch[key], before[key])
-    asked = batch["labels"] != -100
-    assert torch.equal(batch["labels"][asked], before["input_ids"][asked])
-    assert torch.equal(batch["input_ids"][~asked], before["input_ids"][~asked])
-    assert not (asked & (before["attention_mask"] == 0)).any()
-    assert not (asked & (before["input_ids"] < len(SPECIAL))).any()
+    selected = batch["labels"] != -100
+    assert torch.equal(batch["labels"][selected], before["input_ids"][selected])
+    assert torch.equal(batch["input_ids"][~selected], before["input_ids"][~selected])
+    assert not (selected & (before["attention_mask"] == 0)).any()
+    assert not (selected & (before["input_ids"] < len(SPECIAL))).any()
     changed = batch["input_ids"] != before["input_ids"]
     assert torch.equal(batch["pinyin_ids"][~changed], before["pinyin_ids"][~changed])
     assert torch.equal(batch["pinyin_ids"][changed], own[batch["input_ids"][changed]])
@@ -68,11 +68,11 @@ def test_ten_thousand_tokens(tokenizer, examples):
     for _ in range(150):
         batch = collator([dict(one) for one in examples])
         check(tokenizer, examples, batch)
-        asked = batch["labels"] != -100
-        masked = asked & (batch["input_ids"] == tokenizer.mask_token_id)
-        kept = asked & (batch["input_ids"] == batch["labels"])
+        selected = batch["labels"] != -100
+        masked = selected & (batch["input_ids"] == tokenizer.mask_token_id)
+        kept = selected & (batch["input_ids"] == batch["labels"])
         maskable = (originals(tokenizer, examples)["input_ids"] >= len(SPECIAL)).sum()
-        counts += [int(maskable), int(asked.sum()), int(masked.sum()), int(kept.sum())]
+        counts += [int(maskable), int(selected.sum()), int(masked.sum()), int(kept.sum())]
         kept_context += int((batch["pinyin_ids"][kept & (batch["labels"] == row)] == torch.tensor(hang2)).all(-1).sum())
     assert counts[0] > 10_000
     assert counts[1] / counts[0] == pytest.approx(0.15, abs=0.01)
@@ -81,28 +81,28 @@ def test_ten_thousand_tokens(tokenizer, examples):
     assert kept_context  # 行 by itself is xing2
 
 
-def test_every_token_is_asked_and_nothing_leaks(tokenizer, examples):
+def test_every_token_is_selected_and_nothing_leaks(tokenizer, examples):
     set_seed(0)
     batch = DataCollatorForMaskedCharacters(tokenizer, mlm_probability=1, mask_replace_prob=1, random_replace_prob=0)(
         examples
     )
     check(tokenizer, examples, batch)
     before = originals(tokenizer, examples)["input_ids"]
-    asked = before >= len(SPECIAL)
-    assert torch.equal(batch["labels"] != -100, asked)
-    assert (batch["input_ids"][asked] == tokenizer.mask_token_id).all()
-    assert not batch["pinyin_ids"][asked].any()
-    # an unknown character is no token to ask for, and keeps its reading
+    selected = before >= len(SPECIAL)
+    assert torch.equal(batch["labels"] != -100, selected)
+    assert (batch["input_ids"][selected] == tokenizer.mask_token_id).all()
+    assert not batch["pinyin_ids"][selected].any()
+    # an unknown character is not selected, and keeps its reading
     unknown = before == tokenizer.unk_token_id
     assert batch["pinyin_ids"][unknown].tolist() == [[9, 6, 2, 0, 0, 0, 0, 0]]
 
 
-def test_every_token_is_asked_with_random_and_kept_ones(tokenizer, examples):
+def test_every_token_is_selected_with_random_and_kept_ones(tokenizer, examples):
     set_seed(1)
     batch = DataCollatorForMaskedCharacters(tokenizer, mlm_probability=1)(examples)
     check(tokenizer, examples, batch)
-    asked = batch["labels"] != -100
-    masked = asked & (batch["input_ids"] == tokenizer.mask_token_id)
+    selected = batch["labels"] != -100
+    masked = selected & (batch["input_ids"] == tokenizer.mask_token_id)
     assert masked.sum() > 50
     assert not batch["pinyin_ids"][masked].any()
 
@@ -149,7 +149,7 @@ def test_multiples_and_special_tokens_mask(tokenizer):
     assert (batch["labels"][padding] == -100).all()
 
 
-def test_no_masking_asked_for(tokenizer, examples):
+def test_no_masking(tokenizer, examples):
     batch = DataCollatorForMaskedCharacters(tokenizer, mlm=False)(examples)
     before = originals(tokenizer, examples)
     assert torch.equal(batch["input_ids"], before["input_ids"])
@@ -166,13 +166,13 @@ def test_token_classification_keeps_pinyin_beside_its_token(tokenizer, examples)
     features = [{**one, "labels": list(range(len(one["input_ids"])))} for one in examples]
     batch = DataCollatorForTokenClassification(tokenizer)(features)
     for index, one in enumerate(examples):
-        for place, (label, token) in enumerate(zip(batch["labels"][index], batch["input_ids"][index], strict=True)):
+        for position, (label, token) in enumerate(zip(batch["labels"][index], batch["input_ids"][index], strict=True)):
             if label == -100:
                 assert token == tokenizer.pad_token_id
-                assert torch.equal(batch["pinyin_ids"][index, place], NONE)
+                assert torch.equal(batch["pinyin_ids"][index, position], NONE)
             else:
                 assert token == one["input_ids"][label]
-                assert batch["pinyin_ids"][index, place].tolist() == one["pinyin_ids"][label]
+                assert batch["pinyin_ids"][index, position].tolist() == one["pinyin_ids"][label]
     assert batch["pinyin_ids"].dtype == torch.int64
 
 
@@ -195,16 +195,16 @@ def with_words(tokenizer, text: str, words: list[int]) -> dict:
     return {**example, "word_ids": [-1, *words, -1]}
 
 
-def test_whole_words_are_asked_for_together(tokenizer):
+def test_whole_words_are_selected_together(tokenizer):
     words = [0, 0, 1, 1, 2, 2, 3, 4, 4, 5, 6, 6, 6, 7, 8, 9, 9, 9, 9, 10]
     example = with_words(tokenizer, TEXT[: len(words)], words)
     collator = DataCollatorForMaskedCharacters(tokenizer, whole_word_ratio=1, seed=0)
     seen = set()
     for _ in range(200):
-        asked = (collator([example])["labels"][0, 1:-1] != -100).numpy()
-        assert 1 <= asked.sum() <= 3  # 15 % of 20
-        chosen = set(np.array(words)[asked])
-        assert all(asked[np.array(words) == word].all() for word in chosen)
+        selected = (collator([example])["labels"][0, 1:-1] != -100).numpy()
+        assert 1 <= selected.sum() <= 3  # 15 % of 20
+        chosen = set(np.array(words)[selected])
+        assert all(selected[np.array(words) == word].all() for word in chosen)
         seen |= chosen
     assert seen == set(words) - {9}  # a word of four never fits into three
     collator = DataCollatorForMaskedCharacters(tokenizer, whole_word_ratio=1, seed=0)
@@ -212,8 +212,8 @@ def test_whole_words_are_asked_for_together(tokenizer):
 
 
 @pytest.mark.parametrize("length", [8, 20, 62])
-def test_words_that_no_longer_fit_are_passed_over(tokenizer, length):
-    """As many tokens are asked for as without words, as far as the words allow: there are enough words of one."""
+def test_words_that_no_longer_fit_are_skipped(tokenizer, length):
+    """As many tokens are selected as without words, as far as the words allow: there are enough words of one."""
     words = [0, 0, 1, 1, 1, 2, *range(3, length - 3)]
     example = with_words(tokenizer, (TEXT * 9)[:length], words)
     collator = DataCollatorForMaskedCharacters(tokenizer, whole_word_ratio=1, seed=0)
@@ -224,7 +224,7 @@ def test_words_that_no_longer_fit_are_passed_over(tokenizer, length):
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=30), st.integers(1, 12), st.randoms())
 def test_words_chosen_one_by_one(sizes, room, random):
     order = random.sample(range(len(sizes)), len(sizes))
-    found = _that_fit(np.array(order), np.array(sizes), room)
+    found = _words_that_fit(np.array(order), np.array(sizes), room)
     wanted, left = [], room
     for word in order:
         if sizes[word] <= left:
@@ -233,13 +233,13 @@ def test_words_chosen_one_by_one(sizes, room, random):
     assert found.tolist() == (wanted or [min(order, key=lambda word: sizes[word])])
 
 
-def test_words_are_needed_where_they_are_asked_for(tokenizer):
+def test_words_are_needed_for_whole_words(tokenizer):
     collator = DataCollatorForMaskedCharacters(tokenizer, whole_word_ratio=0.9)
     with pytest.raises(ValueError, match="no word_ids.*whole_word_ratio=0.9.*remove_unused_columns=False"):
         collator([tokenizer("银行行长")])
 
 
-def test_the_share_of_whole_words(tokenizer):
+def test_the_ratio_of_whole_words(tokenizer):
     example = with_words(tokenizer, "的" * 20, [0] * 20)
     collator = DataCollatorForMaskedCharacters(tokenizer, whole_word_ratio=0.9, seed=0)
     whole = [int((collator([example])["labels"] != -100).sum()) == 20 for _ in range(400)]
@@ -264,11 +264,11 @@ def test_an_epoch_makes_masks_that_depend_on_the_example_alone(tokenizer, exampl
     batch = collator([{**example, "epoch": 0} for example in examples])
     assert "epoch" not in batch
     for row, example, mask in zip(batch["input_ids"], examples, masks(0, 1, examples), strict=True):
-        place = batch["attention_mask"][examples.index(example)].bool()
-        assert row[place].tolist() == mask["input_ids"]
+        real = batch["attention_mask"][examples.index(example)].bool()
+        assert row[real].tolist() == mask["input_ids"]
 
 
-def test_unknown_characters_are_asked_for_on_demand(tokenizer):
+def test_unknown_characters_are_predicted_on_demand(tokenizer):
     batch = DataCollatorForMaskedCharacters(tokenizer, mlm_probability=1, predict_unknown=True)([tokenizer("龘龘龘")])
     assert (batch["labels"] == tokenizer.unk_token_id).sum() == 3
 
@@ -288,12 +288,12 @@ def test_two_texts_that_differ_in_a_masked_character_look_the_same(tokenizer):
 
 @pytest.mark.parametrize("name", ["mlm_probability", "mask_replace_prob", "random_replace_prob", "whole_word_ratio"])
 @pytest.mark.parametrize("value", [-0.1, 1.5])
-def test_a_share_is_from_0_to_1(tokenizer, name, value):
-    with pytest.raises(ValueError, match=f"{name}.*share, {'above' if name[:3] == 'mlm' else 'from'} 0 to 1"):
+def test_a_ratio_is_from_0_to_1(tokenizer, name, value):
+    with pytest.raises(ValueError, match=f"{name}.*give a number {'above' if name[:3] == 'mlm' else 'from'} 0 to 1"):
         DataCollatorForMaskedCharacters(tokenizer, **{name: value})
 
 
-def test_shares_that_are_more_than_all(tokenizer):
+def test_ratios_that_are_more_than_all(tokenizer):
     with pytest.raises(ValueError, match="mask_replace_prob \\+ random_replace_prob=1.2"):
         DataCollatorForMaskedCharacters(tokenizer, mask_replace_prob=0.8, random_replace_prob=0.4)
 

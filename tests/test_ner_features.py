@@ -2,28 +2,17 @@
 
 import numpy as np
 import pytest
-from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ner_tools import dataset, make_tokenizer
 
-from hanziformers import ChineseBertTokenizer
-from hanziformers.training.ner_data import FEATURES
 from hanziformers.training.ner_features import IGNORED, decode_ner, encode_ner, entity_tags
 from hanziformers.training.tag_schemes import Entity
-
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-WORDS = ["apple", "##s", "2018", "，", "。", "e"]
 
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    tokens = SPECIAL + WORDS + list("我在北京上海银行长江大桥看书")
-    return ChineseBertTokenizer({token: index for index, token in enumerate(dict.fromkeys(tokens))})
-
-
-def dataset(*rows):
-    made = [{"text": text, "entities": [Entity(*entity)._asdict() for entity in found]} for text, found in rows]
-    return Dataset.from_list(made, features=FEATURES)
+    return make_tokenizer()
 
 
 def names(encoded, tags):

@@ -106,16 +106,16 @@ def test_unrendered_characters_are_counted_by_occurrence():
 
 
 def test_each_character_is_rendered_once_for_a_batch():
-    asked = []
+    seen = []
 
     class Noting(NumberGlyphs):
         def render(self, tokens):
-            asked.extend(tokens)
+            seen.extend(tokens)
             return super().render(tokens)
 
     glyphs = make(image_processor=Noting())
     glyphs.resolve([np.array([BANK + ord(c) for c in RARE * 2])] * 3, [None] * 3)
-    assert sorted(asked) == sorted(RARE)
+    assert sorted(seen) == sorted(RARE)
 
 
 def test_without_the_size_of_an_image():

@@ -223,7 +223,7 @@ def test_every_unfinished_phrase(table, unfinished):
 
 
 def test_unfinished_phrases_before_every_mark(table, tails):
-    """Some of these pairs share their place in the hash table with a pair of a phrase, which links them."""
+    """Some of these pairs have the same index in the hash table with a pair of a phrase, which links them."""
     assert len(tails) > 100 or not CURRENT
     assert differences(table, [text + after for text in tails for after in ("", "的", "〇", "\U0001f600人")]) == []
     text = "\n".join(f"{text}{mark}" for text in tails for mark in MARKS)

@@ -16,10 +16,10 @@ from hanziformers.tokenization.rare_glyphs import RareGlyphs, flat_glyphs
 
 class Counting(NumberGlyphs):
     def __init__(self):
-        self.asked = Counter()
+        self.rendered = Counter()
 
     def render(self, tokens):
-        self.asked.update(tokens)
+        self.rendered.update(tokens)
         return super().render(tokens)
 
 
@@ -48,7 +48,7 @@ def test_images_are_rendered_once():
     images = RareGlyphs(Counting())
     for characters in (RARE, RARE[:2], RARE + NOT_RENDERED, NOT_RENDERED):
         images.render(list(characters), [1] * len(characters), 32)
-    assert set(images.image_processor.asked.values()) == {1}
+    assert set(images.image_processor.rendered.values()) == {1}
 
 
 def test_a_blank_image_counts_as_none():

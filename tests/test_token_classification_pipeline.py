@@ -4,6 +4,9 @@ import json
 
 import pytest
 import torch
+from chinese_bert_tools import SIZES as BERT_SIZES
+from glyph_crm_tools import SIZES as GLYPH_SIZES
+from glyph_crm_tools import random_glyphs
 from glyph_tools import SPECIAL
 from remote_tools import run_without_package
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -34,44 +37,24 @@ STRATEGIES = ["none", "simple", "first", "average", "max"]
 TOKENIZERS = [ChineseBertTokenizer, GlyphCrmTokenizer]
 
 
-def chinese_bert(**options):
-    """A model whose answers depend on the token alone, with all weights from a fixed seed."""
+FIELDS = {
+    "vocab_size": len(VOCABULARY),
+    "initializer_range": 2.0,  # answers that differ from token to token
+    "id2label": LABELS,
+    "label2id": {label: index for index, label in LABELS.items()},
+}
+
+
+def chinese_bert():
     torch.manual_seed(0)
-    config = ChineseBertConfig(
-        vocab_size=len(VOCABULARY),
-        hidden_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=1,
-        intermediate_size=8,
-        glyph_styles=["kai"],
-        glyph_size=2,
-        pinyin_embedding_size=4,
-        max_position_embeddings=40,
-        initializer_range=2.0,
-        id2label=LABELS,
-        label2id={label: index for index, label in LABELS.items()},
-        **options,
-    )
-    return ChineseBertForTokenClassification(config).eval()
+    return ChineseBertForTokenClassification(ChineseBertConfig(**{**BERT_SIZES, **FIELDS})).eval()
 
 
 def glyph_crm():
     torch.manual_seed(0)
-    config = GlyphCrmConfig(
-        vocab_size=len(VOCABULARY),
-        glyph_size=24,
-        first_block_channels=2,
-        second_block_channels=2,
-        hidden_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=1,
-        intermediate_size=8,
-        initializer_range=2.0,
-        id2label=LABELS,
-        label2id={label: index for index, label in LABELS.items()},
-    )
-    model = GlyphCrmForTokenClassification(config).eval()
-    model.base_model.set_glyphs(torch.randint(0, 256, (len(VOCABULARY), 1, 24, 24), dtype=torch.uint8))
+    fields = {**GLYPH_SIZES, **FIELDS, "glyph_vocab_size": len(VOCABULARY)}
+    model = GlyphCrmForTokenClassification(GlyphCrmConfig(**fields)).eval()
+    model.base_model.set_glyphs(random_glyphs(len(VOCABULARY)))
     return model
 
 

@@ -308,7 +308,7 @@ def test_keys_and_shapes(tokenizer, name):
     assert len(ids) == len(rows) == (batch or 1)
     for one, row in zip(ids, rows, strict=True):
         assert type(row) is list
-        assert all(type(place) is list and list(map(type, place)) == [int] * 8 for place in row)
+        assert all(type(ids) is list and list(map(type, ids)) == [int] * 8 for ids in row)
         assert len(one) == len(row)
     # all but pinyin_ids are BERT's
     bert = BertTokenizer(VOCABULARY)(*args, **kwargs)
@@ -529,7 +529,7 @@ def test_decoding_special_tokens(tokenizer):
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "piece"),
     [
         (None, r"`text`"),
         (5, r"text is 5"),
@@ -546,13 +546,13 @@ def test_decoding_special_tokens(tokenizer):
         ([("银行", "\ud83d")], r"text\[0\]\[1\] holds the lone surrogate '\\ud83d' at 0"),
     ],
 )
-def test_texts_that_cannot_be_encoded(tokenizer, text, place):
-    with pytest.raises(ValueError, match=place):
+def test_texts_that_cannot_be_encoded(tokenizer, text, piece):
+    with pytest.raises(ValueError, match=piece):
         tokenizer(text)
 
 
 @pytest.mark.parametrize(
-    ("text", "pair", "words", "place"),
+    ("text", "pair", "words", "piece"),
     [
         ("银行", 5, False, r"text_pair is 5"),
         (["银行", "行"], ["长", None], False, r"text_pair\[1\] is None"),
@@ -563,8 +563,8 @@ def test_texts_that_cannot_be_encoded(tokenizer, text, place):
         (["银行"], ["长", "\udfff"], True, r"text_pair\[1\] holds the lone surrogate"),
     ],
 )
-def test_pairs_and_words_that_cannot_be_encoded(tokenizer, text, pair, words, place):
-    with pytest.raises(ValueError, match=place):
+def test_pairs_and_words_that_cannot_be_encoded(tokenizer, text, pair, words, piece):
+    with pytest.raises(ValueError, match=piece):
         tokenizer(text, pair, is_split_into_words=words)
 
 

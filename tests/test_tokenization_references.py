@@ -46,7 +46,7 @@ def test_printed_ids(published):
     different = []
     for line in lines:
         output = published(line["text"])
-        if "input_ids" not in line:  # the sixth has one row a character
+        if "input_ids" not in line:  # the sixth has one row for every character
             assert len(line["per_char_pinyin_ids"]) == len(line["text"])
             spans = published(line["text"], return_offsets_mapping=True)["offset_mapping"]
             for (start, end), ids in zip(spans, output["pinyin_ids"], strict=True):

@@ -13,10 +13,10 @@ Sample = list[str | Sequence[str]]  # one or two sequences: strings, or lists of
 class TextAlignment:
     r"""Finds every token of the encodings of one call in the texts that the call was given.
 
-    The texts are joined by "\n" (words by nothing), so that something can be asked of all their characters in one go.
+    The texts are joined by "\n" (words by nothing), so that one call can answer a question about all their characters.
 
     Attributes:
-        encodings: what the Rust tokenizer made: one a sample, or several windows of it.
+        encodings: what the Rust tokenizer made: one for each sample, or several windows of it.
         text: all texts of the call, joined.
 
     Example:
@@ -97,7 +97,7 @@ class TextAlignment:
         """Gives every token that is exactly one character the value of that character.
 
         Args:
-            values: one value a character of `text`, [len(text)] of any dtype.
+            values: one value for every character of `text`, [len(text)] of any dtype.
 
         Returns:
             An array [L] of that dtype for each encoding; 0 for tokens of no character or of several.

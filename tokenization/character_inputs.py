@@ -1,4 +1,4 @@
-"""Model inputs with one value a token, added to a tokenizer of transformers. Axes: B batch, L tokens."""
+"""Model inputs with one value for every token, added to a tokenizer of transformers. Axes: B batch, L tokens."""
 
 import gc
 from typing import Any
@@ -23,7 +23,7 @@ class CharacterInputs:
         extra_inputs: key -> the value of a padding token, a number or a (nested) list of fixed shape.
 
     Example:
-        >>> class LengthTokenizer(CharacterInputs, BertTokenizer):
+        >>> class WidthTokenizer(CharacterInputs, BertTokenizer):
         ...     model_input_names = [*BertTokenizer.model_input_names, "widths"]
         ...     extra_inputs = {"widths": 0}
         ...
@@ -64,7 +64,8 @@ class CharacterInputs:
             >>> exact = tokenizer.token_classification_pipeline
             >>> tagger = pipeline("token-classification", folder, pipeline_class=exact, aggregation_strategy="first")
         """
-        # Imported here: transformers' pipelines take seconds to import, and most uses of a tokenizer need none.
+        # Imported here, because transformers' pipelines import slowly and most uses of remote code need none. A saved
+        # tokenizer carries the file all the same: transformers follows imports in functions too.
         from .token_classification_pipeline import WordPieceTokenClassificationPipeline
 
         return WordPieceTokenClassificationPipeline
@@ -113,7 +114,9 @@ class CharacterInputs:
         output = super()._pad(encoded_inputs, *args, padding_side=padding_side, **kwargs)
         missing = len(output[main]) - before
         on_the_left = (padding_side or self.padding_side) == "left"
-        for name, padding in self.extra_inputs.items() if missing else ():
+        if not missing:
+            return output
+        for name, padding in self.extra_inputs.items():
             if name in output:
                 values, more = list(output[name]), [padding] * missing
                 output[name] = more + values if on_the_left else values + more

@@ -19,7 +19,7 @@ from .characters import code_points
 from .open_glyphs import OpenGlyphs
 from .rare_glyphs import RareGlyphs, flat_glyphs
 
-# Arguments of from_pretrained that say where a file is found; the image processor is looked for in the same place.
+# Arguments of from_pretrained that say where files are found; the image processor is looked for there too.
 HUB_KWARGS = ("cache_dir", "local_files_only", "proxies", "revision", "subfolder", "token")
 
 
@@ -170,10 +170,9 @@ class GlyphInputs(BankRows, CharacterInputs):
         rows, extra = self._open_glyphs().resolve([np.array(row, np.int64) for row in glyph_ids], list(images))
         if not batched:
             rows, extra = rows[0], None if extra is None else extra[0]
-        if in_lists:
+        if in_lists:  # they were resolved before, and only padded now
             output["glyph_ids"] = [row.tolist() for row in rows] if batched else rows.tolist()
-        else:
-            # arrays or tensors went in, and stay what they were
+        else:  # arrays and tensors stay what they were
             return_tensors = return_tensors or ("np" if isinstance(output["glyph_ids"], np.ndarray) else "pt")
             output["glyph_ids"] = to_tensor(np.array(rows), return_tensors)
         if extra is not None:

@@ -87,7 +87,7 @@ class PinyinTable:
         """Reads pypinyin's dictionaries; takes some tenths of a second.
 
         Raises:
-            ValueError: A phrase does not have one list of readings a character.
+            ValueError: A phrase does not have one list of readings for every character.
         """
         rows_by_reading = {"": 0}
 
@@ -100,53 +100,38 @@ class PinyinTable:
             return next(filter(None, map(row, raws)), 0)
 
         phrases = {phrase: list(map(first, readings)) for phrase, readings in PHRASES_DICT.items()}
-        for phrase, rows in phrases.items():
-            if len(rows) != len(phrase):
-                raise ValueError(
-                    f"pypinyin's phrase {phrase!r} has {len(rows)} readings, but it must have {len(phrase)}: one list "
-                    "a character, or the readings of all later characters shift. Load it again with "
-                    f"pypinyin.load_phrases_dict, or delete pypinyin.constants.PHRASES_DICT[{phrase!r}]"
-                )
+        _check_phrases(phrases)
+        # What a character reads as alone, also as a phrase of one character.
         chinese = _chinese_characters()
         alone = {character: first(PINYIN_DICT.get(ord(character), "").split(",")) for character in chinese}
         alone |= {phrase: rows[0] for phrase, rows in phrases.items() if phrase in alone}
-
-        self._changes: dict[str, list[tuple[int, int]]] = {}  # phrase -> (offset, row) of the readings it changes
-        for phrase, rows in phrases.items():
-            defaults = list(map(alone.get, phrase))
-            if rows != defaults and None not in defaults:  # a phrase with a character that is not Chinese never matches
-                pairs = enumerate(zip(rows, defaults, strict=True))
-                self._changes[phrase] = [(offset, new) for offset, (new, old) in pairs if new != old]
-
-        words = "\n".join([*phrases, *mmseg.p_set._set])  # the segmenter has no public view of the words it knows
-        codes = code_points(words)
-        within = (codes[:-1] != ord("\n")) & (codes[1:] != ord("\n"))
-        self._links = np.zeros(int(_MASK) + 1, np.uint8)
-        self._links[_hash(codes)[within]] = _LINKED
-        self._links[_hash(code_points("".join(phrase[-2:] for phrase in self._changes)))[::2]] = _CHANGING
-
         self._alone = np.zeros(CODE_POINTS, np.int32)
         self._alone[code_points(chinese)] = list(alone.values())
         is_chinese = np.zeros(CODE_POINTS, np.uint8)
         is_chinese[code_points(chinese)] = 1
-        self._is_chinese = is_chinese.tobytes()
+        self._is_chinese = is_chinese.tobytes()  # bytes give one item faster than an array
+
+        self._changes = _find_changes(phrases, alone)
+        words = "\n".join([*phrases, *mmseg.p_set._set])  # the segmenter has no public view of the words it knows
+        self._links = _mark_links(words, self._changes)
         used = set(words)
         self._stop = next(character for character in chinese if character not in used)
         self._memo: dict[str, list[tuple[int, int]]] = {}
-        self.readings = list(rows_by_reading)
+
+        self.readings = list(rows_by_reading)  # complete now: every reading has met `row`
         self.ids = np.array([_ids_or_zeros(reading) for reading in self.readings], np.uint8)
         self.ids.setflags(write=False)
 
     def rows(self, text: str) -> np.ndarray:
         r"""Gives the row of every character's reading in its context.
 
-        Join many short texts by "\n" and call this once: the readings are the same, the cost of a call is shared.
+        Join many short texts by "\n" and call this once: the readings are the same, and it is faster.
 
         Args:
             text: Any string, also empty or with lone surrogates.
 
         Returns:
-            int32 [len(text)], one row of `readings` and `ids` a code point; 0 where a character has no reading.
+            int32 [len(text)]: for every code point a row of `readings` and `ids`; 0 where a character has no reading.
 
         Raises:
             TypeError: `text` is not a string.
@@ -154,13 +139,14 @@ class PinyinTable:
         if not isinstance(text, str):
             raise TypeError(f"text must be one str, got {type(text).__name__}: join a list of texts by '\\n'")
         codes = code_points(text)
-        rows = self._alone.take(codes)
-        links = self._links.take(_hash(codes)).tobytes()  # links[i] tells of characters i and i + 1
+        rows = self._alone.take(codes)  # right but for the few that phrases change
+        links = self._links.take(_hash(codes)).tobytes()  # links[i] is that of the characters i and i + 1
         for match in _CHANGING_TAIL.finditer(links):
+            # the chain that the pair stands in, from the last word border before it
             start, end = links.rfind(b"\0", 0, match.start()) + 1, match.end() + 1
             chain = text[start:end]
             if end < len(text) and self._is_chinese[ord(text[end])]:
-                chain += self._stop
+                chain += self._stop  # the tail rule
             changes = self._memo.get(chain)
             if changes is None:
                 changes = self._solve(chain)
@@ -185,7 +171,7 @@ class PinyinTable:
         return int(self._alone[ord(character)])
 
     def _solve(self, chain: str) -> list[tuple[int, int]]:
-        """Cuts one chain with pypinyin's segmenter and remembers its (offset, row) that differ from the table."""
+        """Cuts one chain with pypinyin's segmenter and remembers the (offset, row) that differ from the table."""
         changes, start = [], 0
         for word in simpleseg.seg(chain):
             changes += [(start + offset, row) for offset, row in self._changes.get(word, ())]
@@ -207,6 +193,43 @@ def pinyin_table() -> PinyinTable:
         ValueError: See `PinyinTable`.
     """
     return PinyinTable()
+
+
+def _check_phrases(phrases: dict[str, list[int]]) -> None:
+    """Refuses phrases that do not have one list of readings for every character."""
+    for phrase, rows in phrases.items():
+        if len(rows) != len(phrase):
+            raise ValueError(
+                f"pypinyin's phrase {phrase!r} has {len(rows)} readings, but it must have {len(phrase)}: one list for "
+                "every character, or the readings of all later characters shift. Load it again with "
+                f"pypinyin.load_phrases_dict, or delete pypinyin.constants.PHRASES_DICT[{phrase!r}]"
+            )
+
+
+def _find_changes(phrases: dict[str, list[int]], alone: dict[str, int]) -> dict[str, list[tuple[int, int]]]:
+    """Gives the phrases that read otherwise than their characters alone: phrase -> (offset, row) of what it changes."""
+    changes = {}
+    for phrase, rows in phrases.items():
+        defaults = list(map(alone.get, phrase))
+        if rows != defaults and None not in defaults:  # a phrase with a character that is not Chinese never matches
+            pairs = enumerate(zip(rows, defaults, strict=True))
+            changes[phrase] = [(offset, new) for offset, (new, old) in pairs if new != old]
+    return changes
+
+
+def _mark_links(words: str, changing: Iterable[str]) -> np.ndarray:
+    r"""Makes the hash table of adjacent pairs: uint8 [2**20], 0 where there is always a word border between the two.
+
+    Args:
+        words: all that the segmenter knows, joined by "\n".
+        changing: the phrases that change a reading; their last two characters are marked as such.
+    """
+    codes = code_points(words)
+    within = (codes[:-1] != ord("\n")) & (codes[1:] != ord("\n"))
+    links = np.zeros(int(_MASK) + 1, np.uint8)
+    links[_hash(codes)[within]] = _LINKED
+    links[_hash(code_points("".join(phrase[-2:] for phrase in changing)))[::2]] = _CHANGING  # every other pair
+    return links
 
 
 def _hash(codes: np.ndarray) -> np.ndarray:

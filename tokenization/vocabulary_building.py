@@ -47,7 +47,8 @@ def build_vocabulary(
         The tokens in order of their ids, which start at 0. Fewer than `size` if there are no more characters.
 
     Raises:
-        ValueError: `size` leaves no room for a character, a special token stands twice, or a key is not one character.
+        ValueError: `size` is not greater than the number of special tokens, a special token stands twice, or a key is
+            not one character.
     """
     if len(set(specials)) < len(specials):
         raise ValueError(f"specials={list(specials)} names a token twice; each must stand once")

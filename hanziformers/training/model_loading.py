@@ -73,6 +73,7 @@ def load_model(
     Raises:
         ValueError: neither a checkpoint nor type and vocabulary; options of a new model beside a checkpoint; a
             checkpoint without the labels; glyph images that do not fit the model; overrides that are no name=value.
+        StrictDataclassError: values that the configuration does not allow.
     """
     checkpoint, remote = args.model_name_or_path, {}
     if checkpoint:

@@ -1,156 +1,357 @@
-"""Saved folders carry their code: whoever has transformers but not this package loads them with trust_remote_code."""
+"""Saved folders carry their code, and fonts: whoever has transformers but not this package gets the same from them.
 
+What every family shares is tested once, over the table `FAMILIES`; a further family adds its entry there.
+"""
+
+import ast
 import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
+import chinese_bert_tools
+import glyph_crm_tools
 import pytest
 import torch
-from remote_tools import run_without_package
+import transformers
+from font_tools import RARE, rare_font
+from glyph_tools import SPECIAL
+from remote_tools import HOOK_TABLES, REPOSITORY, run_without_package
+from transformers import AutoTokenizer, DataCollatorForTokenClassification, Trainer, TrainingArguments, pipeline
 
-from hanziformers import ChineseBertTokenizer
+import hanziformers
+from hanziformers import ChineseBertTokenizer, GlyphCrmTokenizer, HanziGlyphImageProcessor, HanziProcessor
+from hanziformers.registration import FAMILIES as REGISTERED
+from hanziformers.training.model_loading import get_tokenizer
 
-CODE = {
-    "configuration_chinese_bert.py",
-    "modeling_chinese_bert.py",
-    "chinese_bert_embeddings.py",
-    "checks.py",
-    "distinct.py",
-    "task_outputs.py",
+LABELS = {0: "B-entailment", 1: "I-contradiction"}
+TAG_OPTIONS = [
+    {"aggregation_strategy": "none"},
+    {"aggregation_strategy": "simple"},
+    {"aggregation_strategy": "max"},
+    {"aggregation_strategy": "simple", "stride": 2},
+]
+
+
+@dataclass
+class Family:
+    """What a test needs to know of a family."""
+
+    config: Any
+    tools: Any  # sizes of a tiny model
+    parts: list[str]  # auto classes that load what turns text into inputs
+    texts: list[str]
+    tagged: list[str]  # for token classification
+    fonts: set[str] = field(default_factory=set)
+    pipelines: list[tuple] = field(default_factory=list)  # task, head, input, options; beside token classification
+
+    @property
+    def prefix(self):
+        return self.config.__name__.removesuffix("Config")
+
+    @property
+    def heads(self):
+        """Auto class -> class, of the models."""
+        listed = {auto.__name__: found.__name__ for auto, found in REGISTERED[self.config].items()}
+        return {auto: name for auto, name in listed.items() if auto.startswith("AutoModel")}
+
+    def build(self, processing_class, cls):
+        """A tiny model, with the glyph images that its processor renders."""
+        torch.manual_seed(0)
+        tokenizer = get_tokenizer(processing_class)
+        sizes = {"vocab_size": len(tokenizer), "id2label": LABELS, "label2id": {v: k for k, v in LABELS.items()}}
+        if hasattr(processing_class, "render_bank"):
+            sizes["glyph_vocab_size"] = tokenizer.glyph_vocab_size
+        model = cls(self.config(**{**self.tools.SIZES, **sizes, "classifier": "mlp"})).eval()
+        if hasattr(processing_class, "render_bank"):
+            model.base_model.set_glyphs(processing_class.render_bank())
+        return model
+
+
+FAMILIES = {
+    "chinese_bert": Family(
+        config=hanziformers.ChineseBertConfig,
+        tools=chinese_bert_tools,
+        parts=["AutoTokenizer", "AutoProcessor"],
+        texts=["银行行长很忙，今天气好。", "重庆的行人 hello 12", "[MASK]𠮷长"],
+        tagged=["重庆的行人 hello\u200b 12 长", "好"],
+        pipelines=[("fill-mask", "AutoModelForMaskedLM", "银[MASK]很忙", {})],
+    ),
+    "glyph_crm": Family(
+        config=hanziformers.GlyphCrmConfig,
+        tools=glyph_crm_tools,
+        parts=["AutoTokenizer", "AutoProcessor", "AutoImageProcessor"],
+        texts=["银行行长很忙，今天气好。", f"㐀あ가 {RARE}", "[MASK]\n𠀀"],
+        tagged=[f"{RARE} 银\u200b行㐀", "好"],
+        fonts={"song.woff2", "song-OFL.txt", "song-0.ttf"},
+        pipelines=[
+            ("fill-mask", "AutoModelForMaskedLM", f"银[MASK]{RARE[0]}", {}),
+            ("feature-extraction", "AutoModel", [f"{c}好" for c in RARE] + ["银"], {"batch_size": 4}),
+            ("text-classification", "AutoModelForSequenceClassification", [RARE, "[MASK]\n𠀀"], {"top_k": None}),
+            (
+                "zero-shot-classification",
+                "AutoModelForSequenceClassification",
+                RARE,
+                {"candidate_labels": ["㐀", "あ"]},
+            ),
+        ],
+    ),
 }
-TOKENIZER_CODE = {"tokenization_chinese_bert.py", "pinyin.py", "texts.py", "vocabulary.py"}
-HEADS = {
-    "AutoModel": "ChineseBertModel",
-    "AutoModelForMaskedLM": "ChineseBertForMaskedLM",
-    "AutoModelForSequenceClassification": "ChineseBertForSequenceClassification",
-    "AutoModelForTokenClassification": "ChineseBertForTokenClassification",
-    "AutoModelForQuestionAnswering": "ChineseBertForQuestionAnswering",
-    "AutoModelForMultipleChoice": "ChineseBertForMultipleChoice",
-}
-TEXTS = ["银行行长很忙，今天天气好。", "重庆的行人 hello 12", "[MASK]𠮷长"]
 
 # What runs without the package. argv: folder of the saved models, folder for what it saves itself.
-REMOTE = """
+REMOTE = (
+    HOOK_TABLES
+    + """
 source, target = sys.argv[1:]
-texts = json.load(open(f"{source}/texts.json", encoding="utf-8"))
-found = {}
-for auto in json.load(open(f"{source}/heads.json")):
-    folder = f"{source}/{auto}"
-    for cls in (transformers.AutoConfig, transformers.AutoTokenizer, getattr(transformers, auto)):
+task = json.load(open(f"{source}/task.json", encoding="utf-8"))
+hooks, found = hook_tables(), {}
+for number, (auto, folder) in enumerate(task["heads"].items()):
+    path = f"{source}/{folder}"
+    parts = [getattr(transformers, name) for name in ("AutoConfig", auto, *task["parts"])]
+    for part in parts if number == 0 else ():
         for trust in ({"trust_remote_code": False}, {}):
             try:
-                cls.from_pretrained(folder, **trust)
+                part.from_pretrained(path, **trust)
             except ValueError as error:
                 assert "trust_remote_code" in str(error), error
             else:
-                raise AssertionError(f"{cls} trusts code without being told to")
-    config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=True)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
-    model = getattr(transformers, auto).from_pretrained(folder, trust_remote_code=True).eval()
-    for thing in (config, tokenizer, model, model.base_model):
+                raise AssertionError(f"{part} trusts code without being told to")
+    loaded = [part.from_pretrained(path, trust_remote_code=True) for part in parts]
+    config, model, tokenizer, processing_class = loaded[:4]
+    for thing in (*loaded, model.base_model, getattr(processing_class, "tokenizer", tokenizer)):
         assert type(thing).__module__.startswith("transformers_modules."), type(thing)
-    assert type(model.config).__name__ == type(config).__name__ == "ChineseBertConfig"
-    inputs = tokenizer(texts, padding=True, return_tensors="pt")
+    assert type(model.config).__name__ == type(config).__name__
     found[f"{auto}.name"] = type(model).__name__
-    found[f"{auto}.token"] = tokenizer.decode(inputs["input_ids"][0])
-    for name, value in inputs.items():
-        found[f"{auto}.{name}"] = value
-    if auto.endswith("MultipleChoice"):
-        inputs = {name: value[None] for name, value in inputs.items()}
-    for mode in (True, False):
-        with torch.set_grad_enabled(mode):
-            for name, value in model(**inputs).items():
-                found[f"{auto}.{name}.{mode}"] = value.detach()
-    model.save_pretrained(f"{target}/{auto}")
-    tokenizer.save_pretrained(f"{target}/{auto}")
+    if number == 0 and len(loaded) > 4:
+        found["bank"] = torch.from_numpy(processing_class.render_bank())
+        found["rendered"] = torch.from_numpy(loaded[4].render(list(task["rare"])))
+    for name, one in (("tokenizer", tokenizer), ("processor", processing_class)):
+        inputs = one(task["texts"], padding=True, return_tensors="pt")
+        found |= {f"{auto}.{name}.{key}": value for key, value in inputs.items()}
+        inputs = {key: value[None] for key, value in inputs.items()} if "MultipleChoice" in auto else inputs
+        for mode in (True, False):
+            with torch.set_grad_enabled(mode):
+                outputs = model.eval()(**inputs)
+            found |= {f"{auto}.{name}.{mode}.{key}": value.detach() for key, value in outputs.items()}
+    model.save_pretrained(f"{target}/{folder}")
+    processing_class.save_pretrained(f"{target}/{folder}")
+found["pipelines"] = []
+for kind, folder, texts, options in task["pipelines"]:
+    tool = transformers.pipeline(kind, f"{source}/{folder}", trust_remote_code=True)
+    assert type(tool).__module__.startswith("transformers.pipelines."), type(tool)
+    found["pipelines"].append(json.loads(json.dumps(tool(texts, **options), default=float)))
+assert number >= 3 and hook_tables() == hooks
 torch.save(found, f"{target}/found.pt")
 """
+)
+
+# Three checkpoints of two families in one process.
+TOGETHER = (
+    HOOK_TABLES
+    + """
+hooks = hook_tables()
+for path, text in json.loads(sys.argv[1]):
+    model = transformers.AutoModel.from_pretrained(path, trust_remote_code=True).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(path, trust_remote_code=True)
+    for mode in (True, False):
+        with torch.set_grad_enabled(mode):
+            assert model(**tokenizer(text, return_tensors="pt")).last_hidden_state.isfinite().all()
+assert hook_tables() == hooks
+"""
+)
+
+
+def closure(room: str, *names: str) -> set[str]:
+    """The files of a room that its modules of these names need, themselves among them."""
+    found, left = set(), list(names)
+    while left:
+        path = REPOSITORY / room / f"{left.pop()}.py"
+        if path.name in found or not path.is_file():
+            continue
+        found.add(path.name)
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        left += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 1]
+    return found
+
+
+def code_of(name: str, family: Family) -> set[str]:
+    """The files that a saved folder must hold, and no other."""
+    code = closure("modeling", f"configuration_{name}", f"modeling_{name}")
+    code |= closure("tokenization", f"tokenization_{name}")
+    if "AutoImageProcessor" in family.parts:
+        code |= closure("processors", "image_processing_glyph", "processing_hanzi")
+    return code
+
+
+def make_processing_class(name, folder):
+    characters = sorted(set("银行长很忙，今天气好。重庆的人去来上下中国大小"))
+    if name == "chinese_bert":
+        tokens = [*SPECIAL, *characters, "hello", "##lo", "hel", *"0123456789", *"abcdefghijk"]
+        return ChineseBertTokenizer({token: index for index, token in enumerate(tokens)})
+    font = rare_font(folder / "rare.ttf")
+    image_processor = HanziGlyphImageProcessor(styles=["song"], size=24, fonts={"song": [str(font)]}, save_fonts=True)
+    vocabulary = {token: index for index, token in enumerate([*SPECIAL, *characters])}
+    return HanziProcessor(image_processor, GlyphCrmTokenizer(vocabulary, "龘"))
+
+
+def folders(family: Family) -> dict[str, str]:
+    """Auto class -> folder: token classification is what a Trainer saved."""
+    return {auto: "Trainer" if auto.endswith("TokenClassification") else auto for auto in family.heads}
+
+
+def pipelines(family: Family) -> list[tuple]:
+    """Task, folder, input and options of every pipeline; token classification comes last."""
+    tag = [("token-classification", "Trainer", family.tagged, {**options, "batch_size": 2}) for options in TAG_OPTIONS]
+    return [*family.pipelines, *tag]
+
+
+def save(name: str, folder: Path) -> dict[str, Any]:
+    """Saves a model of every head, and one as a Trainer does; returns what they give in this process."""
+    family = FAMILIES[name]
+    processing_class = make_processing_class(name, folder)
+    get_tokenizer(processing_class).model_max_length = 14
+    models = {auto: family.build(processing_class, getattr(hanziformers, cls)) for auto, cls in family.heads.items()}
+    for auto, model in models.items():
+        model.save_pretrained(folder / auto)
+        processing_class.save_pretrained(folder / auto)
+    arguments = TrainingArguments(str(folder / "run"), max_steps=1, report_to=[], use_cpu=True, save_steps=1)
+    data = [{**processing_class(text), "labels": [0, *[1] * len(text), 0]} for text in ("银行的", "长很忙")]
+    collator = DataCollatorForTokenClassification(get_tokenizer(processing_class))
+    model = models["AutoModelForTokenClassification"]
+    Trainer(model, arguments, train_dataset=data, processing_class=processing_class, data_collator=collator).train()
+    shutil.move(folder / "run" / "checkpoint-1", folder / "Trainer")
+    wanted = {}
+    if "AutoImageProcessor" in family.parts:
+        wanted["bank"] = torch.from_numpy(processing_class.render_bank())
+        wanted["rendered"] = torch.from_numpy(processing_class.image_processor.render(list(RARE)))
+    inputs = processing_class(family.texts, padding=True, return_tensors="pt")
+    for auto, cls in family.heads.items():
+        wanted[f"{auto}.name"] = cls
+        given = {k: v[None] for k, v in inputs.items()} if "MultipleChoice" in auto else inputs
+        with torch.no_grad():
+            outputs = models[auto].eval()(**given)
+        for one in ("tokenizer", "processor"):
+            wanted |= {f"{auto}.{one}.{key}": value for key, value in inputs.items()}
+            wanted |= {f"{auto}.{one}.{mode}.{k}": v for mode in (True, False) for k, v in outputs.items()}
+    wanted["pipelines"] = [
+        json.loads(json.dumps(pipeline(kind, str(folder / sub))(texts, **options), default=float))
+        for kind, sub, texts, options in pipelines(family)
+    ]
+    (folder / "rare.ttf").unlink(missing_ok=True)
+    task = {"texts": family.texts, "parts": family.parts, "rare": RARE}
+    task |= {"heads": folders(family), "pipelines": pipelines(family)}
+    (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
+    return wanted
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """A folder with one saved model and tokenizer a head, and what they give in this process."""
-    import hanziformers
-
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("saved")
-    characters = sorted(set("银行长很忙，今天气好。重庆的人去来上下中国大小"))
-    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokens = [*specials, *characters, "hello", "##lo", "hel", *"0123456789", *"abcdefghijk"]
-    assert 50 < len(tokens) == len(set(tokens)) < 70
-    tokenizer = ChineseBertTokenizer(vocab={token: index for index, token in enumerate(tokens)})
-    config = hanziformers.ChineseBertConfig(
-        vocab_size=len(tokens),
-        hidden_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=37,
-        max_position_embeddings=40,
-        glyph_embedding_dim=27,
-        pinyin_embedding_size=12,
-        initializer_range=0.2,
-        classifier_mlp=True,
-        num_labels=3,
-    )
-    inputs = tokenizer(TEXTS, padding=True, return_tensors="pt")
-    wanted = {}
-    for auto, name in HEADS.items():
-        model = getattr(hanziformers, name)(config).eval()
-        model.save_pretrained(folder / auto)
-        tokenizer.save_pretrained(folder / auto)
-        wanted[f"{auto}.name"] = name
-        wanted[f"{auto}.token"] = tokenizer.decode(inputs["input_ids"][0])
-        wanted |= {f"{auto}.{key}": value for key, value in inputs.items()}
-        given = {k: v[None] for k, v in inputs.items()} if name.endswith("MultipleChoice") else inputs
-        for key, value in model(**given).items():
-            wanted |= {f"{auto}.{key}.{mode}": value.detach() for mode in (True, False)}
-    return folder, wanted
+    """Family -> its folder, and what it gives in this process."""
+    made = {name: tmp_path_factory.mktemp(name) for name in FAMILIES}
+    return {name: (folder, save(name, folder)) for name, folder in made.items()}
 
 
 def run_remote(source, target, cache):
-    (source / "texts.json").write_text(json.dumps(TEXTS), encoding="utf-8")
-    (source / "heads.json").write_text(json.dumps(list(HEADS)))
     target.mkdir()
-    run_without_package(REMOTE, source, target, folder=cache)
+    log = run_without_package(REMOTE, source, target, folder=cache)
+    assert "have no glyph image" not in log
     return torch.load(target / "found.pt")
 
 
-def assert_equal_outputs(found, wanted):
-    assert found.keys() == wanted.keys()
-    assert wanted["AutoModel.pinyin_ids"].any()
-    for name, value in wanted.items():
-        if isinstance(value, str):
-            assert found[name] == value, name
-        else:
-            torch.testing.assert_close(found[name], value, atol=1e-5, rtol=0, msg=lambda text, n=name: f"{n}: {text}")
+def assert_equal(found, wanted, name=""):
+    """Numbers to 1e-5, all else exactly."""
+    if isinstance(wanted, dict):
+        assert found.keys() == wanted.keys(), name
+        for key, value in wanted.items():
+            assert_equal(found[key], value, f"{name}.{key}")
+    elif isinstance(wanted, list):
+        assert len(found) == len(wanted), name
+        for index, (one, other) in enumerate(zip(found, wanted, strict=True)):
+            assert_equal(one, other, f"{name}[{index}]")
+    elif isinstance(wanted, (float, torch.Tensor)):
+        one, other = torch.as_tensor(found), torch.as_tensor(wanted)
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=0, msg=lambda text: f"{name}: {text}")
+    else:
+        assert found == wanted, name
 
 
-@pytest.mark.parametrize("auto", list(HEADS))
-def test_saved_folders_hold_their_code(saved, auto):
-    folder = saved[0] / auto
-    assert {path.name for path in folder.glob("*.py")} == CODE | TOKENIZER_CODE
-    config = json.loads((folder / "config.json").read_text())
-    assert config["auto_map"]["AutoConfig"] == "configuration_chinese_bert.ChineseBertConfig"
-    assert config["auto_map"][auto] == f"modeling_chinese_bert.{HEADS[auto]}"
-    tokenizer = json.loads((folder / "tokenizer_config.json").read_text())
-    assert "tokenization_chinese_bert.ChineseBertTokenizer" in tokenizer["auto_map"]["AutoTokenizer"]
+def assert_complete(folder, name):
+    """A folder with all files of code and fonts that it needs, and no other."""
+    family = FAMILIES[name]
+    assert {path.name for path in folder.glob("*.py")} == code_of(name, family)
+    fonts = folder / "fonts"
+    assert ({path.name for path in fonts.iterdir()} if fonts.is_dir() else set()) == family.fonts
 
 
-def test_models_load_and_save_without_the_package(saved, tmp_path):
-    folder, wanted = saved
-    first = run_remote(folder, tmp_path / "first", tmp_path / "cache_1")
-    assert_equal_outputs(first, wanted)
-    for auto in HEADS:
-        assert {path.name for path in (tmp_path / "first" / auto).glob("*.py")} == CODE | TOKENIZER_CODE
-    second = run_remote(tmp_path / "first", tmp_path / "second", tmp_path / "cache_2")
-    assert_equal_outputs(second, wanted)
+def test_every_family_is_in_the_table():
+    assert [family.config for family in FAMILIES.values()] == list(REGISTERED)
 
 
-def test_with_the_package_the_local_classes_are_used(saved):
-    import transformers
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_saved_folders_hold_their_code_and_fonts(saved, name):
+    folder, family = saved[name][0], FAMILIES[name]
+    for auto in [*family.heads, "Trainer"]:
+        assert_complete(folder / auto, name)
+        maps = json.loads((folder / auto / "config.json").read_text())["auto_map"]
+        head = auto.replace("Trainer", "AutoModelForTokenClassification")
+        assert maps[head] == f"modeling_{name}.{family.heads[head]}"
+        assert maps["AutoConfig"] == f"configuration_{name}.{family.prefix}Config"
+        tokenizer = json.loads((folder / auto / "tokenizer_config.json").read_text())
+        assert f"tokenization_{name}.{family.prefix}Tokenizer" in tokenizer["auto_map"]["AutoTokenizer"]
+        if "AutoImageProcessor" in family.parts:
+            processor = json.loads((folder / auto / "processor_config.json").read_text())
+            assert processor["auto_map"]["AutoProcessor"] == "processing_hanzi.HanziProcessor"
+        for path in (folder / auto).glob("*.json"):
+            assert str(folder) not in path.read_text(encoding="utf-8")  # no path of this machine
 
-    import hanziformers
 
-    for auto, name in HEADS.items():
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_everything_loads_saves_and_gives_the_same_without_the_package(saved, name, tmp_path):
+    folder, wanted = saved[name]
+    assert_equal(run_remote(folder, tmp_path / "first", tmp_path / "cache_1"), wanted)
+    for auto in folders(FAMILIES[name]).values():
+        assert_complete(tmp_path / "first" / auto, name)
+    shutil.copy(folder / "task.json", tmp_path / "first")
+    assert_equal(run_remote(tmp_path / "first", tmp_path / "second", tmp_path / "cache_2"), wanted)
+
+
+def test_families_load_into_one_process(saved, tmp_path):
+    paths = [(str(saved[name][0] / "AutoModel"), FAMILIES[name].texts[0]) for name in FAMILIES]
+    run_without_package(TOGETHER, json.dumps([*paths, paths[0]]), folder=tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_with_the_package_the_local_classes_are_used(saved, name):
+    folder, family = saved[name][0], FAMILIES[name]
+    for auto, cls in family.heads.items():
         for trust in ({}, {"trust_remote_code": True}):
-            model = getattr(transformers, auto).from_pretrained(saved[0] / auto, **trust)
-            assert type(model) is getattr(hanziformers, name)
-        assert type(transformers.AutoTokenizer.from_pretrained(saved[0] / auto)) is ChineseBertTokenizer
+            model = getattr(transformers, auto).from_pretrained(folder / auto, **trust)
+            assert type(model) is getattr(hanziformers, cls)
+            tokenizer = AutoTokenizer.from_pretrained(folder / auto, **trust)
+            assert type(tokenizer) is getattr(hanziformers, f"{family.prefix}Tokenizer")
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_entities_have_true_offsets(saved, name):
+    """In one window and in several: what the package and remote code both give is right."""
+    text, outputs = FAMILIES[name].tagged[0], saved[name][1]["pipelines"][-len(TAG_OPTIONS) :]
+    for options, (entities, _) in zip(TAG_OPTIONS, outputs, strict=True):
+        spans = [range(entity["start"], entity["end"]) for entity in entities]
+        offsets = [offset for span in spans for offset in span]
+        assert offsets == sorted(offsets)
+        assert offsets[0] >= 0
+        assert offsets[-1] < len(text)
+        if options["aggregation_strategy"] == "none" and name == "glyph_crm":  # each character is a token
+            seen = [offset for offset, character in enumerate(text[:10]) if character not in " \u200b"]
+            assert spans == [range(offset, offset + 1) for offset in seen]
+
+
+def test_unseen_characters_have_vectors_of_their_own(saved):
+    features = saved["glyph_crm"][1]["pipelines"][1]
+    vectors = torch.tensor([text[0][1] for text in features])
+    assert (torch.cdist(vectors, vectors) + torch.eye(len(vectors))).min() > 1e-4
+
+
+def test_readings_are_among_what_is_compared(saved):
+    assert saved["chinese_bert"][1]["AutoModel.tokenizer.pinyin_ids"].any()

@@ -12,6 +12,7 @@ import pytest
 import torch
 from datasets import ClassLabel, Dataset, Features, Value
 from safetensors.torch import load_file
+from script_tools import SCRIPTS, as_flags, main_of
 from transformers import AutoConfig, AutoModelForSequenceClassification, BertForSequenceClassification, pipeline
 
 import hanziformers  # noqa: F401
@@ -20,8 +21,7 @@ from hanziformers.training.classification_task import ClassificationTask
 from hanziformers.training.data_arguments import DataArguments
 from hanziformers.training.data_splits import read_splits, select_rows
 
-REPOSITORY = Path(__file__).parents[2]
-SCRIPT = REPOSITORY / "run_scripts" / "run_classification.py"
+SCRIPT = SCRIPTS / "run_classification.py"
 TINY = "hidden_size=32,num_hidden_layers=1,num_attention_heads=2,intermediate_size=48,max_position_embeddings=32"
 EXACT = ",hidden_dropout_prob=0,attention_probs_dropout_prob=0"
 WORDS = {"好评": "好佳妙喜", "差评": "坏差劣怨"}
@@ -73,18 +73,12 @@ def options(data, output, *more, files="{}.csv", model_type="bert", overrides=TI
         "learning_rate": 1e-2,
         "seed": 7,
     }
-    flags = [part for name, value in named.items() for part in (f"--{name}", str(value))]
-    return [*flags, "--do_train", "--do_eval", "--do_predict", "--disable_tqdm", "True", *more]
+    return [*as_flags(named), "--do_train", "--do_eval", "--do_predict", "--disable_tqdm", "True", *more]
 
 
 @pytest.fixture(scope="module")
 def main():
-    sys.path.insert(0, str(SCRIPT.parent))
-    try:
-        import run_classification
-    finally:
-        sys.path.pop(0)
-    return run_classification.main
+    return main_of("run_classification")
 
 
 @pytest.fixture(scope="module")

@@ -10,14 +10,14 @@ import pytest
 import torch
 from datasets import ClassLabel, Dataset, Features, Sequence, Value
 from safetensors.torch import load_file
+from script_tools import SCRIPTS, as_flags, main_of
 from transformers import AutoModelForTokenClassification, AutoProcessor, BertForTokenClassification, pipeline
 
 import hanziformers  # noqa: F401
 from hanziformers.training.ner_data import read_ner
 
-REPOSITORY = Path(__file__).parents[2]
-SCRIPT = REPOSITORY / "run_scripts" / "run_ner.py"
-SAMPLE = REPOSITORY / "tests" / "data" / "ner_sample"
+SCRIPT = SCRIPTS / "run_ner.py"
+SAMPLE = Path(__file__).parents[1] / "data" / "ner_sample"
 TINY = "hidden_size=32,num_hidden_layers=1,num_attention_heads=2,intermediate_size=48,max_position_embeddings=64"
 OWN = {
     "chinese_bert": ",glyph_size=12,pinyin_embedding_size=8",
@@ -53,18 +53,12 @@ def options(data, output, *more, model_type="chinese_bert", epochs=2):
         "learning_rate": 3e-3,
         "seed": 7,
     }
-    flags = [part for name, value in named.items() for part in (f"--{name}", str(value))]
-    return [*flags, "--do_train", "--do_eval", "--do_predict", "--disable_tqdm", "True", *more]
+    return [*as_flags(named), "--do_train", "--do_eval", "--do_predict", "--disable_tqdm", "True", *more]
 
 
 @pytest.fixture(scope="module")
 def main():
-    sys.path.insert(0, str(SCRIPT.parent))
-    try:
-        import run_ner
-    finally:
-        sys.path.pop(0)
-    return run_ner.main
+    return main_of("run_ner")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,127 @@
+"""Models from scratch: processing class, sizes and glyph images, for every family; and what does not fit is refused."""
+
+import numpy as np
+import pytest
+import torch
+from glyph_tools import SPECIAL
+from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, BertConfig, BertModel
+
+from hanziformers import ChineseBertTokenizer, GlyphCrmTokenizer, HanziGlyphImageProcessor, HanziProcessor
+from hanziformers.registration import FAMILIES
+from hanziformers.training.new_model import (
+    get_tokenizer,
+    new_image_processor,
+    new_processing_class,
+    render_glyphs,
+    sees_glyphs,
+)
+
+SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+OWN = {
+    "chinese_bert": {"glyph_size": 8, "pinyin_embedding_size": 8, "glyph_styles": ["kai", "song"]},
+    "glyph_crm": {"glyph_size": 24, "first_block_channels": 2, "second_block_channels": 2, "glyph_styles": ["kai"]},
+}
+SEEING = [config.model_type for config in FAMILIES if sees_glyphs(config())]
+TOKENS = [*SPECIAL, *"银行很忙", "ok"]
+
+
+def new_config(family, **fields):
+    return AutoConfig.for_model(family, **{**SIZES, **OWN.get(family, {}), **fields})
+
+
+@pytest.fixture(scope="module")
+def vocabulary(tmp_path_factory):
+    path = tmp_path_factory.mktemp("vocabulary") / "vocab.txt"
+    path.write_text("\n".join(TOKENS) + "\n", encoding="utf-8")
+    return str(path)
+
+
+def held(model):
+    """The glyph images of a model, as uint8 [N, F, h, w]: those which it gives to its encoder."""
+    shape = (model.config.num_glyphs, *model.config.glyph_shape)
+    tables = [*model.base_model.named_buffers(), *model.base_model.named_parameters()]
+    (table,) = [value for _, value in tables if value.numel() == np.prod(shape) and len(value) == shape[0]]
+    table = table.detach() if table.dtype == torch.uint8 else (table.detach() * 255).round().byte()
+    return table.reshape(shape).numpy().copy()
+
+
+@pytest.mark.parametrize("family", SEEING)
+@pytest.mark.parametrize("auto_class", [AutoModel, AutoModelForMaskedLM])
+def test_every_row_gets_its_glyph_image(vocabulary, family, auto_class):
+    config = new_config(family)
+    processing_class = new_processing_class(config, vocabulary, vocabulary_bank=True)
+    model = auto_class.from_config(config)
+    before = held(model)
+    manifest = render_glyphs(model, processing_class)
+    assert [entry["style"] for entry in manifest["styles"]] == config.glyph_styles
+    assert model.config.font_manifest is manifest
+    images = held(model)
+    assert not np.array_equal(images, before)
+    renderer = HanziGlyphImageProcessor(
+        styles=config.glyph_styles, size=config.glyph_size, binary=config.glyph_binary, cache=False
+    )
+    for row, token in enumerate(TOKENS):
+        if len(token) == 1:  # character after character, each rendered by itself
+            assert np.array_equal(images[row], renderer.render([token])[0]), token
+            assert images[row].any((1, 2)).all()
+    assert not images[0].any()  # [PAD]
+
+
+@pytest.mark.parametrize("family", SEEING)
+def test_sizes_follow_from_the_vocabulary(vocabulary, family):
+    for own_bank in (True, False):
+        config = new_config(family)
+        processing_class = new_processing_class(config, vocabulary, vocabulary_bank=own_bank)
+        tokenizer = get_tokenizer(processing_class)
+        assert config.vocab_size == len(tokenizer) == len(TOKENS)
+        has_processor = tokenizer is not processing_class
+        assert has_processor == ("extra_glyphs" in tokenizer.model_input_names)
+        assert (config.num_glyphs > 20_000) == (has_processor and not own_bank)
+
+
+def test_the_tokenizer_of_another_model(vocabulary):
+    config = BertConfig(**SIZES)
+    for family, tokenizer in (("glyph_crm", GlyphCrmTokenizer), ("chinese_bert", ChineseBertTokenizer)):
+        assert type(new_processing_class(config, vocabulary, family)) is tokenizer
+    assert config.vocab_size == len(TOKENS)
+    assert not sees_glyphs(config)
+    with pytest.raises(ValueError, match="a BertModel sees no glyph images: its BertConfig has no glyph_styles"):
+        render_glyphs(BertModel(config), tokenizer(vocabulary))
+
+
+def test_a_tokenizer_alone_is_enough(vocabulary):
+    """Also one with a bank of its own: as with the processor."""
+    tokenizers = GlyphCrmTokenizer(vocabulary, "龘"), GlyphCrmTokenizer(vocabulary, "龘")
+    config = new_config("glyph_crm", vocab_size=len(TOKENS), glyph_vocab_size=len(TOKENS) + 1)
+    models = AutoModel.from_config(config), AutoModel.from_config(config)
+    render_glyphs(models[0], tokenizers[0])
+    render_glyphs(models[1], HanziProcessor(new_image_processor(config), tokenizers[1]))
+    assert np.array_equal(*map(held, models))
+    assert models[0].config.font_manifest == models[1].config.font_manifest
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"size": 48}, "glyph_size=24 is not allowed: the image processor renders with size=48"),
+        ({"styles": ["song"]}, r"glyph_styles=\['kai'\] is not allowed: .* renders with styles=\['song'\]"),
+        ({"binary": False}, "glyph_binary=True is not allowed: .* renders with binary=False"),
+    ],
+)
+def test_other_glyph_images_than_the_configurations_are_refused(vocabulary, settings, message):
+    image_processor = HanziGlyphImageProcessor(**{"styles": ["kai"], "size": 24, "binary": True, **settings})
+    config = new_config("glyph_crm", vocab_size=len(TOKENS))
+    with pytest.raises(ValueError, match=message):
+        render_glyphs(AutoModel.from_config(config), HanziProcessor(image_processor, GlyphCrmTokenizer(vocabulary)))
+
+
+@pytest.mark.parametrize("family", SEEING)
+def test_another_number_of_rows_is_refused(vocabulary, family):
+    config = new_config(family)
+    tokenizer = new_processing_class(config, vocabulary, vocabulary_bank=True)
+    config.vocab_size += 1
+    if hasattr(config, "glyph_vocab_size"):
+        config.glyph_vocab_size += 1
+    message = f"the model has {len(TOKENS) + 1} rows of glyph images, its tokenizer {len(TOKENS)} tokens"
+    with pytest.raises(ValueError, match=message):
+        render_glyphs(AutoModel.from_config(config), tokenizer)

@@ -25,7 +25,8 @@ from .modeling.modeling_glyph_crm import (
     GlyphCrmPreTrainedModel,
 )
 from .processors.contact_sheet import contact_sheet
-from .processors.font_manifest import font_manifest_markdown, fonts
+from .processors.font_manifest import font_manifest_markdown
+from .processors.font_report import fonts
 from .processors.image_processing_glyph import HanziGlyphImageProcessor
 from .processors.processing_hanzi import HanziProcessor
 from .registration import register

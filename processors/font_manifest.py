@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from transformers.utils import logging
 
-from .font_report import fonts  # noqa: F401  # TEMPORARY: until hanziformers/__init__.py imports it from there
 from .fonts import NOT_FOUND, FontChain
 from .glyph_source import GlyphSource
 

@@ -1,5 +1,6 @@
 """The wheel holds the package, whole and alone, and works where the repository is not."""
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -9,27 +10,27 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 ROOMS = ("modeling", "tokenization", "processors")
-PROGRAM = """
+CODE = """
 import sys
 sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in str(finder).lower()]
 sys.path[:] = [r"{folder}"] + [path for path in sys.path if "{repository}" != path]
 import hanziformers
 assert hanziformers.__file__.startswith(r"{folder}"), hanziformers.__file__
-from transformers import AutoConfig, AutoModel, AutoTokenizer
-import importlib
+from hanziformers.training.model_loading import load_model
+from transformers import AutoConfig, AutoModel
 for name in hanziformers.__all__:
     getattr(hanziformers, name)
 tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"银行长"]
 tokenizer = hanziformers.ChineseBertTokenizer(dict(zip(tokens, range(9))))
 config = AutoConfig.for_model("chinese_bert", vocab_size=8, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-                              intermediate_size=16, glyph_embedding_dim=4, pinyin_embedding_size=4)
-from hanziformers.processors.font_source import shipped_folder
+                              intermediate_size=16, glyph_size=8, pinyin_embedding_size=4)
+from hanziformers.processors.shipped_fonts import shipped_folder, shipped_paths
 assert str(shipped_folder()).startswith(r"{folder}"), shipped_folder()
 for style in ("song", "kai", "seal", "bronze"):
-    rendering = hanziformers.HanziGlyphImageProcessor(styles=[style], size=24, substitute=False)
-    glyph images = rendering.render(["人", "山"])
-    assert glyph images.any((1, 2, 3)).all() and (glyph images[0] != glyph images[1]).any(), style
-    assert r"{folder}" in rendering._chains[0].sources()[0][1].name
+    image_processor = hanziformers.HanziGlyphImageProcessor(styles=[style], size=24, fallback=False)
+    assert shipped_paths(style) and all(path.startswith(r"{folder}") for path in shipped_paths(style))
+    images = image_processor.render(["人", "山"])
+    assert images.any((1, 2, 3)).all() and (images[0] != images[1]).any(), style
 print(tuple(AutoModel.from_config(config)(**tokenizer("银行行长", return_tensors="pt")).last_hidden_state.shape))
 """
 
@@ -52,9 +53,11 @@ def wheel(tmp_path_factory):
 def test_it_holds_every_file_of_the_package_and_no_other(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"hanziformers"}
-    expected = {f"hanziformers/{path.name}" for path in (REPOSITORY / "hanziformers").glob("*.py")}
+    package = (REPOSITORY / "hanziformers").rglob("*.py")
+    expected = {path.relative_to(REPOSITORY).as_posix() for path in package}
     expected |= {f"hanziformers/{room}/{path.name}" for room in ROOMS for path in (REPOSITORY / room).glob("*.py")}
     assert {name for name in names if name.endswith(".py")} == expected
+    assert "hanziformers/training/model_loading.py" in expected
     assert "hanziformers/py.typed" in names
     fonts = (REPOSITORY / "hanziformers" / "font_files").rglob("*.*")
     expected = {path.relative_to(REPOSITORY).as_posix() for path in fonts}
@@ -66,7 +69,9 @@ def test_it_holds_every_file_of_the_package_and_no_other(wheel):
 
 def test_it_works_unpacked_elsewhere(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
-    program = PROGRAM.format(folder=tmp_path / "site", repository=REPOSITORY)
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    code = CODE.format(folder=tmp_path / "site", repository=REPOSITORY)
+    env = os.environ | {"HANZIFORMERS_CACHE": str(tmp_path / "cache")}  # nothing rendered by another version
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=env)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip() == "(1, 6, 16)"

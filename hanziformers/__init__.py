@@ -4,26 +4,11 @@
 `pipeline(...)` and `Trainer` treat them like any other model of transformers.
 """
 
-from .modeling.configuration_chinese_bert import ChineseBertConfig
-from .modeling.configuration_glyph_crm import GlyphCrmConfig
-from .modeling.modeling_chinese_bert import (
-    ChineseBertForMaskedLM,
-    ChineseBertForMultipleChoice,
-    ChineseBertForQuestionAnswering,
-    ChineseBertForSequenceClassification,
-    ChineseBertForTokenClassification,
-    ChineseBertModel,
-    ChineseBertPreTrainedModel,
-)
-from .modeling.modeling_glyph_crm import (
-    GlyphCrmForMaskedLM,
-    GlyphCrmForPreTraining,
-    GlyphCrmForQuestionAnswering,
-    GlyphCrmForSequenceClassification,
-    GlyphCrmForTokenClassification,
-    GlyphCrmModel,
-    GlyphCrmPreTrainedModel,
-)
+from .modeling import configuration_chinese_bert, configuration_glyph_crm, modeling_chinese_bert, modeling_glyph_crm
+from .modeling.configuration_chinese_bert import *
+from .modeling.configuration_glyph_crm import *
+from .modeling.modeling_chinese_bert import *
+from .modeling.modeling_glyph_crm import *
 from .processors.contact_sheet import contact_sheet
 from .processors.font_manifest import font_manifest_markdown
 from .processors.font_report import fonts
@@ -34,29 +19,18 @@ from .tokenization.token_classification_pipeline import WordPieceTokenClassifica
 from .tokenization.tokenization_chinese_bert import ChineseBertTokenizer
 from .tokenization.tokenization_glyph_crm import GlyphCrmTokenizer
 from .training.masking_collator import DataCollatorForMaskedCharacters
+from .training.new_model import render_glyphs
 from .version import __version__
 
 register()
 
 __all__ = [
-    "ChineseBertConfig",
-    "ChineseBertForMaskedLM",
-    "ChineseBertForMultipleChoice",
-    "ChineseBertForQuestionAnswering",
-    "ChineseBertForSequenceClassification",
-    "ChineseBertForTokenClassification",
-    "ChineseBertModel",
-    "ChineseBertPreTrainedModel",
+    *configuration_chinese_bert.__all__,
+    *configuration_glyph_crm.__all__,
+    *modeling_chinese_bert.__all__,
+    *modeling_glyph_crm.__all__,
     "ChineseBertTokenizer",
     "DataCollatorForMaskedCharacters",
-    "GlyphCrmConfig",
-    "GlyphCrmForMaskedLM",
-    "GlyphCrmForPreTraining",
-    "GlyphCrmForQuestionAnswering",
-    "GlyphCrmForSequenceClassification",
-    "GlyphCrmForTokenClassification",
-    "GlyphCrmModel",
-    "GlyphCrmPreTrainedModel",
     "GlyphCrmTokenizer",
     "HanziGlyphImageProcessor",
     "HanziProcessor",
@@ -65,4 +39,5 @@ __all__ = [
     "contact_sheet",
     "font_manifest_markdown",
     "fonts",
+    "render_glyphs",
 ]

@@ -15,7 +15,7 @@ from transformers import (
     AutoProcessor,
     AutoTokenizer,
 )
-from transformers.models.auto.image_processing_auto import AutoImageProcessor  # the short name needs torchvision in 5.17
+from transformers.models.auto.image_processing_auto import AutoImageProcessor  # its short name wants torchvision
 
 from .modeling import modeling_chinese_bert as chinese_bert
 from .modeling import modeling_glyph_crm as glyph_crm

@@ -55,14 +55,14 @@ class PositionedEmbeddings(nn.Module):
         Raises:
             ValueError: more tokens than positions, or an id that does not exist.
         """
-        if position_ids is None:
-            check_length(vectors.shape[1], self.config.max_position_embeddings)
-            position_ids = self.position_ids[:, : vectors.shape[1]]
-        if token_type_ids is None:
-            token_type_ids = torch.zeros((1, 1), dtype=torch.long, device=vectors.device)
         types, positions = self.config.type_vocab_size, self.config.max_position_embeddings
         check_ids("token_type_ids", token_type_ids, types, "type_vocab_size", "0 is the first text, 1 the second")
         check_ids("position_ids", position_ids, positions, "max_position_embeddings", "Cut or split the text")
+        if position_ids is None:
+            check_length(vectors.shape[1], positions)
+            position_ids = self.position_ids[:, : vectors.shape[1]]
+        if token_type_ids is None:
+            token_type_ids = torch.zeros((1, 1), dtype=torch.long, device=vectors.device)
         return vectors + self.position_embeddings(position_ids) + self.token_type_embeddings(token_type_ids)
 
 

@@ -8,47 +8,32 @@ from dataclasses import field
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
-from transformers import PreTrainedConfig
 
 from .checks import check_bert_fields, check_glyph_styles, require
+from .configuration_bert_like import BertLikeConfig
 
 _SIZES = ("glyph_size", "pinyin_vocab_size", "pinyin_length", "pinyin_embedding_size")
 
 
 @strict
-class ChineseBertConfig(PreTrainedConfig):
+class ChineseBertConfig(BertLikeConfig):
     """Sizes of a ChineseBERT. The defaults are the published base model (147,337,984 parameters).
 
     Every field is checked when the configuration is made: a wrong type or a value outside of its range raises an
-    error that names the field, the value and what is allowed.
+    error that names the field, the value and what is allowed. The fields of BERT are those of `BertLikeConfig`;
+    `classifier="mlp"` is the head of the published NER runs.
 
     Args:
         vocab_size: rows of the word and of the glyph table, >= 1. The published vocabulary has 23,236 tokens.
-        hidden_size: width H of the Transformer, a multiple of `num_attention_heads`.
-        num_hidden_layers: Transformer layers, >= 1.
-        num_attention_heads: attention heads, >= 1.
-        intermediate_size: width of the feed-forward layers, >= 1.
-        hidden_act: activation of the feed-forward layers, a name that transformers knows ("gelu" is the exact one).
-        hidden_dropout_prob: dropout after the embeddings and in every layer, in [0, 1).
-        attention_probs_dropout_prob: dropout on the attention weights, in [0, 1).
         classifier_dropout: dropout before a task head, in [0, 1); None takes `hidden_dropout_prob`.
-        classifier: the layers that label tokens: "linear" is one Linear; "mlp" is Linear, tanh, Linear, the head of the
-            published NER runs.
-        max_position_embeddings: the longest sequence in tokens, >= 1.
-        type_vocab_size: token types, >= 1.
         glyph_styles: the styles of a character's glyph images, in the order of the table; 1 or more.
         glyph_size: side of a glyph image in pixels, >= 1. A row of the glyph table holds the images of all styles
             flattened: `glyph_embedding_dim` values. Published: 3 styles of 24 x 24 pixels = 1,728 (the paper's 2,352 is
             a slip).
-        glyph_binary: whether glyph images are rendered black and white instead of grey.
-        font_manifest: which fonts the glyph images were rendered with; set by `hanziformers.render_glyphs`, None where
-            it is not known.
         pinyin_vocab_size: symbols of the pinyin alphabet: 0 = none, 1-5 the tones, 6-31 the letters a-z.
         pinyin_length: pinyin symbols of one character (the longest reading has 7).
         pinyin_embedding_size: width of a pinyin symbol's vector.
         pinyin_kernel_size: width of the convolution over the symbols, in 1..`pinyin_length`.
-        initializer_range: standard deviation of the initial weights, > 0.
-        layer_norm_eps: epsilon of the layer norms, > 0.
 
     Example:
         >>> from hanziformers import ChineseBertConfig
@@ -62,33 +47,15 @@ class ChineseBertConfig(PreTrainedConfig):
     attribute_map = {"pinyin_map_len": "pinyin_vocab_size"}
 
     vocab_size: int = 23236
-    hidden_size: int = 768
-    num_hidden_layers: int = 12
-    num_attention_heads: int = 12
-    intermediate_size: int = 3072
-    hidden_act: str = "gelu"
-    hidden_dropout_prob: float | int = 0.1
-    attention_probs_dropout_prob: float | int = 0.1
     classifier_dropout: float | int | None = None
-    classifier: str = "linear"
-    max_position_embeddings: int = 512
-    type_vocab_size: int = 2
     glyph_styles: list[str] = field(default_factory=lambda: ["fangsong", "xingkai", "lishu"])
     glyph_size: int = 24
     glyph_binary: bool = False
-    font_manifest: dict | None = None
     pinyin_vocab_size: int = 32
     pinyin_length: int = 8
     pinyin_embedding_size: int = 128
     pinyin_kernel_size: int = 2
-    initializer_range: float | int = 0.02
-    layer_norm_eps: float | int = 1e-12
-    pad_token_id: int | None = 0
-    bos_token_id: int | None = None
-    eos_token_id: int | list[int] | None = None
     tie_word_embeddings: bool = True
-    is_decoder: bool = False
-    add_cross_attention: bool = False
 
     @classmethod
     def base(cls, **fields: Any) -> "ChineseBertConfig":
@@ -100,11 +67,6 @@ class ChineseBertConfig(PreTrainedConfig):
         """The published large model: 24 layers of 1024, 16 heads; `fields` replace single values."""
         sizes = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
         return cls(**{**sizes, **fields})
-
-    @property
-    def glyph_shape(self) -> tuple[int, int, int]:
-        """Shape (F, h, w) of a character's glyph images."""
-        return len(self.glyph_styles), self.glyph_size, self.glyph_size
 
     @property
     def glyph_embedding_dim(self) -> int:

@@ -4,33 +4,29 @@
 Li et al., 2021, "GlyphCRM: Bidirectional Encoder Representation for Chinese Character with its Glyph".
 """
 
-from dataclasses import field
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
-from transformers import PreTrainedConfig
 
 from .checks import check_bert_fields, check_glyph_styles, require
+from .configuration_bert_like import BertLikeConfig
 
 POSITION_MAPS = ("paper", "released")
 INITIALIZERS = ("torch", "kaiming")
 
 
 @strict
-class GlyphCrmConfig(PreTrainedConfig):
+class GlyphCrmConfig(BertLikeConfig):
     """Sizes of a GlyphCRM. The defaults are the paper's model (95,814,336 parameters without pooler and heads).
 
     Every field is checked when the configuration is made: a wrong type or a value outside of its range raises an
-    error that names the field, the value and what is allowed.
+    error that names the field, the value and what is allowed. The fields of BERT are those of `BertLikeConfig`.
 
     Args:
         vocab_size: labels V of masked-character prediction, >= 1: the closed vocabulary. Inputs are an open set.
         glyph_vocab_size: rows N of the bank of glyph images, >= `vocab_size`; the first V rows are the vocabulary's.
             None is `vocab_size`.
         glyph_styles: the style of the glyph images, exactly one.
-        glyph_binary: whether glyph images are rendered black and white instead of grey.
-        font_manifest: which fonts the glyph images were rendered with; set by `hanziformers.render_glyphs`, None where
-            it is not known.
         glyph_size: side of a glyph image in pixels, a multiple of 24. The kernels follow: glyph_size / 6 + 1 in block 1
             (9 at 48), glyph_size / 24 + 1 in block 2 (3 at 48).
         first_block_channels: channels of HanGlyph's block 1, >= 1.
@@ -42,19 +38,7 @@ class GlyphCrmConfig(PreTrainedConfig):
             "torch" the vectors of two characters differ by a tenth of what all have in common, and small models hardly
             learn from little text: take "kaiming" for those.
         glyph_dropout_prob: dropout on a token's glyph vector R, in [0, 1).
-        hidden_size: width H of the Transformer, a multiple of `num_attention_heads`.
-        num_hidden_layers: Transformer layers, >= 1.
-        num_attention_heads: attention heads, >= 1.
-        intermediate_size: width of the feed-forward layers, >= 1.
-        hidden_act: activation of the feed-forward layers, a name that transformers knows ("gelu" is the exact one).
-        hidden_dropout_prob: dropout after the embeddings and in every layer, in [0, 1).
-        attention_probs_dropout_prob: dropout on the attention weights, in [0, 1).
         classifier_dropout: dropout before a task head, in [0, 1); the published runs have none.
-        classifier: the layers that label tokens: "linear" is one Linear; "mlp" is Linear, tanh, Linear.
-        max_position_embeddings: the longest sequence in tokens, >= 1.
-        type_vocab_size: token types, >= 1.
-        initializer_range: standard deviation of the Transformer's initial weights, > 0 (HanGlyph has its own).
-        layer_norm_eps: epsilon of the layer norms, > 0.
 
     Example:
         >>> from hanziformers import GlyphCrmConfig
@@ -68,34 +52,13 @@ class GlyphCrmConfig(PreTrainedConfig):
 
     vocab_size: int = 18612
     glyph_vocab_size: int | None = None
-    glyph_styles: list[str] = field(default_factory=lambda: ["song"])
-    glyph_size: int = 48
-    glyph_binary: bool = True
-    font_manifest: dict | None = None
     first_block_channels: int = 64
     second_block_channels: int = 128
     position_maps: str = "paper"
     glyph_initializer: str = "torch"
     glyph_dropout_prob: float | int = 0.1
-    hidden_size: int = 768
-    num_hidden_layers: int = 12
-    num_attention_heads: int = 12
-    intermediate_size: int = 3072
-    hidden_act: str = "gelu"
-    hidden_dropout_prob: float | int = 0.1
-    attention_probs_dropout_prob: float | int = 0.1
     classifier_dropout: float | int = 0.0
-    classifier: str = "linear"
-    max_position_embeddings: int = 512
-    type_vocab_size: int = 2
-    initializer_range: float | int = 0.02
-    layer_norm_eps: float | int = 1e-12
-    pad_token_id: int | None = 0
-    bos_token_id: int | None = None
-    eos_token_id: int | list[int] | None = None
     tie_word_embeddings: bool = False
-    is_decoder: bool = False
-    add_cross_attention: bool = False
 
     @classmethod
     def base(cls, **fields: Any) -> "GlyphCrmConfig":
@@ -106,11 +69,6 @@ class GlyphCrmConfig(PreTrainedConfig):
     def released(cls, **fields: Any) -> "GlyphCrmConfig":
         """The model of the authors' code: as the paper's, with its other position maps."""
         return cls(**{"position_maps": "released", **fields})
-
-    @property
-    def glyph_shape(self) -> tuple[int, int, int]:
-        """Shape (1, h, w) of a character's glyph image."""
-        return 1, self.glyph_size, self.glyph_size
 
     @property
     def num_glyphs(self) -> int:

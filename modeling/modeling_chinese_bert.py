@@ -111,17 +111,11 @@ class ChineseBertModel(ChineseBertPreTrainedModel):
 
     @merge_with_config_defaults
     @capture_outputs
-    def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-        pinyin_ids: Tensor | None = None,
-        glyph_ids: Tensor | None = None,
-        **kwargs: Unpack[TransformersKwargs],
-    ) -> tuple[Tensor] | BaseModelOutputWithPooling:
+    def forward(self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None,
+                token_type_ids: Tensor | None = None, position_ids: Tensor | None = None,
+                inputs_embeds: Tensor | None = None, pinyin_ids: Tensor | None = None,
+                glyph_ids: Tensor | None = None,
+                **kwargs: Unpack[TransformersKwargs]) -> tuple[Tensor] | BaseModelOutputWithPooling:  # fmt: skip
         """Encodes a batch. The inputs are the same for every head.
 
         Args:

@@ -61,15 +61,10 @@ class TaskHead:
             cls.forward = _with_named_inputs(cls)
 
     @can_return_tuple
-    def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-        **kwargs: Unpack[TransformersKwargs],
-    ) -> tuple[Tensor] | ModelOutput:
+    def forward(self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None,
+                token_type_ids: Tensor | None = None, position_ids: Tensor | None = None,
+                inputs_embeds: Tensor | None = None,
+                **kwargs: Unpack[TransformersKwargs]) -> tuple[Tensor] | ModelOutput:  # fmt: skip
         """Inputs as in the `forward` of the base model; labels as below, all by name."""
         labels = {name: kwargs.pop(name, None) for name in self.label_names}
         inputs = {

@@ -82,10 +82,10 @@ class VectorTable:
         weights = [*rows, *_tensors(parts)]
         if not all(map(_can_be_watched, weights)):
             return None
-        entry = self._entry
-        if entry is None or not entry.serves(ids, weights) or not entry.match(ids).all():
+        entry, flat = self._entry, ids.flatten()
+        if entry is None or not entry.serves(flat, weights) or not entry.match(flat).all():
             with self._lock, _keepable(ids.device.type):
-                entry = self._learn(ids, encode, weights, rows, whole)
+                entry = self._learn(flat, encode, weights, rows, whole)
         return F.embedding(ids, entry.vectors)
 
     def _may_serve(self, ids: Tensor, parts: Sequence[nn.Module]) -> bool:
@@ -104,7 +104,7 @@ class VectorTable:
         rows: Sequence[Tensor],
         whole: bool,
     ) -> "_Rows":
-        """An entry that knows `ids`: the present one with further rows, or a new one. The lock is held."""
+        """An entry that knows `ids` [U]: the present one with further rows, or a new one. The lock is held."""
         entry = self._entry  # another thread may have learnt the same in the meantime
         if entry is None or not entry.serves(ids, weights):
             # the state is noted before anything is encoded: a write in between makes the entry stale, not wrong
@@ -155,11 +155,11 @@ class _Rows:
         return self.known.device == ids.device and self._state.match(weights)
 
     def values(self, ids: Tensor) -> Tensor:
-        """Ids [...] -> what their rows hold at present, [..., C]."""
+        """Ids [U] -> what their rows hold at present, [U, C]."""
         return torch.cat([view[ids] for view in self._views], dim=-1)
 
     def match(self, ids: Tensor) -> Tensor:
-        """Ids [...] -> whether each is known and its row holds what it held then, bool [...]."""
+        """Ids [U] -> whether each is known and its row holds what it held then, bool [U]."""
         if self.vectors is None:
             return self.known[ids]
         return self.known[ids] & (self._values[ids] == self.values(ids)).all(-1)

@@ -205,7 +205,7 @@ def measure_glyph_crm(arguments: BenchmarkArguments, vocabulary: Vocabulary, tex
 
 
 def new_model(arguments: BenchmarkArguments, config: Any) -> nn.Module:
-    """A model with random weights and the head that was asked for."""
+    """A model with random weights and the chosen head."""
     auto_class = AutoModel if arguments.head == "none" else AutoModelForMaskedLM
     return auto_class.from_config(config).to(arguments.device, getattr(torch, arguments.dtype))
 

@@ -81,9 +81,9 @@ def main(argv: list[str] | None = None) -> Compare:
                 raise RuntimeError(f"the form {name!r} is {difference:.1g} off, more than rounding does: report this")
             for case, train in (("forward", False), ("forward + backward", True)):
                 call = {"form": form, "images": inputs[name], "train": train}
-                place = {"label": label, "sub_label": f"{case}, {chunk} glyph images", "description": name}
+                names = {"label": label, "sub_label": f"{case}, {chunk} glyph images", "description": name}
                 threads = torch.get_num_threads()
-                timers.append(Timer("form(images, train)", globals=call, num_threads=threads, **place))
+                timers.append(Timer("form(images, train)", globals=call, num_threads=threads, **names))
         measured += [timer.timeit(1) for _ in range(arguments.rounds) for timer in timers]
     table = Compare(measured)  # the median over the rounds of each
     text = f"torch {torch.__version__}, {arguments.rounds} rounds\n{table}"

@@ -47,7 +47,7 @@ def classes():
     found = {}
     for name in [name for name in sys.modules if name.partition(".")[0] in ("transformers", "torch", "tokenizers")]:
         for value in list(vars(sys.modules[name]).values()):
-            if isinstance(value, type) and value.__module__.partition(".")[0] in ("transformers", "torch", "tokenizers"):
+            if isinstance(value, type) and value.__module__.startswith(("transformers", "torch", "tokenizers")):
                 found[value] = dict(vars(value))
     return found
 

@@ -16,7 +16,7 @@ from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING
 from transformers.processing_utils import ProcessorMixin
 
 from ..processors.image_processing_glyph import HanziGlyphImageProcessor
-from ..processors.processing_hanzi import HanziProcessor
+from ..processors.processing_hanzi import HanziProcessor, has_open_glyphs
 
 # A field of a configuration, and the setting of the image processor that has to be the same.
 GLYPH_SETTINGS = {"glyph_styles": "styles", "glyph_size": "size", "glyph_binary": "binary"}
@@ -72,6 +72,9 @@ def render_glyphs(model: PreTrainedModel, processing_class: ProcessorMixin | Pre
     configuration (`glyph_styles`, `glyph_size`, `glyph_binary`). Do it after the weights of a new model were
     initialised; a model that was loaded from a checkpoint already has its glyph images.
 
+    A token that no font covers gets the glyph image of [UNK] in a bank (`HanziProcessor.render_bank`), and a blank one
+    in a table that holds the vocabulary alone.
+
     Args:
         model: any model that sees glyphs, with a head or without.
         processing_class: its processor or tokenizer.
@@ -96,7 +99,7 @@ def render_glyphs(model: PreTrainedModel, processing_class: ProcessorMixin | Pre
         )
     image_processor = getattr(processing_class, "image_processor", None) or new_image_processor(config)
     check_image_processor(config, image_processor)
-    has_bank = hasattr(tokenizer, "bank_tokens")  # its rows are the vocabulary's and those of further characters
+    has_bank = has_open_glyphs(tokenizer)  # its rows are the vocabulary's and those of further characters
     tokens = tokenizer.bank_tokens() if has_bank else tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     if len(tokens) != config.num_glyphs:
         raise ValueError(

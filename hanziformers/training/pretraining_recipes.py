@@ -25,7 +25,7 @@ class Recipe:
 
     Args:
         objective: what the model learns, in words.
-        model_type: the model that is trained and the tokenizer that is used, unless others are asked for.
+        model_type: the model that is trained and the tokenizer that is used, unless others are named.
         auto_class: which head the model has.
         segments: of an example: 2 for sentence pairs (with `next_sentence_label`), 1 for text alone.
         make_examples: (tokenizer, length, **options) -> documents to examples.

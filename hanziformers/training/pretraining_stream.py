@@ -3,7 +3,7 @@
     documents (datasets, streaming) -> PretrainingStream (pretraining_text.py) -> DataCollatorForMaskedCharacters
 
 Every choice is seeded by the seed, the epoch and the text itself. A run therefore gets the same examples again whenever
-it is restarted with as many processes and workers: these share the documents, and pairs are made within each share.
+it is restarted with as many processes and workers: these divide the documents, and pairs are made of what each gets.
 """
 
 from collections.abc import Callable, Iterator

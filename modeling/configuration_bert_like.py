@@ -1,0 +1,62 @@
+# Copyright 2026 The hanziformers authors. Licensed under the Apache License, Version 2.0.
+"""What the configurations of all families share: the fields of BERT, and those of glyph images."""
+
+from dataclasses import field
+
+from transformers import PreTrainedConfig
+
+
+class BertLikeConfig(PreTrainedConfig):
+    """Base of the configurations; the defaults are BERT's base size.
+
+    Args:
+        vocab_size: tokens V, >= 1.
+        hidden_size: width H of the Transformer, a multiple of `num_attention_heads`.
+        num_hidden_layers: Transformer layers, >= 1.
+        num_attention_heads: attention heads, >= 1.
+        intermediate_size: width of the feed-forward layers, >= 1.
+        hidden_act: activation of the feed-forward layers, a name that transformers knows ("gelu" is the exact one).
+        hidden_dropout_prob: dropout after the embeddings and in every layer, in [0, 1).
+        attention_probs_dropout_prob: dropout on the attention weights, in [0, 1).
+        max_position_embeddings: the longest sequence in tokens, >= 1.
+        type_vocab_size: token types, >= 1.
+        initializer_range: standard deviation of the Transformer's initial weights, > 0.
+        layer_norm_eps: epsilon of the layer norms, > 0.
+        classifier: the layers that label tokens: "linear" is one Linear; "mlp" is Linear, tanh, Linear.
+        glyph_styles: the styles of a character's glyph images, in the order of the model's bank or table.
+        glyph_size: side of a glyph image in pixels.
+        glyph_binary: whether glyph images are rendered black and white instead of grey.
+        font_manifest: which fonts the glyph images were rendered with; set by `hanziformers.render_glyphs`, None where
+            it is not known.
+    """
+
+    vocab_size: int = 21128
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    hidden_dropout_prob: float | int = 0.1
+    attention_probs_dropout_prob: float | int = 0.1
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    initializer_range: float | int = 0.02
+    layer_norm_eps: float | int = 1e-12
+    pad_token_id: int | None = 0
+    bos_token_id: int | None = None
+    eos_token_id: int | list[int] | None = None
+    is_decoder: bool = False
+    add_cross_attention: bool = False
+    classifier: str = "linear"
+    glyph_styles: list[str] = field(default_factory=lambda: ["song"])
+    glyph_size: int = 48
+    glyph_binary: bool = True
+    font_manifest: dict | None = None
+
+    @property
+    def glyph_shape(self) -> tuple[int, int, int]:
+        """Shape (F, h, w) of a character's glyph images."""
+        return len(self.glyph_styles), self.glyph_size, self.glyph_size
+
+
+__all__ = ["BertLikeConfig"]

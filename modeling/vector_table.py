@@ -109,8 +109,9 @@ class VectorTable:
         if entry is None or not entry.serves(ids, weights):
             # the state is noted before anything is encoded: a write in between makes the entry stale, not wrong
             entry = _Rows(WeightState(weights), rows, ids.device)
-            ids = torch.arange(len(rows[0]), device=ids.device) if whole else ids
-        missing = ids[~entry.match(ids)].unique()
+            missing = torch.arange(len(rows[0]), device=ids.device) if whole else ids.unique()
+        else:
+            missing = ids[~entry.match(ids)].unique()
         if len(missing):
             values = entry.values(missing)
             entry.put(missing, encode(missing), values)
@@ -146,9 +147,9 @@ class _Rows:
     def __init__(self, state: WeightState, rows: Sequence[Tensor], device: torch.device) -> None:
         self._state = state
         self.known = torch.zeros(len(rows[0]), dtype=torch.bool, device=device)
-        self.vectors: Tensor | None = None  # [N, D]; rows that are not known are uninitialised
+        self.vectors: Tensor | None = None  # [N, D], from the first `put` on; rows not known are uninitialised
         self._views = [_entries(tensor, of_each_row=True) for tensor in rows]
-        self._values: Tensor | None = None  # [N, C], uninitialised where the row is not known
+        self._values: Tensor | None = None  # [N, C], the same
 
     def serves(self, ids: Tensor, weights: Sequence[Tensor]) -> bool:
         """Whether the entry stands for these weights and for ids on this device."""
@@ -160,12 +161,14 @@ class _Rows:
 
     def match(self, ids: Tensor) -> Tensor:
         """Ids [U] -> whether each is known and its row holds what it held then, bool [U]."""
-        if self.vectors is None:
-            return self.known[ids]
         return self.known[ids] & (self._values[ids] == self.values(ids)).all(-1)
 
     def put(self, ids: Tensor, vectors: Tensor, values: Tensor) -> None:
-        """Notes the vectors [U, D] of ids [U] and the values [U, C] of their rows."""
+        """Notes the vectors [U, D] of distinct sorted ids [U] and the values [U, C] of their rows."""
+        if self.vectors is None and len(ids) == len(self.known):
+            self.vectors, self._values = vectors, values  # all rows: no copy of a large table
+            self.known.fill_(True)
+            return
         if self.vectors is None:
             self._values = values.new_empty(len(self.known), values.shape[-1])
             self.vectors = vectors.new_empty(len(self.known), vectors.shape[-1])

@@ -5,8 +5,8 @@
 
 Prints precision, recall and F1 on the sample's test sentences, then the entities of four new sentences with the places
 of their characters, and the same once more from a second process that knows only the saved folder. Takes a few minutes
-on two cores. The model has learnt from 1,500 short sentences and nothing else: its figures show that all parts work
-together, not what the models can do.
+on two cores. The model has learnt from 9,600 short sentences and nothing else, and no name in the test sentences or in
+the four new ones occurs in them. Its figures show that all parts work together, not what the models can do.
 """
 
 import json
@@ -24,19 +24,20 @@ SAMPLE = REPOSITORY / "tests" / "data" / "ner_sample"
 SENTENCES = (
     "昨天下午，王磊从沈阳坐高铁去了苏州。",
     "李静在临溪广播电台工作，家住杭州。",
-    "听说慕容雪从厦门回来了，下周又要去南京出差。",
+    "听说慕容雪从青岛回来了，下周又要去南京出差。",
     "昨天下午，王喆从沈阳坐高铁去了苏州。",  # 喆 is not in the vocabulary; GlyphCRM sees it all the same
 )
 SIZES = {
     "hidden_size": 128,
     "num_hidden_layers": 2,
-    "num_attention_heads": 4,
+    "num_attention_heads": 8,
     "intermediate_size": 256,
     "max_position_embeddings": 128,
-    "hidden_dropout_prob": 0.3,
+    "hidden_dropout_prob": 0.15,
+    "attention_probs_dropout_prob": 0.0,
 }
 OWN_SIZES = {
-    "chinese_bert": {"glyph_embedding_dim": 3 * 12 * 12},
+    "chinese_bert": {"glyph_size": 12},
     "glyph_crm": {
         "glyph_size": 24,
         "first_block_channels": 8,
@@ -54,7 +55,7 @@ class QuickstartArguments:
         default="chinese_bert", metadata={"help": "which model", "choices": ["chinese_bert", "glyph_crm"]}
     )
     output_dir: str = field(default="outputs/quickstart", metadata={"help": "folder of the model"})
-    num_train_epochs: float = field(default=20, metadata={"help": "passes over the 1,500 sentences"})
+    num_train_epochs: float = field(default=8, metadata={"help": "passes over the 9,600 sentences"})
     predict_only: bool = field(default=False, metadata={"help": "only reload the folder and predict (second process)"})
 
 
@@ -79,8 +80,10 @@ def train(model_type: str, folder: Path, epochs: float) -> None:
         "test_file": SAMPLE / "test.jsonl",
         "output_dir": folder,
         "num_train_epochs": epochs,
-        "learning_rate": 8e-4,
-        "weight_decay": 0.05,
+        "per_device_train_batch_size": 32,
+        "learning_rate": 1.5e-3,
+        "lr_scheduler_type": "cosine",
+        "weight_decay": 0.2,
         "save_total_limit": 1,
         "logging_strategy": "epoch",
     }

@@ -33,9 +33,9 @@ def block(z, lift, residual):
     return pool((pool(z_c) + f).clamp(min=0))
 
 
-def slow(model, ink, kind="paper"):
+def slow(model, image, kind="paper"):
     """[R, G1, G2] of one glyph image [n, n] in 0..1."""
-    size = len(ink)
+    size = len(image)
     maps = torch.empty(2, size, size)
     for row in range(size):
         for column in range(size):
@@ -50,7 +50,7 @@ def slow(model, ink, kind="paper"):
     def pair(name):
         return weights[f"{name}.weight"], weights[f"{name}.bias"]
 
-    z = torch.cat([ink[None], maps])[None]
+    z = torch.cat([image[None], maps])[None]
     z1 = block(z, pair("block1.lift"), [pair(f"block1.residual.{i}") for i in range(3)])
     z2 = block(z1, pair("block2.lift"), [pair(f"block2.residual.{i}") for i in range(3)])
     heads = [("to_input", z2), ("to_glyph1", z1), ("to_glyph2", z2)]

@@ -180,7 +180,7 @@ def test_input_ids_are_rows_of_the_bank():
     assert_same(no_grad(model, {"glyph_ids": ids, "extra_glyphs": padding}), wanted)
 
 
-def test_a_further_character_is_what_its_picture_is():
+def test_a_further_character_is_what_its_glyph_image_is():
     model, inputs = build(), make_inputs()
     wanted = no_grad(model, inputs)
     images = model.embeddings.characters.glyphs.clone()
@@ -195,7 +195,7 @@ def test_a_further_character_is_what_its_picture_is():
 
 
 @pytest.mark.parametrize("cls", EVERY)
-def test_vectors_in_place_of_pictures(cls):
+def test_vectors_in_place_of_glyph_images(cls):
     model, inputs = build(cls), inputs_for(cls)
     wanted = with_grad(model, inputs)
     bank = model.get_input_embeddings()
@@ -332,7 +332,7 @@ def test_dropout_before_a_head_is_an_option():
 
 @pytest.mark.parametrize("cls", EVERY)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_saved_models_come_back_with_their_pictures(cls, dtype, tmp_path):
+def test_saved_models_come_back_with_their_glyph_images(cls, dtype, tmp_path):
     model, inputs = build(cls, position_maps="released"), inputs_for(cls)
     wanted = no_grad(model, inputs)
     model.save_pretrained(tmp_path)
@@ -565,7 +565,7 @@ def test_wrong_inputs_are_explained(cls, name, grad):
         model(**{"input_ids": ids_of(2, 6), **wrong})
 
 
-def test_unmasked_pictures_of_masked_ids_are_warned_of_once(warnings):
+def test_unmasked_glyph_images_of_masked_ids_are_warned_of_once(warnings):
     model, ids = build(GlyphCrmForMaskedLM), ids_of(2, 6)
     model(input_ids=ids, glyph_ids=torch.where(ids == 1, 55, ids))  # a row beyond the vocabulary: no other token
     assert not warnings

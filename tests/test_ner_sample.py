@@ -1,6 +1,10 @@
-"""The named-entity sample: it can be remade, its offsets are right, and its dev and test sets are not in training."""
+"""The named-entity sample: it can be remade, its offsets are right, and training knows no name of dev and test."""
 
+import ast
+import importlib.util
 import json
+import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +12,8 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent / "data" / "ner_sample"
-SIZES = {"train": 1500, "dev": 120, "test": 120}
+QUICKSTART = Path(__file__).parent.parent / "run_scripts" / "quickstart.py"
+SIZES = {"train": 9600, "dev": 300, "test": 400}
 LABELS = {"PER", "LOC", "ORG"}
 
 
@@ -18,6 +23,30 @@ def sample():
         split: [json.loads(line) for line in (FOLDER / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()]
         for split in SIZES
     }
+
+
+@pytest.fixture(scope="module")
+def training_text(sample):
+    return "\n".join(row["text"] for row in sample["train"])
+
+
+@pytest.fixture(scope="module")
+def make_sample():
+    """The script as a module."""
+    spec = importlib.util.spec_from_file_location("make_sample", FOLDER / "make_sample.py")
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "make_sample", module)  # dataclasses look their module up
+        spec.loader.exec_module(module)
+    return module
+
+
+def shown_sentences():
+    """SENTENCES of quickstart.py, read without an import."""
+    for statement in ast.parse(QUICKSTART.read_text(encoding="utf-8")).body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "SENTENCES":
+            return ast.literal_eval(statement.value)
+    raise LookupError("quickstart.py has no SENTENCES")
 
 
 def surfaces(rows):
@@ -73,8 +102,43 @@ def test_no_text_occurs_twice(sample):
 
 
 @pytest.mark.parametrize("split", ["dev", "test"])
-def test_many_entities_are_unseen_in_training(sample, split):
-    training_text = "\n".join(row["text"] for row in sample["train"])
-    found = surfaces(sample[split])
-    unseen = {surface for surface in found if surface not in training_text}
-    assert len(unseen) / len(found) >= 0.35
+def test_no_name_of_dev_and_test_occurs_in_training(sample, training_text, split):
+    assert [surface for surface in sorted(surfaces(sample[split])) if surface in training_text] == []
+
+
+def test_no_name_of_dev_occurs_in_test(sample):
+    text = "\n".join(row["text"] for row in sample["test"])
+    assert [surface for surface in sorted(surfaces(sample["dev"])) if surface in text] == []
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_some_patterns_of_dev_and_test_are_not_in_training(sample, make_sample, split):
+    """The divided patterns are asked for the sentences that none of the training's own patterns can have made."""
+    known = [
+        re.compile(make_sample.as_expression(pattern))
+        for kind in make_sample.read_patterns(random.Random(make_sample.SEED)).values()
+        for pattern in kind["train"]
+    ]
+    unseen = [row["text"] for row in sample[split] if not any(pattern.fullmatch(row["text"]) for pattern in known)]
+    assert 0.1 <= len(unseen) / len(sample[split]) <= 0.2
+
+
+def test_what_the_quickstart_shows_is_not_in_training(training_text, make_sample):
+    sentences, names = shown_sentences(), make_sample.SHOWN
+    assert [text for text in sentences if text in training_text] == []
+    assert [name for name in names if name in training_text] == []
+    assert all(any(name in text for text in sentences) for name in names)
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_the_characters_of_places_are_known(make_sample, split):
+    fillers = make_sample.read_fillers(random.Random(make_sample.SEED))
+    known = [place for places in fillers["train"].places.values() for place in places]
+    own = [place for places in fillers[split].places.values() for place in places if place not in make_sample.SHOWN]
+    assert own
+    for place in own:
+        assert all(sum(character in other for other in known) >= 3 for character in place), place
+
+
+def test_the_files_are_small():
+    assert sum((FOLDER / f"{split}.jsonl").stat().st_size for split in SIZES) < 1_500_000

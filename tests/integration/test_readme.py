@@ -53,14 +53,35 @@ def test_the_quickstart_of_glyph_crm(tmp_path):
 def test_the_code_of_the_readme_runs(place, monkeypatch):
     folder, _ = place
     monkeypatch.chdir(folder)
+    (folder / "tests").symlink_to(REPOSITORY / "tests")  # the README's paths begin at the repository
     blocks = code_blocks("README.md", "python")
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         for block in blocks:
             exec(block, {})
-    assert "torch.Size([2, " in printed.getvalue()
-    assert ", 8])" in printed.getvalue()
+    assert "'precision': 1.0, 'recall': 0.5" in printed.getvalue()
+    assert "NerCoverage(entities=" in printed.getvalue()
+    assert (folder / "outputs" / "sheet.png").is_file()
+    assert (folder / "outputs" / "mine" / "modeling_chinese_bert.py").is_file()
+
+
+@pytest.mark.slow
+def test_the_whole_quickstart_keeps_the_promise_of_the_readme(tmp_path):
+    """Four in five of the entities with names that were never seen, and all of the first three sentences."""
+    command = [sys.executable, str(REPOSITORY / "run_scripts" / "quickstart.py")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=1200)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert float(re.search(r"^test .* f1 ([0-9.]+)$", done.stdout, re.MULTILINE)[1]) >= 0.8
+    found = [re.findall(r"(PER|LOC|ORG) .* to +\d+  (\S+)  \(", part) for part in done.stdout.split("\n\n")[-5:-2]]
+    assert found == [
+        [("PER", "王磊"), ("LOC", "沈阳"), ("LOC", "苏州")],
+        [("PER", "李静"), ("ORG", "临溪广播电台"), ("LOC", "杭州")],
+        [("PER", "慕容雪"), ("LOC", "青岛"), ("LOC", "南京")],
+    ]
+    (shown,) = code_blocks("README.md", "text")
+    assert shown.split()[0::4] == [label for label, _ in found[0]]
+    assert shown.split()[3::4] == [name for _, name in found[0]]
 
 
 def test_both_languages_show_the_same_code():

@@ -5,6 +5,7 @@ the top of glyph_rendering.py; which fonts render it, of fonts.py.
 """
 
 import copy
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.image_processing_backends import PilBackend
 from transformers.processing_utils import ImagesKwargs
+from transformers.utils import IMAGE_PROCESSOR_NAME, PROCESSOR_NAME
 
 from .checkpoint_fonts import checkpoint_names, find_saved_fonts, save_fonts, without_missing
 from .font_manifest import make_font_manifest, warn_of_fallbacks
@@ -239,9 +241,22 @@ class HanziGlyphImageProcessor(PilBackend):
             return save_fonts(folder, self.styles, self._fonts_to_save(), self.saved_fonts)
 
     def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
-        """As in transformers, with the fonts in <save_directory>/fonts."""
+        """As in transformers, with the fonts in <save_directory>/fonts, but as a part of processor_config.json.
+
+        transformers looks there first, whoever saved the folder. In a preprocessor_config.json of its own, pipelines
+        would take the code that it names for that of a video processor too, and ask whether to trust it.
+        """
         fonts = self.copy_fonts(save_directory)
-        return [*super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs), *fonts]
+        files = super().save_pretrained(save_directory)
+        settings = Path(save_directory) / IMAGE_PROCESSOR_NAME
+        whole = settings.with_name(PROCESSOR_NAME)
+        parts = json.loads(whole.read_text(encoding="utf-8")) if whole.is_file() else {}
+        parts["image_processor"] = json.loads(settings.read_text(encoding="utf-8"))
+        whole.write_text(json.dumps(parts, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        settings.unlink()
+        if push_to_hub:  # not by super(), which would upload neither this file nor the fonts
+            self.push_to_hub(kwargs.pop("repo_id", Path(save_directory).name), **kwargs)
+        return [*(file for file in files if Path(file) != settings), str(whole), *fonts]
 
     @classmethod
     def get_image_processor_dict(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> tuple[dict, dict]:

@@ -31,9 +31,9 @@ class HanziProcessor(ProcessorMixin):
     through the image processor. Either part may be replaced (`processor.image_processor = other`), which joins them
     again. Where somebody else gave the tokenizer another image processor, every use of the processor is refused.
 
-    `save_pretrained` writes the image processor, with the font manifest, into preprocessor_config.json and its fonts
-    into fonts/, beside the tokenizer's files. A tokenizer with open glyph ids writes the same two when it is saved
-    alone, as a Trainer may do.
+    `save_pretrained` writes the image processor, with the font manifest, into processor_config.json and its fonts into
+    fonts/, beside the tokenizer's files. A tokenizer with open glyph ids writes the same two when it is saved alone, as
+    a Trainer may do.
 
     Args:
         image_processor: a HanziGlyphImageProcessor.
@@ -185,16 +185,6 @@ class HanziProcessor(ProcessorMixin):
             new = [character for character in dict.fromkeys(characters) if character not in have]
         self.tokenizer.set_extra_characters(self.tokenizer.extra_characters + "".join(new))
         return len(new)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As in transformers, without the image processor: only preprocessor_config.json describes it.
-
-        transformers would write it into processor_config.json too, where it would win over that of a tokenizer that is
-        later saved alone into the same folder.
-        """
-        output = super().to_dict()
-        output.pop("image_processor", None)
-        return output
 
     def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> list[str]:
         """Saves both parts, and the fonts (see `HanziGlyphImageProcessor.save_pretrained`)."""

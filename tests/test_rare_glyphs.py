@@ -94,7 +94,7 @@ def test_without_an_image_processor(warnings):
 def test_a_source_is_tried_once_and_its_error_told(tmp_path, warnings):
     images = RareGlyphs(source={"pretrained_model_name_or_path": str(tmp_path)})
     images.find()
-    (tmp_path / "preprocessor_config.json").write_text("{")  # not looked at again
+    (tmp_path / "processor_config.json").write_text("{")  # not looked at again
     images.find()
     images.render(["甲"], [1], 32)
     assert images.image_processor is None

@@ -3,6 +3,8 @@
 Axes: B batch, L length, H hidden.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -10,10 +12,15 @@ from transformers import initialization as init
 from transformers.models.bert.modeling_bert import BertLMPredictionHead
 
 from .checks import check_ids, check_length
+from .configuration_bert_like import BertLikeConfig
 
 
 class BertLikePreTrainedModel(PreTrainedModel):
-    """Base of the families: an encoder of transformers' BERT layers under embeddings of its own."""
+    """Base of the families: an encoder of transformers' BERT layers under embeddings of its own.
+
+    Raises:
+        ValueError: the configuration has a value from which no model can be built.
+    """
 
     supports_gradient_checkpointing = True
     accepts_loss_kwargs = False  # losses are means over a batch; the Trainer divides by the accumulation steps
@@ -21,6 +28,11 @@ class BertLikePreTrainedModel(PreTrainedModel):
     _supports_flash_attn = True
     _supports_flex_attn = True
     _supports_attention_backend = True
+
+    def __init__(self, config: BertLikeConfig, *args: Any, **kwargs: Any) -> None:
+        super().__init__(config, *args, **kwargs)
+        # a field may have been set after the configuration was made, e.g. by a keyword of from_pretrained
+        config.validate_architecture()
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

@@ -92,11 +92,11 @@ class CharacterBank(nn.Module):
         if extra_glyphs is None or not extra_glyphs.shape[1]:
             vectors = self._look_up(ids)
             return self._encode_distinct(ids) if vectors is None else vectors
-        is_extra = ids >= len(self.glyphs)
+        is_extra = ids >= len(self.glyphs)  # [B, L]
         # image i of example b gets the key N + b * E + i, so that equal ids of two examples stay apart
         keys = torch.arange(len(ids), device=ids.device)[:, None] * extra_glyphs.shape[1] + ids
         vectors = self._look_up(ids.masked_fill(is_extra, 0))
-        if vectors is None:
+        if vectors is None:  # training: bank rows and further images in one pass, each distinct one once
             return self._encode_distinct(torch.where(is_extra, keys, ids), extra_glyphs)
         # row 0 was looked up in their place; nothing of an example's own characters is kept
         vectors[is_extra] = self._encode_distinct(keys[is_extra], extra_glyphs).to(vectors.dtype)
@@ -133,6 +133,7 @@ class CharacterBank(nn.Module):
     def _encode_keys(self, keys: Tensor, extra_glyphs: Tensor | None = None) -> Tensor:
         """Keys [U] -> [U, D]."""
         dtype = next((weight.dtype for weight in self.encoder.parameters()), torch.get_default_dtype())
+        # as floats a glyph image is large: all distinct ones of a long batch at a time could fill the memory
         chunks = keys.split(self.chunk_size)
         return torch.cat([self._encode(self._images(some, extra_glyphs).to(dtype) / 255) for some in chunks])
 

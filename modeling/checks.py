@@ -34,22 +34,38 @@ def require(config: PreTrainedConfig, fine: bool, field: str, value: Any, allowe
         raise ValueError(f"{field}={value!r} is not allowed in {type(config).__name__}; allowed is {allowed}")
 
 
-def check_bert_fields(config: PreTrainedConfig, sizes: Sequence[str] = (), rates: Sequence[str] = ()) -> None:
-    """Refuses values of the fields that every model here shares with BERT, from which no encoder can be built.
-
-    Args:
-        config: has all fields of `BERT_SIZES`, dropout rates, `initializer_range` and so on, as a BertConfig.
-        sizes: further fields that hold integers of 1 or more.
-        rates: further fields that hold dropout rates.
+def check_sizes(config: PreTrainedConfig, names: Sequence[str]) -> None:
+    """Refuses fields under `names` that are below 1.
 
     Raises:
         ValueError: names the field, its value and what is allowed.
     """
-    for name in (*BERT_SIZES, *sizes):
+    for name in names:
         require(config, getattr(config, name) >= 1, name, getattr(config, name), "an integer of 1 or more")
-    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", *rates):
+
+
+def check_rates(config: PreTrainedConfig, names: Sequence[str]) -> None:
+    """Refuses fields under `names` that are no dropout rates; None is fine.
+
+    Raises:
+        ValueError: names the field, its value and what is allowed.
+    """
+    for name in names:
         value = getattr(config, name)
         require(config, value is None or 0 <= value < 1, name, value, "a number in [0, 1)")
+
+
+def check_bert_fields(config: PreTrainedConfig) -> None:
+    """Refuses values of the fields that every model here shares with BERT, from which no encoder can be built.
+
+    Args:
+        config: has all fields of `BERT_SIZES`, dropout rates, `initializer_range` and so on, as a BertConfig.
+
+    Raises:
+        ValueError: names the field, its value and what is allowed.
+    """
+    check_sizes(config, BERT_SIZES)
+    check_rates(config, ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"))
     for name in ("initializer_range", "layer_norm_eps"):
         require(config, getattr(config, name) > 0, name, getattr(config, name), "a number above 0")
     heads, width, pad = config.num_attention_heads, config.hidden_size, config.pad_token_id
@@ -159,7 +175,7 @@ def check_glyphs(
     Raises:
         ValueError: the dtype, the number of values or of rows does not fit, or a row does not exist.
     """
-    images = torch.as_tensor(images)
+    images = torch.as_tensor(images)  # a NumPy array shares its memory: nothing is copied yet
     rows = torch.arange(count) if rows is None else torch.as_tensor(rows)
     if images.dtype != torch.uint8:
         raise ValueError(
@@ -171,8 +187,12 @@ def check_glyphs(
             f"glyph images have the shape {tuple(images.shape)}; needed are {shape} values for each of {len(rows)} "
             "rows (pass rows to write only some)"
         )
+    if rows.is_floating_point() or rows.dtype == torch.bool:
+        raise ValueError(
+            f"rows are {rows.dtype}; needed are the numbers of rows, int64 (a mask's: mask.nonzero()[:, 0])"
+        )
     check_ids("rows", rows.cpu(), count, "rows for glyph images", "Configure a larger vocabulary or bank")
-    return images.reshape(-1, *shape), rows
+    return images.reshape(-1, *shape), rows.long()  # torch would take uint8 rows for a mask
 
 
 __all__ = [
@@ -184,5 +204,7 @@ __all__ = [
     "check_ids",
     "check_inputs",
     "check_length",
+    "check_rates",
+    "check_sizes",
     "require",
 ]

@@ -116,6 +116,7 @@ class ChineseBertEmbeddings(PositionedEmbeddings):
             return self._fuse(words, pinyin, encode_unique(input_ids if glyph_ids is None else glyph_ids, self._glyphs))
         characters = self._look_up(input_ids)
         if characters is not None:
+            # W_F is linear, so the part of the readings may be added to what was fused without them
             return characters + self._part_of_readings(readings)
         count = self.config.pinyin_vocab_size**self.config.pinyin_length
 
@@ -124,7 +125,8 @@ class ChineseBertEmbeddings(PositionedEmbeddings):
             words = self.word_embeddings(ids[None])[0]  # as [1, U]: hooks on all modules expect a batch of sequences
             return self._fuse(words, self._pinyin(keys % count), self._glyphs(ids))
 
-        return encode_unique(input_ids * count + readings, rows)  # one key for each pair of character and reading
+        # one key for each pair of character and reading; it would not fit into the int32 that ids may be
+        return encode_unique(input_ids.long() * count + readings, rows)
 
     def _look_up(self, input_ids: Tensor) -> Tensor | None:
         """Word and glyph, fused without pinyin, from the table: [B, L, H]; None where it may not be used."""
@@ -141,7 +143,9 @@ class ChineseBertEmbeddings(PositionedEmbeddings):
         return self._table.look_up(input_ids, encode, parts, rows, self.training, whole=True)
 
     def _table_parts(self) -> list[nn.Module]:
-        return [self.word_embeddings, self.glyph_embeddings.embedding, self.glyph_map, self.map_fc]
+        # the two tables come first, see `_look_up`; `glyph_embeddings` around the second may be hooked or replaced too
+        glyphs = self.glyph_embeddings
+        return [self.word_embeddings, glyphs.embedding, glyphs, self.glyph_map, self.map_fc]
 
     def _part_of_readings(self, readings: Tensor) -> Tensor:
         """What the readings add to characters that were fused without one: [B, L] -> [B, L, H]."""

@@ -5,9 +5,11 @@ from dataclasses import field
 
 from transformers import PreTrainedConfig
 
+from .checks import check_bert_fields
+
 
 class BertLikeConfig(PreTrainedConfig):
-    """Base of the configurations; the defaults are BERT's base size.
+    """Base of the configurations; the defaults are BERT's base size. A family adds `classifier_dropout`.
 
     Args:
         vocab_size: tokens V, >= 1.
@@ -57,6 +59,16 @@ class BertLikeConfig(PreTrainedConfig):
     def glyph_shape(self) -> tuple[int, int, int]:
         """Shape (F, h, w) of a character's glyph images."""
         return len(self.glyph_styles), self.glyph_size, self.glyph_size
+
+    def validate_architecture(self) -> None:
+        """Refuses values that no model can be built from.
+
+        Raises:
+            ValueError: names the field, its value and what is allowed. (Making a configuration wraps it, like a wrong
+                type, into huggingface_hub's StrictDataclassError.)
+        """
+        super().validate_architecture()
+        check_bert_fields(self)
 
 
 __all__ = ["BertLikeConfig"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from huggingface_hub.dataclasses import strict
 
-from .checks import check_bert_fields, check_glyph_styles, require
+from .checks import check_glyph_styles, check_sizes, require
 from .configuration_bert_like import BertLikeConfig
 
 _SIZES = ("glyph_size", "pinyin_vocab_size", "pinyin_length", "pinyin_embedding_size")
@@ -73,6 +73,20 @@ class ChineseBertConfig(BertLikeConfig):
         """Values of a character's glyph images: F * h * w."""
         return len(self.glyph_styles) * self.glyph_size**2
 
+    @glyph_embedding_dim.setter
+    def glyph_embedding_dim(self, given: int) -> None:
+        """Takes the value that follows from the other fields, as published files hold it, and no other.
+
+        Raises:
+            ValueError: the value is another one.
+        """
+        if given != self.glyph_embedding_dim:
+            raise ValueError(
+                f"glyph_embedding_dim={given!r} does not fit glyph_styles={self.glyph_styles} and "
+                f"glyph_size={self.glyph_size}, from which {self.glyph_embedding_dim} follows: set glyph_styles and "
+                "glyph_size, and leave glyph_embedding_dim out"
+            )
+
     @property
     def num_glyphs(self) -> int:
         """Rows of the glyph table."""
@@ -86,22 +100,13 @@ class ChineseBertConfig(BertLikeConfig):
         """
         given = kwargs.pop("glyph_embedding_dim", None)
         super().__post_init__(**kwargs)
-        if given not in (None, self.glyph_embedding_dim):
-            raise ValueError(
-                f"glyph_embedding_dim={given} does not fit glyph_styles={self.glyph_styles} and "
-                f"glyph_size={self.glyph_size}, from which {self.glyph_embedding_dim} follows: set glyph_styles and "
-                "glyph_size, and leave glyph_embedding_dim out"
-            )
+        if given is not None:
+            self.glyph_embedding_dim = given  # only compared
 
     def validate_architecture(self) -> None:
-        """Refuses values that no model can be built from.
-
-        Raises:
-            ValueError: names the field, its value and what is allowed. (Making a configuration wraps it, like a wrong
-                type, into huggingface_hub's StrictDataclassError.)
-        """
+        """As every configuration here; also refuses sizes of glyphs and pinyin that do not fit."""
         super().validate_architecture()
-        check_bert_fields(self, _SIZES)
+        check_sizes(self, _SIZES)
         check_glyph_styles(self)
         kernel, length = self.pinyin_kernel_size, self.pinyin_length
         require(self, 1 <= kernel <= length, "pinyin_kernel_size", kernel, f"1 to pinyin_length={length}")

@@ -8,7 +8,7 @@ from typing import Any
 
 from huggingface_hub.dataclasses import strict
 
-from .checks import check_bert_fields, check_glyph_styles, require
+from .checks import check_glyph_styles, check_rates, check_sizes, require
 from .configuration_bert_like import BertLikeConfig
 
 POSITION_MAPS = ("paper", "released")
@@ -76,14 +76,10 @@ class GlyphCrmConfig(BertLikeConfig):
         return self.vocab_size if self.glyph_vocab_size is None else self.glyph_vocab_size
 
     def validate_architecture(self) -> None:
-        """Refuses values that no model can be built from.
-
-        Raises:
-            ValueError: names the field, its value and what is allowed. (Making a configuration wraps it, like a wrong
-                type, into huggingface_hub's StrictDataclassError.)
-        """
+        """As every configuration here; also refuses what HanGlyph or the bank cannot be built from."""
         super().validate_architecture()
-        check_bert_fields(self, ("first_block_channels", "second_block_channels"), ("glyph_dropout_prob",))
+        check_sizes(self, ("first_block_channels", "second_block_channels"))
+        check_rates(self, ("glyph_dropout_prob",))
         check_glyph_styles(self, most=1)
         size, rows, maps = self.glyph_size, self.num_glyphs, self.position_maps
         require(self, size >= 24 and size % 24 == 0, "glyph_size", size, "a multiple of 24: 24, 48, 72, ...")

@@ -65,6 +65,7 @@ class ChineseBertPreTrainedModel(BertLikePreTrainedModel):
         glyphs = self.base_model.embeddings.glyph_embeddings
         old = glyphs.embedding.weight
         if words.num_embeddings != len(old):
+            # padded rows of the word table need a glyph row as well: any id below num_embeddings may be looked up
             table = old.new_zeros(words.num_embeddings, old.shape[1])
             kept = min(len(old), len(table))
             table[:kept] = old.detach()[:kept]
@@ -153,6 +154,7 @@ class ChineseBertTaskModel(ChineseBertPreTrainedModel):
     def __init__(self, config: ChineseBertConfig) -> None:
         super().__init__(config)
         self.bert = ChineseBertModel(config)
+        # not left out, as published checkpoints hold it; frozen where no head reads it, or DDP would wait for it
         self.bert.pooler.requires_grad_(self.reads != "tokens")
         rate = config.hidden_dropout_prob if config.classifier_dropout is None else config.classifier_dropout
         self.dropout = nn.Dropout(rate)

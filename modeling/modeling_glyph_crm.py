@@ -118,6 +118,7 @@ class GlyphCrmEncoder(nn.Module):
     ) -> Tensor:
         """Hidden [B, L, H] -> [B, L, H]."""
         for index, layer in enumerate(self.layer):
+            # two glyph vectors for any number of layers: the others are plain BERT
             hidden = layer(hidden, attention_mask, glyphs[index] if index < len(glyphs) else None, **kwargs)
         return hidden
 
@@ -141,6 +142,7 @@ class GlyphCrmPreTrainedModel(BertLikePreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         """As BERT; HanGlyph as `glyph_initializer` says; no glyph images."""
+        # the convolutions of HanGlyph are Conv2d to transformers, which would give them BERT's N(0, 0.02)
         if HanGlyph.init_weights(module, self.config.glyph_initializer):
             return
         super()._init_weights(module)
@@ -226,6 +228,11 @@ class GlyphCrmModel(GlyphCrmPreTrainedModel):
                 f"glyph_ids has the shape {tuple(glyph_ids.shape)}; needed is that of input_ids, "
                 f"{tuple(input_ids.shape)}: one for each token"
             )
+        if extra_glyphs is not None and extra_glyphs.shape[1] and glyph_ids is None and inputs_embeds is None:
+            raise ValueError(
+                "extra_glyphs without glyph_ids would be read by no position: input_ids show characters outside of the "
+                "vocabulary as [UNK]. Pass both, or neither, as tokenizer and processor make them"
+            )
         if glyph_ids is not None and input_ids is not None:
             self._compare(input_ids, glyph_ids)
         rows = input_ids if glyph_ids is None else glyph_ids
@@ -244,6 +251,7 @@ class GlyphCrmModel(GlyphCrmPreTrainedModel):
         on_cpu = input_ids.device.type == "cpu"
         if torch.compiler.is_compiling() or input_ids.is_meta or self._compared or not (on_cpu or self.training):
             return
+        # glyph_ids from the vocabulary's size on are characters without an id of their own: [UNK] beside them is right
         other = ((glyph_ids != input_ids) & (glyph_ids < self.config.vocab_size)).nonzero()
         self._compared = len(other) > 0 or not on_cpu
         if len(other):

@@ -66,6 +66,7 @@ class TaskHead:
                 inputs_embeds: Tensor | None = None,
                 **kwargs: Unpack[TransformersKwargs]) -> tuple[Tensor] | ModelOutput:  # fmt: skip
         """Inputs as in the `forward` of the base model; labels as below, all by name."""
+        # popped, so that what is left in kwargs are options; the base model has no labels
         labels = {name: kwargs.pop(name, None) for name in self.label_names}
         inputs = {
             "input_ids": input_ids,
@@ -81,7 +82,8 @@ class TaskHead:
 
     def encode(self, inputs: dict[str, Tensor | None], **kwargs: Any) -> BaseModelOutputWithPooling:
         """The base model's output for the named inputs."""
-        return self.base_model(**inputs, **kwargs)
+        # `return_dict` is answered by the head; without it here, a configuration that says False would give a tuple
+        return self.base_model(**inputs, return_dict=True, **kwargs)
 
     def predict(
         self, out: BaseModelOutputWithPooling, inputs: dict[str, Tensor | None], **labels: Tensor | None
@@ -138,6 +140,9 @@ class ForMaskedLM(_WithLMHead):
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
+        # said here: transformers reads it from the class's name, and would train a subclass by another name, with no
+        # more than a warning, to predict the next token
+        self.loss_type = "ForMaskedLM"
         self.build_lm_head()
         self.post_init()
 
@@ -191,6 +196,7 @@ class ForPreTraining(_WithLMHead):
         """
         characters = self.cls(out.last_hidden_state)  # [B, L, V]
         pairs = self.seq_relationship(out.pooler_output)  # [B, 2]
+        # each by itself, as either kind of label may be missing; in float32, as bf16 sums over V are coarse
         losses = [
             F.cross_entropy(logits.flatten(0, -2).float(), target.flatten().to(logits.device))
             for logits, target in ((characters, labels), (pairs, next_sentence_label))
@@ -208,6 +214,7 @@ class ForSequenceClassification(TaskHead):
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
+        self.loss_type = "ForSequenceClassification"  # whatever a subclass is called
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
         self.post_init()
 
@@ -250,6 +257,7 @@ class ForTokenClassification(TaskHead):
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
+        self.loss_type = "ForTokenClassification"  # whatever a subclass is called
         if config.classifier == "mlp":
             self.classifier = MlpClassificationHead(config)
         else:
@@ -321,6 +329,7 @@ def position_loss(logits: Tensor, positions: Tensor) -> Tensor:
     positions = positions.view(-1).to(logits.device)
     inside = (positions >= 0) & (positions < logits.shape[1])
     targets = positions.masked_fill(~inside, -100)
+    # sum over count, not "mean": the mean of no position at all is nan
     return F.cross_entropy(logits.float(), targets, reduction="sum") / inside.sum().clamp(min=1)
 
 
@@ -351,6 +360,7 @@ class ForMultipleChoice(TaskHead):
         Returns:
             loss, logits [B, C].
         """
+        # the inputs by name still have the axis of choices: only what the base model got was flattened
         choices = next(value.shape[1] for value in inputs.values() if value is not None)
         logits = self.classifier(self.dropout(self.sequence_vector(out))).view(-1, choices)
         loss = None if labels is None else F.cross_entropy(logits, labels)

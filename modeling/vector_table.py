@@ -10,7 +10,6 @@ Axes: N rows of the table, U ids, D length of a vector, C compared entries of a 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
-from weakref import ref
 
 import torch
 from torch import Tensor, nn
@@ -25,11 +24,13 @@ class VectorTable:
     """A table [N, D] of vectors that are computed when they are first needed, and again after any change.
 
     A weight counts as changed when it is another tensor, has other memory, layout, dtype or device, or was written to
-    in place (torch counts such writes). Some writes go uncounted: fused optimizers, adapters that are merged, and all
+    in place (torch counts such writes). A part counts as another one when its type changes, when it has hooks, or when
+    its `forward` was replaced. Some writes go uncounted: fused optimizers, adapters that are merged, and all
     others through `weight.data` or numpy. Against those, values are compared at every look-up: `ENTRIES_OF_WEIGHT`
     fixed entries of each weight, and `ENTRIES_OF_ROW` entries in the rows of `rows` that the ids name. What can still
     go unseen is an uncounted write that leaves all of those entries as they were, e.g. of one neuron of a Linear
-    through `.data`, or of a few values inside a row; call `drop()`, or the model's `eval()`, after such a write.
+    through `.data`, or of a few values inside a row, and another setting of a part, e.g. its stride; call `drop()`, or
+    the model's `eval()`, after such a change.
 
     Threads may share a table. It is neither pickled nor copied. On another device than the CPU a look-up waits for the
     device, as comparing does.
@@ -123,7 +124,8 @@ class WeightState:
     """Which tensors the weights were, where they lay, how often torch saw a write, and some of their values."""
 
     def __init__(self, weights: Sequence[Tensor]) -> None:
-        self._references = [ref(weight) for weight in weights]
+        # the objects themselves: a weak reference would forbid torch to swap a weight's contents (`swap_tensors`)
+        self._weights = list(weights)
         self._states = [_state(weight) for weight in weights]
         kinds: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
         for weight in weights:
@@ -134,9 +136,11 @@ class WeightState:
 
     def match(self, weights: Sequence[Tensor]) -> bool:
         """Whether the weights are as they were."""
+        # first what costs no look at values; it also tells whether the views below still see the weights' memory
         if [_state(weight) for weight in weights] != self._states:
             return False
-        if not all(reference() is weight for reference, weight in zip(self._references, weights, strict=True)):
+        # the same state does not mean the same tensor: versions are small numbers, and memory may be shared
+        if not all(old is weight for old, weight in zip(self._weights, weights, strict=True)):
             return False
         return all(torch.equal(torch.cat(views), old) for views, old in zip(self._views, self._values, strict=True))
 
@@ -178,25 +182,41 @@ class _Rows:
 
 
 def has_hooks(parts: Iterable[nn.Module]) -> bool:
-    """Whether a hook looks at, or changes, what one of the parts takes or gives."""
+    """Whether a hook looks at, or changes, what one of the parts takes or gives.
+
+    A `forward` that was set on the module itself counts as one: accelerate and the first NEFTune code hook that way.
+    """
     hooked = (
-        part._forward_hooks or part._forward_pre_hooks or part._backward_hooks or part._backward_pre_hooks
+        part._forward_hooks
+        or part._forward_pre_hooks
+        or part._backward_hooks
+        or part._backward_pre_hooks
+        or "forward" in vars(part)
         for part in parts
     )
     return _has_any_global_hook() or any(hooked)
 
 
 def _tensors(parts: Iterable[nn.Module]) -> Iterator[Tensor]:
-    """The parts' own parameters and buffers."""
+    """The parts' own parameters and buffers, and tensors that are plain attributes.
+
+    Replicas of DataParallel, and modules whose parameters FSDP flattens, hold their weights as plain attributes.
+    """
     for part in parts:
-        yield from (tensor for tensor in part._parameters.values() if tensor is not None)
-        yield from (tensor for tensor in part._buffers.values() if tensor is not None)
+        for tensors in (part._parameters, part._buffers, vars(part)):
+            yield from (tensor for tensor in tensors.values() if isinstance(tensor, Tensor))
 
 
 def _can_be_watched(weight: Tensor) -> bool:
     # subclasses of Tensor (sharded, quantized, fake) have no memory of their own to compare, and torch does not count
     # the writes into tensors made in inference mode
-    return type(weight) in (Tensor, nn.Parameter) and not weight.is_meta and not weight.is_inference()
+    if type(weight) not in (Tensor, nn.Parameter) or weight.is_meta or weight.is_inference():
+        return False
+    try:
+        weight.data_ptr()
+    except RuntimeError:  # sparse tensors, and those inside of vmap, have no one block of memory
+        return False
+    return True
 
 
 @contextmanager
@@ -212,15 +232,17 @@ def _state(weight: Tensor) -> tuple:
 
 def _entries(weight: Tensor, of_each_row: bool = False) -> Tensor:
     """A view of some entries of a tensor, evenly spread over its memory: [C], or [N, C] with those of each row."""
+    weight = weight.data  # not `detach()`, whose view holds on to the tensor and forbids `swap_tensors`
     first = 1 if of_each_row else 0
     sizes, strides = weight.shape[first:], weight.stride()[first:]
     most = ENTRIES_OF_ROW if of_each_row else ENTRIES_OF_WEIGHT
     if not weight.numel():
-        return weight.detach().reshape(*weight.shape[:first], 0)
+        return weight.reshape(*weight.shape[:first], 0)
     extent = 1 + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
     step = -(-extent // most) | 1  # odd: an even step would often meet one column of a matrix only
     count = -(-extent // step)
-    return weight.detach().as_strided((*weight.shape[:first], count), (*weight.stride()[:first], step))
+    # by memory, not by index, so that a transposed or channels-last weight is a view like any other
+    return weight.as_strided((*weight.shape[:first], count), (*weight.stride()[:first], step))
 
 
 __all__ = ["VectorTable", "WeightState", "has_hooks"]

@@ -50,12 +50,21 @@ def checkpoint_names(styles: Sequence[str], own: Paths, saved: Paths) -> dict[st
 
 
 def _own_names(own: Paths, saved: Paths) -> dict[str, dict[str, str]]:
-    """Style -> {name in the checkpoint: path now} of the user's fonts; no name is that of a font in `saved`."""
+    """Style -> {name in the checkpoint: path now} of the user's fonts.
+
+    A name is that of a font in `saved` only where both are the same font of the same style, which is so saved once.
+    """
     taken = {split_part(path)[0].stem.lower() for paths in saved.values() for path in paths}
     names: dict[str, dict[str, str]] = {}
     for style, paths in own.items():
         slug = re.sub(r"[^\w-]+", "_", style)  # the name of a style may hold "/" or ".."
+        # Not the shipped ones, which are copied with their licences.
+        kept = [path for path in saved.get(style, ()) if Path(path).name not in SHIPPED_LICENCES]
         for path in paths:
+            again = next((one for one in kept if _is_same(path, one)), None)
+            if again:  # it came with the checkpoint, and is given once more
+                names.setdefault(style, {})[f"fonts/{Path(again).name}"] = path
+                continue
             file, part = split_part(path)
             # In lower case, as some file systems take "Mine" and "mine" for one file.
             stem = next(f"{slug}-{number}" for number in count() if f"{slug}-{number}".lower() not in taken)
@@ -63,6 +72,12 @@ def _own_names(own: Paths, saved: Paths) -> dict[str, dict[str, str]]:
             end = ".zip" if holds_images(file) else file.suffix + (f"#{part}" if part else "")
             names.setdefault(style, {})[f"fonts/{stem}{end}"] = path
     return names
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Whether two paths hold the same font; a font that was removed is no other."""
+    exist = all(split_part(path)[0].exists() for path in (one, other))
+    return exist and open_source(one).sha256 == open_source(other).sha256
 
 
 def save_fonts(folder: str | Path, styles: Sequence[str], own: Paths, saved: Paths) -> list[str]:

@@ -1,5 +1,6 @@
 """A contact sheet for people: characters in a grid, each with its label, rendered in one style or several."""
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,12 @@ logger = logging.get_logger(__name__)
 _LABEL = 14  # px of a line of text
 _GAP = 4  # px between images
 _WIDTH = 900  # px of a sheet whose columns were not given
-_PAPER = 225  # grey of the sheet, so that the white of the images shows their edges
+_BACKGROUND = 225  # grey of the sheet, so that the white of the images shows their edges
 _FALLBACK = 150  # grey of characters that the style itself lacks
 
 
 def contact_sheet(
-    characters: str | Sequence[str] | np.ndarray,
+    characters: Any,
     path: str | Path,
     *,
     styles: Sequence[str] | None = None,
@@ -35,17 +36,18 @@ def contact_sheet(
     """Writes a PNG of glyph images, black on white, the styles of a character side by side.
 
     What a style itself lacks is grey: it is rendered in a fallback style, or as its simplified or traditional variant.
+    A token of several characters is grey if one of them is.
 
     Args:
         characters: a text, whose distinct characters are rendered, in the order in which they come (those without ink
-            are left out); or a list of tokens, each of which is rendered; or glyph images, uint8 [n, F, h, w], or
-            [n, h, w] for one style.
+            are left out); or a list or array of tokens, each of which is rendered; or glyph images, uint8 [n, F, h, w],
+            or [n, h, w] for one style, as an array, a tensor or a list of n of either.
         path: where the PNG goes; folders that are missing are made.
         styles: names of styles, as for HanziGlyphImageProcessor (default: song).
         size: height and width of an image in pixels (default: 48).
         image_processor: renders the characters, instead of one with these styles and this size.
-        labels: n texts, written above the images (default: the characters with their code points; the tokens; the
-            numbers of the images).
+        labels: a list of n texts, written above the images (default: the characters with their code points; the
+            tokens; the numbers of the images). Control characters are written as their code point.
         columns: characters in a row (default: so many that the sheet is about 900 px wide).
         zoom: every pixel becomes zoom x zoom.
 
@@ -55,6 +57,7 @@ def contact_sheet(
     Raises:
         ValueError: images of another shape or dtype; nothing to render; another number of labels; columns or zoom below
             1; options that exclude each other. For styles and size see HanziGlyphImageProcessor.
+        TypeError: a token or a label is no string, or the labels are one string.
 
     Example:
         >>> contact_sheet("银行很忙", "sheet.png")
@@ -62,6 +65,7 @@ def contact_sheet(
     """
     if (columns is not None and columns < 1) or zoom < 1:
         raise ValueError(f"columns is {columns} and zoom {zoom}; both must be 1 or more")
+    characters = _images_or_tokens(characters)
     if isinstance(characters, np.ndarray):
         if not (styles is size is image_processor is None):
             raise ValueError(
@@ -70,17 +74,14 @@ def contact_sheet(
             )
         images, names = _checked(characters), []
         fallback = np.zeros(images.shape[:2], dtype=bool)
-        labels = [str(number) for number in range(len(images))] if labels is None else labels
+        own_labels = [str(number) for number in range(len(images))]
     else:
         images, fallback, names, own_labels = _render(characters, styles, size, image_processor)
-        labels = own_labels if labels is None else labels
-    if len(labels) != len(images):
-        raise ValueError(f"there are {len(labels)} labels for {len(images)} glyph images; give one label for each")
+    labels = _visible(own_labels if labels is None else labels, len(images))
     sheet = _paint(images, fallback, labels, names, columns, zoom)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)
-    return path
+    return Path(path)
 
 
 def _render(
@@ -113,10 +114,34 @@ def _render(
             f"{len(lacking)} of {len(tokens)} characters have no glyph image in a style of the contact sheet: "
             f"{' '.join(lacking[:20])}. Name a font that has them (HanziGlyphImageProcessor(fonts=...))"
         )
-    # The font manifest of a single token says how that token is rendered in each style.
-    entries = [image_processor.make_font_manifest([token])["styles"] for token in tokens]
-    fallback = np.array([[bool(entry["fallbacks"] or entry["variants"]) for entry in row] for row in entries])
-    return image_processor.render(tokens), fallback, list(image_processor.styles), labels
+    return image_processor.render(tokens), image_processor.uses_fallback(tokens), image_processor.styles, labels
+
+
+def _visible(labels: Sequence[str], number: int) -> list[str]:
+    """Labels as they are written: one for each of so many images, without control characters."""
+    wrong = [labels] if isinstance(labels, str) else [label for label in labels if not isinstance(label, str)]
+    if wrong:
+        raise TypeError(f"a label cannot be {wrong[0]!r}: labels must be a list of strings, one for each glyph image")
+    if len(labels) != number:
+        raise ValueError(f"there are {len(labels)} labels for {number} glyph images; give one label for each")
+    unseen = ("Cc", "Cf", "Cs", "Zl", "Zp")  # a line break would move the label into the image
+    return [
+        "".join(f"U+{ord(one):04X}" if unicodedata.category(one) in unseen else one for one in label)
+        for label in labels
+    ]
+
+
+def _images_or_tokens(characters: Any) -> np.ndarray | str | list[str]:
+    """Glyph images as an array, whatever holds them; a text as it is; tokens as a list."""
+    if isinstance(characters, str):
+        return characters
+    if hasattr(characters, "__array__"):
+        array = np.asarray(characters)
+        return array.tolist() if array.dtype.kind in "OU" else array
+    entries = list(characters)
+    if all(isinstance(one, str) or not hasattr(one, "__array__") for one in entries):  # numpy's strings have it too
+        return entries
+    return np.stack([np.asarray(image) for image in entries])
 
 
 def _checked(images: np.ndarray) -> np.ndarray:
@@ -152,7 +177,7 @@ def _paint(
     # The line of explanation may be wider than a few characters.
     top = _LABEL + _GAP if legend else 0
     sheet_width = max(columns * cell_width, int(font.getlength(legend)) + 2 * _GAP if legend else 0)
-    sheet = Image.new("L", (sheet_width, top + -(-number // columns) * cell_height), _PAPER)
+    sheet = Image.new("L", (sheet_width, top + -(-number // columns) * cell_height), _BACKGROUND)
     pen = ImageDraw.Draw(sheet)
     pen.text((_GAP, 1), legend, fill=0, font=font)
     for index, (row, label) in enumerate(zip(images, labels, strict=True)):
@@ -160,8 +185,8 @@ def _paint(
         pen.text((x + _GAP, y), label, fill=0, font=font)
         for style, image in enumerate(row):
             darkest = _FALLBACK if fallback[index, style] else 0
-            paper = (255 - image.astype(np.uint16) * (255 - darkest) // 255).astype(np.uint8)  # ink to black on white
-            tile = Image.fromarray(paper).resize((width * zoom, height * zoom), Image.Resampling.NEAREST)
+            on_white = (255 - image.astype(np.uint16) * (255 - darkest) // 255).astype(np.uint8)
+            tile = Image.fromarray(on_white).resize((width * zoom, height * zoom), Image.Resampling.NEAREST)
             sheet.paste(tile, (x + _GAP + style * (width * zoom + _GAP), y + _LABEL + _GAP))
     return sheet
 

@@ -33,7 +33,7 @@ class FontInfo:
         box: where the ink of its Han characters usually lies (of all characters, if it has no Han), in em, relative to
             the middle of the advance and the baseline: left, top, right, bottom, y downwards. Image folders: all zeros.
         covered: code points with ink, as ranges "4e00-9fff,20", hexadecimal.
-        light_on_dark: image folders: the files show light ink on dark paper.
+        light_on_dark: image folders: the files show light ink on a dark background.
     """
 
     family: str

@@ -87,6 +87,16 @@ class GlyphRenderer:
                     candidates[row, column] = NOT_FOUND if lacking else WORD
         return Found(candidates, known)
 
+    def uses_fallback(self, tokens: Sequence[str]) -> np.ndarray:
+        """Which tokens a style renders with a fallback style or as a variant, if only in part: bool [n, F]."""
+        found = self.find(tokens)
+        foreign = np.zeros(found.candidates.shape, dtype=bool)
+        for column, chain in enumerate(self.chains):
+            indices = {n for n, one in enumerate(chain.candidates()) if one.style != chain.name or one.variant}
+            letters = {letter for letter, (index, _) in found.letters[column].items() if index in indices}
+            foreign[:, column] = [not letters.isdisjoint(self.letters_of(token)) for token in tokens]
+        return foreign & (found.candidates != NOT_FOUND)  # a word with a letter that no font covers is blank
+
     def render(self, tokens: Sequence[str], found: Found) -> np.ndarray:
         """Renders tokens that `find` has found: uint8 [n, F, size, size]."""
         images = np.zeros((*found.candidates.shape, self.size, self.size), dtype=np.uint8)

@@ -1,5 +1,6 @@
 """The settings of HanziGlyphImageProcessor: into what a value is turned, or why it is refused."""
 
+import copy
 import os
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -112,7 +113,31 @@ def refuse_unknown(names: Iterable[str], by_auto: bool = False) -> None:
         )
 
 
+class FixedSetting:
+    """A setting that rendering depends on: an attribute that cannot be set once the image processor is made."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, image_processor: Any, owner: type | None = None) -> Any:
+        if image_processor is None:
+            return self
+        if self._name not in image_processor.__dict__:
+            raise AttributeError(f"{self._name} is not set yet")
+        # A copy of a list or dict: a change inside of it would be saved, but not rendered.
+        return copy.deepcopy(image_processor.__dict__[self._name])
+
+    def __set__(self, image_processor: Any, value: Any) -> None:
+        if "_renderer" in image_processor.__dict__:  # the last thing that is made of the settings
+            raise AttributeError(
+                f"{self._name} cannot be changed, as the fonts were opened with {self._name}="
+                f"{getattr(image_processor, self._name)!r}; make a new image processor: "
+                f"HanziGlyphImageProcessor({self._name}=...) or from_pretrained(..., {self._name}=...)"
+            )
+        image_processor.__dict__[self._name] = value
+
+
 _CHECKS = {"styles": _styles, "size": _size, "fonts": _paths}
 _CHECKS |= {name: partial(_flag, name) for name in SETTINGS if name not in _CHECKS}
 
-__all__ = ["SETTINGS", "check_fonts_used", "refuse_unknown", "setting", "used_styles"]
+__all__ = ["SETTINGS", "FixedSetting", "check_fonts_used", "refuse_unknown", "setting", "used_styles"]

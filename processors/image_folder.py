@@ -18,14 +18,14 @@ from .ink import fit_into_square, to_binary
 _KINDS = (".png", ".bmp", ".gif", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".pgm", ".pbm")
 _CODE = re.compile(r"(?:u\+?|uni|0x)([0-9a-f]{4,6})", re.IGNORECASE)
 _POLLED = 64  # images of a folder that decide whether it is light on dark
-_CLEAR = 0.05  # an image has transparent paper where more than this part of it is transparent
+_CLEAR = 0.05  # an image has a transparent background where more than this part of it is transparent
 
 
 class ImageFolder(GlyphSource):
     """A folder or zip of images named by character or code point: `人.png`, `u4eba.png`, `U+4EBA.png`.
 
     The images may have any size and mode. Whether they are black on white or white on black is decided once for all of
-    them, by most of a sample, as ink covers less than half of most characters. What is transparent is paper.
+    them, by most of a sample, as ink covers less than half of most characters. What is transparent is background.
     Arguments and errors: see `GlyphSource`.
     """
 
@@ -97,23 +97,23 @@ class ImageFolder(GlyphSource):
         return (self.path / name).read_bytes() if self.path.is_dir() else self._archive.read(name)
 
     def _read(self, code: int) -> tuple[np.ndarray, bool]:
-        """An image on white, grey uint8 [h, w] as large as the file, and whether its paper is transparent."""
+        """An image on white, grey uint8 [h, w] as large as the file, and whether its background is transparent."""
         name = self._files[code]
         try:
             image = Image.open(io.BytesIO(self._data(name))).convert("RGBA")
-            paper = Image.new("RGBA", image.size, "white")
-            paper.alpha_composite(image)
+            on_white = Image.new("RGBA", image.size, "white")
+            on_white.alpha_composite(image)
         except (OSError, zipfile.BadZipFile, ValueError, Image.DecompressionBombError) as error:
             raise ValueError(
                 f"{name!r} in {self.name!r} cannot be read as a glyph image ({error}); replace or remove it"
             ) from error
         clear = np.asarray(image.getchannel("A")) < 128
-        return np.asarray(paper.convert("L")), bool(clear.mean() > _CLEAR)
+        return np.asarray(on_white.convert("L")), bool(clear.mean() > _CLEAR)
 
     def _ink(self, code: int, light_on_dark: bool) -> np.ndarray:
         """Ink of an image, uint8 [h, w] as large as the file."""
         grey, clear = self._read(code)
-        # What has transparent paper was laid on white by `_read`, so there the ink is what is dark.
+        # What has a transparent background was laid on white by `_read`, so there the ink is what is dark.
         return grey if light_on_dark and not clear else 255 - grey
 
     def _is_light_on_dark(self) -> bool:

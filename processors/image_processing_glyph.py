@@ -21,7 +21,7 @@ from .font_manifest import make_font_manifest, warn_of_fallbacks
 from .fonts import NOT_FOUND, FontChain, removed_fonts_named
 from .glyph_cache import cache_folder, read_arrays, write_arrays
 from .glyph_rendering import GlyphRenderer
-from .glyph_settings import SETTINGS, check_fonts_used, refuse_unknown, setting, used_styles
+from .glyph_settings import SETTINGS, FixedSetting, check_fonts_used, refuse_unknown, setting, used_styles
 
 _MANY = 512  # so many tokens at once are kept on disk; fewer in memory
 _MEMORY = 1 << 26  # bytes of glyph images kept in memory
@@ -48,6 +48,9 @@ class HanziGlyphImageProcessor(PilBackend):
     The same fonts give the same glyph images everywhere (with the same FreeType, which Pillow brings along). Images of
     512 or more tokens at once are kept on disk, by the hash of all that they depend on, in $HANZIFORMERS_CACHE, else
     $XDG_CACHE_HOME/hanziformers, else ~/.cache/hanziformers.
+
+    What rendering depends on (styles, size, binary, fonts, render_words, fallback, saved_fonts) cannot be changed
+    afterwards.
 
     Args:
         styles: names of `fonts.STYLES` (song, hei, kai, fangsong, xingkai, cao, brush, lishu, wei, seal, bronze,
@@ -82,6 +85,7 @@ class HanziGlyphImageProcessor(PilBackend):
 
     model_input_names = ["glyphs"]
     valid_kwargs = HanziGlyphKwargs
+    styles, size, binary, fonts, render_words, fallback, saved_fonts = (FixedSetting() for _ in range(7))
 
     def __init__(
         self,
@@ -98,6 +102,7 @@ class HanziGlyphImageProcessor(PilBackend):
         **kwargs: Any,
     ) -> None:
         refuse_unknown(kwargs)
+        kwargs.pop("auto_map", None)  # it belongs to the folder that the settings were loaded from
         super().__init__(**kwargs)
         self.styles, self.fonts = setting("styles", styles), setting("fonts", fonts)
         self.size, self.binary = setting("size", size), setting("binary", binary)
@@ -111,13 +116,16 @@ class HanziGlyphImageProcessor(PilBackend):
         self._memory: dict[str, np.ndarray] = {}  # token -> uint8 [F, size, size]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without what rendering leaves behind: a pickle (and the hash by which `datasets` caches) stays the same."""
-        return {**self.__dict__, "_memory": {}, "font_manifest": None}
+        """Without what use leaves behind: a pickle (and the hash by which `datasets` caches) stays the same."""
+        state = {**self.__dict__, "_memory": {}, "font_manifest": None}
+        state.pop("auto_map", None)  # transformers sets it while it saves
+        return state
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        """A copy, with the font manifest: what is saved may be a copy."""
+        """A copy, with the font manifest and auto_map: what is saved may be a copy."""
         memo[id(self)] = new = type(self).__new__(type(self))
-        new.__dict__.update(copy.deepcopy(self.__getstate__(), memo), font_manifest=copy.deepcopy(self.font_manifest))
+        kept = {name: self.__dict__[name] for name in ("font_manifest", "auto_map") if name in self.__dict__}
+        new.__dict__.update(copy.deepcopy({**self.__getstate__(), **kept}, memo))
         return new
 
     def render(self, tokens: Sequence[str]) -> np.ndarray:
@@ -142,6 +150,15 @@ class HanziGlyphImageProcessor(PilBackend):
         tokens = _tokens(tokens)
         with removed_fonts_named(self._chains):
             return (self._renderer.find(tokens).candidates != NOT_FOUND).all(axis=1)
+
+    def uses_fallback(self, tokens: Sequence[str]) -> np.ndarray:
+        """Which tokens a style lacks, so that a fallback style or a variant renders them: bool [n, F].
+
+        Of a token of several characters one that is rendered so is enough. Errors: see `render`.
+        """
+        tokens = _tokens(tokens)
+        with removed_fonts_named(self._chains):
+            return self._renderer.uses_fallback(tokens)
 
     def has_no_ink(self, tokens: Sequence[str]) -> np.ndarray:
         """Which tokens have no ink of their own and are blank for that, bool [n]. Errors: see `render`."""
@@ -214,8 +231,10 @@ class HanziGlyphImageProcessor(PilBackend):
         """The settings and the font manifest, as plain values for JSON, without transformers' own defaults."""
         output = {name: getattr(self, name) for name in SETTINGS}
         output["image_processor_type"] = type(self).__name__
-        if getattr(self, "auto_map", None):
-            output["auto_map"] = self.auto_map
+        # While a processor is saved, its own class stands there too, whose code a folder of this part alone may lack.
+        own = {name: code for name, code in getattr(self, "auto_map", {}).items() if name == self._auto_class}
+        if own:
+            output["auto_map"] = own
         if self.font_manifest is not None:
             output["font_manifest"] = self.font_manifest
         if self.save_fonts:
@@ -247,7 +266,13 @@ class HanziGlyphImageProcessor(PilBackend):
         would take the code that it names for that of a video processor too, and ask whether to trust it.
         """
         fonts = self.copy_fonts(save_directory)
-        files = super().save_pretrained(save_directory)
+        outer = self.__dict__.get("auto_map")  # of a processor that is saving this part, and has set it already
+        try:
+            files = super().save_pretrained(save_directory)
+        finally:  # it belongs to the folder, not to the image processor
+            self.__dict__.pop("auto_map", None)
+            if outer:
+                self.auto_map = outer
         settings = Path(save_directory) / IMAGE_PROCESSOR_NAME
         whole = settings.with_name(PROCESSOR_NAME)
         parts = json.loads(whole.read_text(encoding="utf-8")) if whole.is_file() else {}

@@ -21,10 +21,15 @@ _VISIBLE_FORMAT = frozenset(
 def has_no_ink(character: str) -> bool:
     """Whether a character has no ink of its own: spaces, controls and default-ignorable characters.
 
-    Default-ignorable are joiners, variation selectors, fillers and the like. These are the characters that GlyphCRM's
-    tokenizer removes. All others are its tokens and need a glyph image that differs from padding: format characters
-    that Unicode wants shown (U+0600, U+06DD, U+FFF9, U+13430, ...) and the blank Braille pattern (U+2800) therefore
-    count as rendered only where a font has ink for them.
+    Default-ignorable are joiners, variation selectors, fillers and the like. Among the characters that Unicode has
+    assigned these are exactly those that GlyphCRM's tokenizer removes. The tokenizer also removes the 3,769 code points
+    that Unicode reserves for such characters and has not assigned (U+2065, U+FFF0 to U+FFF8, and the unassigned ones of
+    U+E0000 to U+E0FFF); here they have ink, as every code point that a font may cover. There are two rules because the
+    tokenizer's file and this one cannot import each other; a test compares them for every code point.
+
+    All others are the tokenizer's tokens and need a glyph image that differs from padding: format characters that
+    Unicode wants shown (U+0600, U+06DD, U+FFF9, U+13430, ...) and the blank Braille pattern (U+2800) therefore count as
+    rendered only where a font has ink for them.
 
     Args:
         character: one character.

@@ -1,6 +1,7 @@
 """The processor of every family: a tokenizer, and the image processor that renders its characters."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from types import DynamicClassAttribute
 from typing import Any
 
@@ -12,6 +13,7 @@ from transformers.utils import logging
 
 logger = logging.get_logger(__name__)
 
+_RENDERS = ("render", "can_render", "has_no_ink", "save_pretrained")  # what an image processor has to have
 Text = TextInput | PreTokenizedInput | list[TextInput] | list[PreTokenizedInput] | None
 
 
@@ -66,6 +68,7 @@ class HanziProcessor(ProcessorMixin):
 
     @image_processor.setter
     def image_processor(self, image_processor: Any) -> None:
+        check_renders(image_processor)
         join(image_processor, self.__dict__.get("tokenizer"))
         self.__dict__["image_processor"] = image_processor
 
@@ -76,6 +79,7 @@ class HanziProcessor(ProcessorMixin):
 
     @tokenizer.setter
     def tokenizer(self, tokenizer: Any) -> None:
+        check_sees_characters(tokenizer)
         join(self.__dict__.get("image_processor"), tokenizer)
         self.__dict__["tokenizer"] = tokenizer
 
@@ -186,31 +190,59 @@ class HanziProcessor(ProcessorMixin):
         self.tokenizer.set_extra_characters(self.tokenizer.extra_characters + "".join(new))
         return len(new)
 
-    def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> list[str]:
+    def save_pretrained(self, save_directory: Any, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
         """Saves both parts, and the fonts (see `HanziGlyphImageProcessor.save_pretrained`)."""
         self._check_joined()
-        files = []
-        if not has_open_glyphs(self.tokenizer):  # those that have them save their image processor with themselves
-            files = self.image_processor.save_pretrained(save_directory)
+        files, tokenizer = [], self.tokenizer
+        processor_class = tokenizer._processor_class
         try:
-            return [*super().save_pretrained(save_directory, *args, **kwargs), *files]
-        finally:
-            self.__dict__.pop("auto_map", None)  # it belongs to the folder, not to the processor
+            if not has_open_glyphs(tokenizer):  # those that have them save their image processor with themselves
+                files = self.image_processor.save_pretrained(save_directory)
+            files = [*super().save_pretrained(save_directory), *files]
+        finally:  # what belongs to the folder must not stay, or data sets would not find their caches any more
+            tokenizer._processor_class = processor_class
+            for attributes in (self.__dict__, self.image_processor.__dict__, tokenizer.init_kwargs):
+                attributes.pop("auto_map", None)
+        if push_to_hub:  # not by super(), which would not upload what was written before it started
+            self.push_to_hub(kwargs.pop("repo_id", Path(save_directory).name), **kwargs)
+        return files
 
 
 def join(image_processor: Any, tokenizer: Any) -> None:
-    """Joins the parts of a processor: the only place that does. A part that is None is not there yet.
-
-    Raises:
-        TypeError: the tokenizer is not one of hanziformers.
-    """
-    if tokenizer is not None and not hasattr(tokenizer, "extra_inputs"):
-        raise TypeError(
-            f"a {type(tokenizer).__name__} is of no model that sees its characters: it has no extra_inputs; give a "
-            "tokenizer of hanziformers, such as GlyphCrmTokenizer or ChineseBertTokenizer"
-        )
+    """Joins the parts of a processor: the only place that does. A part that is None is not there yet."""
     if tokenizer is not None and image_processor is not None and has_open_glyphs(tokenizer):
         tokenizer.image_processor = image_processor
+
+
+def check_renders(image_processor: Any) -> None:
+    """Refuses what cannot be the image processor of a processor.
+
+    Raises:
+        TypeError: it renders no characters.
+    """
+    missing = [name for name in _RENDERS if not callable(getattr(image_processor, name, None))]
+    if missing:
+        raise TypeError(
+            f"{_named('image_processor', image_processor)} is no image processor of characters: it has no "
+            f"{', '.join(missing)}; give a HanziGlyphImageProcessor"
+        )
+
+
+def check_sees_characters(tokenizer: Any) -> None:
+    """Refuses what cannot be the tokenizer of a processor.
+
+    Raises:
+        TypeError: it is not one of hanziformers.
+    """
+    if not hasattr(tokenizer, "extra_inputs"):
+        raise TypeError(
+            f"{_named('tokenizer', tokenizer)} is of no model that sees its characters: it has no extra_inputs; give a "
+            "tokenizer of hanziformers, such as GlyphCrmTokenizer or ChineseBertTokenizer"
+        )
+
+
+def _named(name: str, part: Any) -> str:
+    return f"{name}=None" if part is None else f"a {type(part).__name__}"
 
 
 def has_open_glyphs(tokenizer: Any) -> bool:

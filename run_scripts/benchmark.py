@@ -89,8 +89,8 @@ class BenchmarkArguments:
     dtype: Literal["float32", "bfloat16"] = field(default="float32", metadata={"help": "of the models' weights"})
     text: str | None = field(default=None, metadata={"help": "UTF-8 file; default: characters chosen Zipf-like"})
     vocab: str | None = field(default=None, metadata={"help": "vocab.txt of all; default: 23,236 made-up tokens"})
-    text_lengths: list[int] = field(default_factory=lambda: [20, 128, 2000], metadata={"help": "characters a text"})
-    text_batches: list[int] = field(default_factory=lambda: [1, 32, 64], metadata={"help": "texts a call"})
+    text_lengths: list[int] = field(default_factory=lambda: [20, 128, 2000], metadata={"help": "characters per text"})
+    text_batches: list[int] = field(default_factory=lambda: [1, 32, 64], metadata={"help": "texts per call"})
     render_tokens: int = field(default=21128, metadata={"help": "how many tokens of the vocabulary are rendered"})
     rounds: int = 7
     seed: int = 0
@@ -328,7 +328,7 @@ def measure_text(arguments: BenchmarkArguments, vocabulary: Vocabulary, text: st
             if list(map(published, groups[0])) != tokenizer(groups[0])["pinyin_ids"]:
                 raise RuntimeError("the tokenizer and pypinyin read the text differently: report this")
             kinds = {OURS: (tokenizer, size == 1), "BertTokenizerFast": (bert, size == 1)}
-            kinds["published"] = (published, True)  # it takes one text a call
+            kinds["published"] = (published, True)  # it takes one text per call
             calls = {name: partial(call, *kind) for name, kind in kinds.items()}
             case = f"{length} characters, " + ("one text a call" if size == 1 else f"{size} texts a call")
             pairs = [(OURS, "BertTokenizerFast"), ("published", OURS)]

@@ -29,7 +29,7 @@ class ConvolutionArguments:
     output_dir: str = field(metadata={"help": "folder for convolutions.txt"})
     channels: int = field(default=64, metadata={"help": "of HanGlyph's first block"})
     glyph_size: int = field(default=48, metadata={"help": "pixels, a multiple of 24"})
-    chunks: list[int] = field(default_factory=lambda: [32, 128], metadata={"help": "glyph images a call gets"})
+    chunks: list[int] = field(default_factory=lambda: [32, 128], metadata={"help": "glyph images per call"})
     device: str = "cpu"
     rounds: int = 7
     seed: int = 0

@@ -151,7 +151,7 @@ def subset(font: TTFont, recipe: Recipe) -> None:
 def rescale(font: TTFont, units: int) -> None:
     """Rounds the outlines to `units` per em.
 
-    fontTools rounds the steps of a CFF outline, whose errors add up along it. So these outlines are drawn again here,
+    fontTools rounds the steps of a CFF outline, whose errors add up along it. So these outlines are built again here,
     from rounded points.
     """
     if "CFF " not in font:

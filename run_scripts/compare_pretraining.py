@@ -15,6 +15,7 @@ import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +30,52 @@ FIGURES = {
 }
 
 
-def pretrain(run: str, seed: int, args: Namespace, options: list[str]) -> Path:
+@dataclass(frozen=True)
+class Run:
+    """One of the models compared.
+
+    Args:
+        name: as table and plot call it.
+        model_type: of run_pretraining.py.
+        overrides: of the configuration, beside those of all runs.
+    """
+
+    name: str
+    model_type: str
+    overrides: str
+
+    def folder(self, output_dir: str, seed: int) -> Path:
+        """Where the run of a seed is kept."""
+        return Path(output_dir) / f"{'-'.join(self.name.split())}-seed{seed}"
+
+
+def parse_runs(texts: list[str]) -> list[Run]:
+    """Reads NAME=MODEL_TYPE[:overrides].
+
+    Raises:
+        ValueError: a name or model type is missing; two runs would share a folder.
+    """
+    runs: list[Run] = []
+    for text in texts:
+        name, _, rest = text.partition("=")
+        model_type, _, overrides = rest.partition(":")
+        run = Run(name.strip(), model_type.strip(), overrides)
+        if not (run.name and run.model_type):
+            raise ValueError(f"--run {text!r} is not allowed; give NAME=MODEL_TYPE[:overrides], e.g. BERT=bert")
+        other = next((other for other in runs if other.folder("", 0) == run.folder("", 0)), None)
+        if other:
+            raise ValueError(f"--run {text!r} would share the folder of the run {other.name!r}; give it another name")
+        runs.append(run)
+    return runs
+
+
+def pretrain(run: Run, seed: int, args: Namespace, options: list[str]) -> Path:
     """Pre-trains once, in a process of its own, and returns its folder. A finished run is not done again."""
-    name, _, rest = run.partition("=")
-    model_type, _, overrides = rest.partition(":")
-    folder = Path(args.output_dir) / f"{'-'.join(name.split())}-seed{seed}"
+    folder = run.folder(args.output_dir, seed)
     if not (folder / "all_results.json").is_file():
-        own = ["--model_type", model_type, "--recipe", "glyph_crm", "--seed", str(seed), "--output_dir", str(folder)]
-        own += ["--config_overrides", ",".join(filter(None, [args.config_overrides, overrides]))]
+        own = ["--model_type", run.model_type, "--recipe", "glyph_crm", "--seed", str(seed)]
+        own += ["--output_dir", str(folder)]
+        own += ["--config_overrides", ",".join(filter(None, [args.config_overrides, run.overrides]))]
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "log.txt").open("w") as log:
             subprocess.run([sys.executable, str(SCRIPT), *own, *options], check=True, stdout=log, stderr=log)
@@ -78,7 +117,7 @@ def table(runs: dict[str, list[Path]], points: int = 5) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Runs the script."""
     parser = ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output_dir", default="outputs/figure7", help="folder of the runs")
@@ -87,10 +126,11 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
     parser.add_argument("--config_overrides", default="", help="of all runs")
     parser.add_argument("--run", action="append", required=True, help="NAME=MODEL_TYPE[:config overrides]; repeat it")
-    args, options = parser.parse_known_args()
+    args, options = parser.parse_known_args(argv)
+    compared = parse_runs(args.run)
     with ThreadPoolExecutor(args.jobs) as pool:
-        jobs = {(run, seed): pool.submit(pretrain, run, seed, args, options) for seed in args.seeds for run in args.run}
-        runs = {run.partition("=")[0]: [jobs[run, seed].result() for seed in args.seeds] for run in args.run}
+        jobs = {(run, seed): pool.submit(pretrain, run, seed, args, options) for seed in args.seeds for run in compared}
+        runs = {run.name: [jobs[run, seed].result() for seed in args.seeds] for run in compared}
     results = Path(args.results)
     results.mkdir(parents=True, exist_ok=True)
     plot(runs, results / "pretraining.png")
@@ -99,7 +139,7 @@ def main() -> None:
         for name, folders in runs.items()
     }
     (results / "pretraining.json").write_text(json.dumps(figures) + "\n", encoding="utf-8")
-    command = f"python run_scripts/compare_pretraining.py {shlex.join(sys.argv[1:])}"
+    command = f"python run_scripts/compare_pretraining.py {shlex.join(sys.argv[1:] if argv is None else argv)}"
     text = f"# GlyphCRM and BERT from the same start\n\n```bash\n{command}\n```\n\n![Losses](pretraining.png)\n\n"
     text += f"Validation, mean over the seeds {args.seeds} (smallest to largest):\n\n{table(runs)}\n"
     (results / "pretraining.md").write_text(text, encoding="utf-8")

@@ -11,7 +11,7 @@ with the best accuracy (multi-label: macro F1) on the validation data is kept, a
 from its last checkpoint (--resume_from_checkpoint False: from scratch).
 
 Writes beside the model: all_results.json, coverage.json (what was read, and what was cut), predictions.jsonl for the
-test data, README.md (the model card).
+test data, README.md (the model card). Prints the figures.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ CARD = Path(__file__).parent.parent / "model_cards" / "text_classification.md"
 
 def main(argv: list[str] | None = None) -> dict[str, dict[str, Any]]:
     """Runs the script; returns accuracy, macro F1 and micro F1 by split, for the test data by label too."""
-    return run_script(ClassificationTask, "run_classification.py", CARD, argv)
+    return run_script(ClassificationTask, "run_classification.py", CARD, argv, show=print)
 
 
 if __name__ == "__main__":

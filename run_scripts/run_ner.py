@@ -9,7 +9,7 @@ a data set of the Hub. Every option of TrainingArguments is taken too; the check
 data is kept, and a run that was interrupted resumes from its last one (--resume_from_checkpoint False: from scratch).
 
 Writes beside the model: all_results.json, coverage.json (what was read, and which entities cannot be found, and why),
-predictions.jsonl for the test data, README.md (the model card).
+predictions.jsonl for the test data, README.md (the model card). Prints the figures.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ CARD = Path(__file__).parent.parent / "model_cards" / "token_classification.md"
 
 def main(argv: list[str] | None = None) -> dict[str, dict[str, Any]]:
     """Runs the script; returns precision, recall and F1 by split, for the test data by label too."""
-    return run_script(NerTask, "run_ner.py", CARD, argv)
+    return run_script(NerTask, "run_ner.py", CARD, argv, show=print)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ Recipes: `glyph_crm` is masked characters on glyph images and next sentence, the
 masks. `--preset paper` (or `released`, `large`) fills in optimizer and schedule as published; options that are given
 come before it.
 
-Text is streamed: files with one document a line, or JSON lines with the column --text_column, also .gz; or
+Text is streamed: files with one document per line, or JSON lines with the column --text_column, also .gz; or
 --dataset_name for a data set of the Hub. What is among --validation_files is not trained on. Without --vocab_file the
 vocabulary is counted from the training text. Masks depend on seed, epoch and the example's own tokens alone; which
 examples there are depends also on the number of processes and workers. With the same number of both, a run that was
@@ -116,8 +116,8 @@ def check_options(args: PretrainingArguments, training: TrainingArguments) -> No
     """Refuses what would fail later, or have no effect.
 
     Raises:
-        ValueError: examples without room for two sentences; label smoothing of a loss that the model sums itself; an
-            option of another recipe.
+        ValueError: examples too short for two sentences; label smoothing of a loss that the model sums itself; see
+            `check_effect`.
     """
     recipe = RECIPES[args.recipe]
     if args.max_seq_length < 5:
@@ -130,11 +130,48 @@ def check_options(args: PretrainingArguments, training: TrainingArguments) -> No
             f"label_smoothing_factor={training.label_smoothing_factor} is not allowed: with --recipe {args.recipe} the "
             "model itself sums the losses of masked characters and next sentence; leave it out"
         )
+    check_effect(args)
+
+
+def check_effect(args: PretrainingArguments) -> None:
+    """Refuses options that have no effect with the others, and a model type that the recipe's tokenizer does not suit.
+
+    Raises:
+        ValueError: names the options and the fix.
+    """
+    recipe = RECIPES[args.recipe]
+    values = ((option, getattr(args, option.name)) for option in fields(args))
+    given = {option.name: value for option, value in values if value != option.default}
     others = {name for other in RECIPES.values() for name in other.options} - recipe.options
-    for option in fields(args):
-        value = getattr(args, option.name)
-        if option.name in others and value != option.default:
-            raise ValueError(f"{option.name}={value} has no effect with --recipe {args.recipe}; leave it out")
+    for name in sorted(others & given.keys()):
+        raise ValueError(f"{name}={given[name]} has no effect with --recipe {args.recipe}; leave it out")
+    for other in ("vocab_file", "model_name_or_path"):
+        if "vocab_size" in given and other in given:
+            raise ValueError(
+                f"--vocab_size {args.vocab_size} has no effect beside --{other} {given[other]}, which has its own "
+                "vocabulary; leave one of them out"
+            )
+    # a model that has a recipe of its own is made for that one's tokenizer, which another recipe does not bring
+    own = next((name for name, other in RECIPES.items() if other.model_type == args.model_type), args.recipe)
+    if own != args.recipe and not (args.tokenizer_type or args.model_name_or_path):
+        raise ValueError(
+            f"--model_type {args.model_type} does not fit --recipe {args.recipe}, which brings the tokenizer of "
+            f"{recipe.model_type}; give --recipe {own}, or name a tokenizer (--tokenizer_type {args.model_type})"
+        )
+
+
+def check_recipe(args: PretrainingArguments, model: PreTrainedModel) -> None:
+    """Refuses a model that does not take the labels of the recipe.
+
+    Raises:
+        ValueError: names the recipes that fit.
+    """
+    if not RECIPES[args.recipe].takes(model):
+        fitting = " or ".join(f"--recipe {name}" for name, recipe in RECIPES.items() if recipe.takes(model))
+        raise ValueError(
+            f"--recipe {args.recipe} does not fit a {type(model).__name__}, which takes no next_sentence_label; give "
+            f"{fitting}"
+        )
 
 
 def check_length(length: int, model: PreTrainedModel) -> None:
@@ -197,6 +234,9 @@ def validation_examples(
 
 def describe(args: PretrainingArguments, trainer: Trainer, metrics: dict[str, float], command: list[str]) -> None:
     """Writes README.md from model_cards/pretraining.md."""
+    recipe, checkpoint = RECIPES[args.recipe], args.model_name_or_path
+    start = f"initialised from `{checkpoint}`" if checkpoint and not args.from_scratch else "trained from scratch"
+    losses = "`mlm_loss` is the mean over all masked tokens"
     figures = sorted((name, value) for name, value in metrics.items() if isinstance(value, float))
     write_card(
         CARD,
@@ -206,8 +246,10 @@ def describe(args: PretrainingArguments, trainer: Trainer, metrics: dict[str, fl
         pipeline_tag="fill-mask",
         tags=["pretraining"],
         figures=[],
+        start=start,
         recipe=args.recipe,
-        objective=RECIPES[args.recipe].objective,
+        objective=recipe.describe(trainer.model, **vars(args)),
+        losses=losses + (", `nsp_loss` over all pairs" if recipe.next_sentence else ""),
         text=", ".join(args.train_files) or args.dataset_name,
         steps=str(trainer.state.global_step),
         results=table("figure value", figures),
@@ -228,6 +270,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         args.tokenizer_type = args.tokenizer_type or recipe.model_type
         args.vocab_file = args.vocab_file or vocabulary_file(args, training, documents)
     model, processing_class, _ = load_model(args, recipe.auto_class)
+    check_recipe(args, model)
     check_length(args.max_seq_length, model)
     tokenizer = get_tokenizer(processing_class)
     encode = recipe.encoder(processing_class, args.max_seq_length)

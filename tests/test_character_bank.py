@@ -477,9 +477,9 @@ def test_glyph_images_that_do_not_fit_are_refused(shape, rows, dtype):
     assert torch.equal(bank.glyphs, before)
 
 
-def blank(extra, example, place):
+def blank(extra, example, index):
     extra = extra.clone()
-    extra[example, place] = 0
+    extra[example, index] = 0
     return extra
 
 

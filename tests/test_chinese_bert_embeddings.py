@@ -244,9 +244,14 @@ def test_table_follows_the_weights(change, inference):
 
 def test_table_is_used_and_computed_once(monkeypatch):
     model, inputs = build(), make_inputs()
-    calls = []
-    rows = model.embeddings.glyph_map.forward
-    monkeypatch.setattr(model.embeddings.glyph_map, "forward", lambda x: calls.append(x.shape[0]) or rows(x))
+    calls, plain = [], nn.Linear.forward
+
+    def rows(part, x):
+        if part is model.embeddings.glyph_map:
+            calls.append(x.shape[0])
+        return plain(part, x)
+
+    monkeypatch.setattr(nn.Linear, "forward", rows)  # on the module itself it would count as a hook
     for _ in range(3):
         no_grad(model, inputs)
     assert calls == [SIZES["vocab_size"]]
@@ -301,9 +306,14 @@ def test_a_hook_on_the_word_table_sees_every_position(mode, kind):
 
 def test_without_a_hook_the_word_table_is_asked_for_distinct_characters(monkeypatch):
     model, asked = build().train(), []
-    words = model.get_input_embeddings()
-    plain = words.forward
-    monkeypatch.setattr(words, "forward", lambda ids: asked.append(ids.shape) or plain(ids))
+    words, plain = model.get_input_embeddings(), nn.Embedding.forward
+
+    def look_up(part, ids):
+        if part is words:
+            asked.append(ids.shape)
+        return plain(part, ids)
+
+    monkeypatch.setattr(nn.Embedding, "forward", look_up)  # on the module itself it would count as a hook
     model(torch.full((3, 8), 7))
     assert asked == [(1, 1)]  # one sequence of the distinct characters
 
@@ -320,7 +330,9 @@ class Adapter(nn.Module):
 
 
 @pytest.mark.parametrize("early", [True, False])
-@pytest.mark.parametrize("part", ["map_fc", "glyph_map", "glyph_embeddings.embedding", "word_embeddings"])
+@pytest.mark.parametrize(
+    "part", ["map_fc", "glyph_map", "glyph_embeddings.embedding", "glyph_embeddings", "word_embeddings"]
+)
 def test_hooks_count_while_they_are_there(part, early):
     model, inputs = build(), make_inputs()
     if not early:
@@ -331,6 +343,45 @@ def test_hooks_count_while_they_are_there(part, early):
     handle.remove()
     assert_table_is_fresh(model, inputs)
     assert (no_grad(model, inputs)[0] - hooked[0]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("part", ["map_fc", "glyph_map", "word_embeddings"])
+def test_a_forward_set_on_a_part_counts(part):
+    """As accelerate's hooks do, and the first code of NEFTune: noise that differs for two copies of a character."""
+    model, inputs = build(), make_inputs()
+    before = no_grad(model, inputs)
+    module = model.embeddings.get_submodule(part)
+    plain, asked = module.forward, []
+    module.forward = lambda x: asked.append(x.shape) or plain(x) * 3
+    assert_table_is_fresh(model, inputs)
+    assert (no_grad(model, inputs)[0] - before[0]).abs().max() > 1e-3
+    if part == "word_embeddings":
+        assert set(asked) == {inputs["input_ids"].shape}
+    del module.forward
+    assert_same(no_grad(model, inputs), before)
+
+
+def test_another_module_around_the_glyph_table_counts():
+    class Louder(type(build().embeddings.glyph_embeddings)):
+        def forward(self, glyph_ids):
+            return super().forward(glyph_ids) * 5
+
+    model, inputs = build(), make_inputs()
+    before = no_grad(model, inputs)
+    louder = Louder(model.config)
+    louder.embedding = model.embeddings.glyph_embeddings.embedding
+    model.embeddings.glyph_embeddings = louder
+    assert_table_is_fresh(model, inputs)
+    assert (no_grad(model, inputs)[0] - before[0]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["input_ids", "pinyin_ids", "token_type_ids"])
+def test_ids_of_32_bits_give_the_same(name):
+    """A key of a character and its reading needs more than 32 bits."""
+    model, inputs = build(), make_inputs()
+    narrow = {**inputs, name: inputs[name].int()}
+    for run in (no_grad, with_grad):
+        assert_same(run(model, narrow), run(model, inputs), atol=0)
 
 
 @pytest.mark.parametrize("part", ["map_fc", "glyph_map"])

@@ -61,6 +61,45 @@ def test_as_scikit_learn_reports_it(pairs):
         assert list(row.values()) == pytest.approx(list(theirs[label].values()))
 
 
+@pytest.mark.parametrize("pick", [list, np.array])
+def test_rows_that_may_be_multi_hot_are_refused(pick):
+    """Wrong in every row, they would score 1.0."""
+    hot, other = pick([[0, 1, 1], [1, 0, 0]]), pick([[1, 0, 0], [0, 1, 1]])
+    with pytest.raises(ValueError, match=r"has 3 values, all 0 or 1, as \[0, 1, 1\].* give names, or ids"):
+        compute(hot, other)
+    with pytest.raises(ValueError, match="has 2 values, all 0 or 1"):
+        compute([[0], [1]], [[0, 1], [1, 0]])
+    assert compute([[0, 1], [0, 2]], [[0, 1], [0, 2]])["accuracy"] == 1.0
+    assert compute([["0", "1"]], [["1", "0"]])["accuracy"] == 1.0  # names
+
+
+def test_a_label_named_twice_is_refused():
+    with pytest.raises(ValueError, match=r"the row \[2, 2\] names a label twice; give names"):
+        compute([[2, 2], [1]], [[2], [1]])
+    with pytest.raises(ValueError, match=r"the row \['a', 'a'\] names a label twice"):
+        compute([["a"]], [["a", "a"]])
+
+
+@pytest.mark.parametrize("rows", [[0.6, 1.2], np.array([0.6, 1.0]), [[0.6], [1.0]], np.array([[0.1, 0.9], [0.6, 0.4]])])
+def test_floats_are_refused(rows):
+    with pytest.raises(ValueError, match=r"0\.[16] is a float, no label; give the names or the ids"):
+        compute(rows, [0, 1])
+    with pytest.raises(ValueError, match="is a float, no label"):
+        METRIC.add(prediction=rows[0], reference=0)
+
+
+def test_ids_stay_ids_where_the_first_row_is_empty():
+    result = compute([[], [0, 2]], [[], [0, 10]], labels=[0, 2, 10], by_label=True)
+    assert result["accuracy"] == 0.5
+    assert list(result["by_label"]) == ["0", "2", "10"]
+    assert compute([[0], []], [[], [0]])["micro_f1"] == 0.0
+
+
+def test_no_rows_are_refused():
+    with pytest.raises(ValueError, match="no rows of predictions and references; give one for each text"):
+        compute([], [])
+
+
 def test_names_beside_ids_are_refused():
     with pytest.raises(ValueError, match="don't match the expected format"):
         compute(["a"], [1])

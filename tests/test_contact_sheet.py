@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from hanziformers.processors.contact_sheet import _label_font, contact_sheet
@@ -99,6 +100,42 @@ def test_contact_sheet(tmp_path, song):
         assert sheet.size == (2 * (48 * 2 + 8), 2 * (48 * 2 + 22))
         assert sheet.getextrema() == (0, 255)
     assert contact_sheet(images[:, 0], tmp_path / "one.png", labels=list("abc")).exists()
+
+
+def test_tensors_lists_and_arrays_of_tokens(tmp_path, song):
+    tokens = ["中", "国", "[MASK]"]
+    images = song.render(tokens)
+    expected = contact_sheet(images, tmp_path / "a.png").read_bytes()
+    for given in (torch.from_numpy(images), list(images), list(torch.from_numpy(images)), tuple(images[:, 0])):
+        assert contact_sheet(given, tmp_path / "b.png").read_bytes() == expected
+    expected = contact_sheet(tokens, tmp_path / "a.png").read_bytes()
+    for given in (np.array(tokens), np.array(tokens, dtype=object), list(np.array(tokens)), iter(tokens)):
+        assert contact_sheet(given, tmp_path / "b.png").read_bytes() == expected
+    with pytest.raises(TypeError, match=r"tokens\[1\] is 3"):
+        contact_sheet(["中", 3], tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("labels", ["ab", [1, 2], ["a", None], [b"a", "b"]])
+def test_labels_must_be_strings(tmp_path, labels):
+    with pytest.raises(TypeError, match="a label cannot be .*: labels must be a list of strings"):
+        contact_sheet("中国", tmp_path / "x.png", labels=labels)
+
+
+def test_control_characters_of_labels_are_written_as_code_points(tmp_path):
+    shown = ["U+000AaU+200B", "U+2028", "U+D800", "中"]
+    given = ["\na\u200b", "\u2028", "\ud800", "中"]
+    one, two = (
+        contact_sheet("中国人大", tmp_path / f"{labels is given}.png", labels=labels) for labels in (given, shown)
+    )
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_token_is_grey_if_a_fallback_renders_one_of_its_characters(tmp_path):
+    contact_sheet(["马马", "马龘"], tmp_path / "sheet.png", styles=["xingkai"], columns=1)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert dark(sheet, (0, 0, 100, 14))  # the legend says what grey is
+        rows = np.asarray(sheet)[18:]
+    assert [int(rows[top + 18 : top + 66, 4:52].min()) for top in (0, 70)] == [0, 150]
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,21 @@ def test_none_or_all_are_not_held_out(task, rows, fraction, count):
         select_rows(task, {"train": rows}, DataArguments(validation_fraction=fraction), 0)
 
 
+@pytest.mark.parametrize(("task", "rows"), SPLITS)
+def test_without_training_nothing_is_held_out(task, rows):
+    data = select_rows(task, {"train": rows}, DataArguments(), 0, training=False)
+    assert {name: len(split) for name, split in data.items()} == {"train": 60}
+
+
+@pytest.mark.parametrize("option", [{"max_train_samples": 3}, {"validation_fraction": 0.2}])
+def test_options_of_training_data_without_any_are_refused(option):
+    (name,) = option
+    rows = {"validation": labelled(["a"]), "test": labelled(["a"])}
+    with pytest.raises(ValueError, match=f"{name}={option[name]}, but there are no training data: give --train_file"):
+        select_rows(ClassificationTask(), rows, DataArguments(**option), 0)
+    select_rows(ClassificationTask(), rows, DataArguments(validation_fraction=0.1), 0)
+
+
 def test_labels_are_held_out_in_proportion():
     data = select_rows(*SPLITS[0][:1], {"train": SPLITS[0][1]}, DataArguments(validation_fraction=0.25), 0)
     assert Counter(data["validation"]["label"]) == {"a": 10, "b": 5}
@@ -85,6 +100,9 @@ def test_reads_files_or_a_data_set(tmp_path):
         labelled(["a", "b"]).to_parquet(tmp_path / "hub" / f"{name}.parquet")
     from_hub, reports = read_splits(ClassificationTask(), DataArguments(dataset_name=str(tmp_path / "hub")))
     assert list(from_hub) == list(reports) == ["train", "test"]
+    both = DataArguments(dataset_name=str(tmp_path / "hub"), test_file=str(tmp_path / "train.tsv"))
+    with pytest.raises(ValueError, match="hub and --test_file are both given; leave one of them out"):
+        read_splits(ClassificationTask(), both)
     with pytest.raises(ValueError, match="there are no data: give --train_file"):
         read_splits(ClassificationTask(), DataArguments())
 

@@ -97,6 +97,25 @@ def test_tags_of_two_schemes(scheme):
 def test_texts_without_entities_come_first_or_last():
     assert compute([[], *texts([LOC])], [[], *texts([LOC])])["f1"] == 1.0
     assert compute([["O"], ["B-x"]], [["O"], ["B-x"]])["f1"] == 1.0
+    assert compute([[], ["B-x"]], [[], ["B-x"]])["f1"] == 1.0
+    assert compute([[], ["B-x", "O"]], [[], ["B-x", "B-x"]])["recall"] == 0.5
+
+
+def test_further_keys_of_an_entity_are_not_read():
+    """As predictions.jsonl has them."""
+    found = [[{**entity, "text": "北京", "score": 0.5} for entity in row] for row in texts([LOC, ORG], [LOC])]
+    assert compute(found, texts([LOC], [LOC]))["precision"] == pytest.approx(2 / 3)
+    METRIC.add(prediction=found[1], reference=found[1])
+    assert METRIC.compute()["f1"] == 1.0
+    with pytest.raises(
+        ValueError, match=r"\{'start': 0, 'label': 'LOC'\} is no entity; give one with start, end, label"
+    ):
+        compute([[{"start": 0, "label": "LOC"}]], [[]])
+
+
+def test_no_rows_are_refused():
+    with pytest.raises(ValueError, match="no rows of predictions and references; give one for each text"):
+        compute([], [])
 
 
 @pytest.mark.parametrize(("predicted", "gold"), [([["O"]], [["O", "O"]]), ([["O"]], [[]]), ([[]], [["O"]])])

@@ -23,18 +23,20 @@ def test_batches_are_padded_no_longer_than_the_model_can_take(length, longest, m
 
 
 def test_texts_are_cut_to_what_is_requested_and_possible(warnings):
-    assert sequence_length(None, 512) == 512
-    assert sequence_length(5, 512) == 5
-    assert sequence_length(512, 512) == 512
+    assert sequence_length(None, 512, 3) == 512
+    assert sequence_length(5, 512, 5) == 5
+    assert sequence_length(512, 512, 3) == 512
     assert not warnings
-    assert sequence_length(513, 512) == 512
+    assert sequence_length(513, 512, 3) == 512
     assert ["max_seq_length=513 is more than the 512 tokens" in text for text in warnings] == [True]
 
 
-@pytest.mark.parametrize("requested", [4, 0, -1])
-def test_a_length_without_room_for_a_pair_is_refused(requested):
-    with pytest.raises(ValueError, match=f"max_seq_length={requested}: .*give 5 or more"):
-        sequence_length(requested, 512)
+@pytest.mark.parametrize("shortest", [3, 5])
+@pytest.mark.parametrize("less", [1, 3, 6])
+def test_a_length_of_less_than_the_task_allows_is_refused(shortest, less):
+    requested = shortest - less
+    with pytest.raises(ValueError, match=f"max_seq_length={requested}: no token .*give {shortest} or more"):
+        sequence_length(requested, 512, shortest)
 
 
 def test_a_step_needs_its_data(tmp_path):
@@ -44,7 +46,21 @@ def test_a_step_needs_its_data(tmp_path):
         check_steps(both, {"test"}, "run_ner.py")
     with pytest.raises(ValueError, match=r"no test data, only \['train'\]: give --test_file"):
         check_steps(both, {"train"}, "run_ner.py")
-    check_steps(TrainingArguments(str(tmp_path), use_cpu=True, do_eval=True), {"train"}, "run_ner.py")
+    evaluation = TrainingArguments(str(tmp_path), use_cpu=True, do_eval=True)
+    check_steps(evaluation, {"validation"}, "run_ner.py")
+    with pytest.raises(ValueError, match=r"no validation data, only \['train'\], .*: give --validation_file"):
+        check_steps(evaluation, {"train"}, "run_ner.py")
+    evaluation.do_train = True  # a part of the training data is held out
+    check_steps(evaluation, {"train"}, "run_ner.py")
+
+
+@pytest.mark.parametrize("step", ["do_eval", "do_predict"])
+def test_no_row_may_drop_out_of_an_evaluation(tmp_path, step):
+    dropping = TrainingArguments(str(tmp_path), use_cpu=True, do_train=True, dataloader_drop_last=True)
+    check_steps(dropping, {"train", "test"}, "run_ner.py")
+    setattr(dropping, step, True)
+    with pytest.raises(ValueError, match="dataloader_drop_last=True leaves the last rows out"):
+        check_steps(dropping, {"train", "test"}, "run_ner.py")
 
 
 def test_one_process_where_accelerate_was_to_start_several(tmp_path, warnings, monkeypatch):

@@ -1,6 +1,7 @@
 """Glyph inputs of a tokenizer: rows of the bank, open ids, images that are rendered when a character is met."""
 
 import copy
+import inspect
 import pickle
 import shutil
 from collections import Counter
@@ -27,7 +28,7 @@ from glyph_tools import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoTokenizer, DataCollatorForTokenClassification, DataCollatorWithPadding
+from transformers import AutoTokenizer, BertTokenizer, DataCollatorForTokenClassification, DataCollatorWithPadding
 
 from hanziformers import GlyphCrmConfig, GlyphCrmTokenizer, HanziGlyphImageProcessor
 
@@ -70,6 +71,20 @@ def test_lists_stay_lists_in_pad():
     expected = TOKENIZER(["好", RARE], padding=True, return_tensors="np")
     assert again["glyph_ids"] == expected["glyph_ids"].tolist()
     assert np.array_equal(again["extra_glyphs"], expected["extra_glyphs"])
+
+
+def test_pad_takes_what_transformers_takes_by_position():
+    stock, ours = (inspect.signature(cls.pad).parameters for cls in (BertTokenizer, GlyphCrmTokenizer))
+    assert [(one.name, one.default, one.kind) for one in ours.values()] == [
+        (one.name, one.default, one.kind) for one in stock.values()
+    ]
+    examples = [TOKENIZER("好"), TOKENIZER(RARE)]
+    names = {"padding_side": "left", "return_attention_mask": True, "return_tensors": "np", "verbose": False}
+    expected = TOKENIZER.pad(examples, padding="max_length", max_length=9, pad_to_multiple_of=5, **names)
+    found = TOKENIZER.pad(examples, "max_length", 9, 5, *names.values())
+    assert found["glyph_ids"].shape == (2, 10)
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(found[key], expected[key]) for key in expected)
 
 
 def test_pad_one_example():
@@ -169,6 +184,19 @@ def test_the_image_processor_is_looked_for_where_the_tokenizer_was(checkpoint, m
     saved = (root.parent / "second/tokenizer_config.json").read_text(encoding="utf-8")
     assert "hf_secret" not in saved
     assert str(root.parent) not in saved
+
+
+def test_saving_without_the_image_processor_is_warned_about(checkpoint, warnings):
+    root, _ = checkpoint
+    again = GlyphCrmTokenizer.from_pretrained(root / "sub")
+    again.save_pretrained(root / "whole")
+    assert not warnings
+    again = GlyphCrmTokenizer.from_pretrained(root / "sub")
+    shutil.rmtree(root / "sub")
+    again.save_pretrained(root / "third")
+    (message,) = warnings
+    assert "GlyphCrmTokenizer is saved without its image processor, which cannot be found (" in message
+    assert str(root / "sub") in message
 
 
 def test_the_image_processor_of_a_revision_in_a_cache(checkpoint):

@@ -1,5 +1,6 @@
 """The image processor: the same glyph images everywhere, settings, pickles, transformers' ways of calling it."""
 
+import copy
 import json
 import pickle
 import subprocess
@@ -79,6 +80,36 @@ def test_a_pickle_and_its_hash_are_the_same_before_and_after_use(tmp_path):
     assert Hasher.hash(HanziGlyphImageProcessor(styles=["xingkai"], size=16)) != before
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("styles", ["kai"]),
+        ("size", 24),
+        ("binary", False),
+        ("fonts", None),
+        ("render_words", False),
+        ("fallback", False),
+        ("saved_fonts", {}),
+    ],
+)
+def test_settings_cannot_be_changed_afterwards(tmp_path, name, value):
+    """They would be saved, but not rendered."""
+    made = HanziGlyphImageProcessor()
+    made.save_pretrained(tmp_path)
+    loaded = HanziGlyphImageProcessor.from_pretrained(tmp_path)
+    copies = (copy.deepcopy(made), pickle.loads(pickle.dumps(made)), HanziGlyphImageProcessor.from_dict(made.to_dict()))
+    for processor in (made, loaded, *copies):
+        before = processor.to_dict()
+        with pytest.raises(
+            AttributeError, match=rf"{name} cannot be changed, .* HanziGlyphImageProcessor\({name}=...\)"
+        ):
+            setattr(processor, name, value)
+        assert processor.to_dict() == before
+    made.styles.append("kai")  # a copy
+    assert made.styles == made.to_dict()["styles"] == ["song"]
+    made.auto_map, made._processor_class = {}, "x"  # transformers' own stay free
+
+
 def test_called_as_transformers_calls_it(song):
     assert song(["中", "国"], return_tensors="pt")["glyphs"].shape == (2, 1, 48, 48)
     assert song("中")["glyphs"].shape == (1, 1, 48, 48)
@@ -100,6 +131,22 @@ print(processor.render(["一"]).any(), *processor.can_render(["中", "𰻝"]))
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() == ["True", "True", "False"]  # 中 by the copy of the shipped Song
+
+
+def test_which_tokens_a_fallback_renders():
+    processor = HanziGlyphImageProcessor(styles=["xingkai", "song"], size=16)
+    tokens = ["马", "馬", "龘", "马马", "马馬", "马龘", "[龘]", "马\U0010fffd龘", "\U0010fffd", " ", "[PAD]"]
+    expected = [False, True, True, False, True, True, True, False, False, False, False]
+    slow = []
+    for token in tokens[:3]:
+        entry = processor.make_font_manifest([token])["styles"][0]
+        slow.append(bool(entry["fallbacks"] or entry["variants"]))
+    found = processor.uses_fallback(tokens)
+    assert slow == expected[:3]
+    assert found[:, 0].tolist() == expected
+    assert not found[:2, 1].any()
+    bare = HanziGlyphImageProcessor(styles=["xingkai"], size=16, render_words=False)
+    assert bare.uses_fallback(["龘龘", "龘"]).tolist() == [[False], [True]]
 
 
 def test_memory_is_bounded(monkeypatch):

@@ -70,6 +70,10 @@ def test_a_model_from_scratch_and_without_a_script(trainer, tmp_path):
         )
 
 
+def test_a_field_goes_before_what_is_filled_in(trainer, tmp_path):
+    assert card(trainer, tmp_path, "$start, $name", start="loaded").endswith("loaded, tiny-model")
+
+
 def test_a_field_that_nobody_gives_is_refused(trainer, tmp_path):
     with pytest.raises(KeyError, match="absent"):
         card(trainer, tmp_path, "$absent")

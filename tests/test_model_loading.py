@@ -6,6 +6,7 @@ import torch
 from glyph_tools import SPECIAL
 from huggingface_hub.errors import StrictDataclassError
 from transformers import (
+    AutoModel,
     AutoModelForMaskedLM,
     AutoModelForPreTraining,
     AutoModelForSequenceClassification,
@@ -87,7 +88,7 @@ def other_processor(size=24, extra=""):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"size": 48}, r"a bank of 9 glyph images \[1, 24, 24\] \(576 values\).*renders 2304 values.*from one folder"),
+        ({"size": 48}, "glyph_size=24 is not allowed: the image processor renders with size=48.*from one folder"),
         ({"extra": "龘"}, r"a bank of 9 glyph images.*tokenizer numbers 10"),
     ],
 )
@@ -106,7 +107,7 @@ def test_a_processor_of_another_bank_is_refused(glyph_crm, tmp_path, settings, m
 
 
 def test_a_bank_of_another_size_from_overrides_is_refused(glyph_crm):
-    with pytest.raises(ValueError, match="a bank of 9 glyph images"):
+    with pytest.raises(ValueError, match="glyph_size=48 is not allowed: the image processor renders with size=24"):
         load_model(ModelArguments(str(glyph_crm), config_overrides="glyph_size=48"), AutoModelForPreTraining)
 
 
@@ -174,3 +175,114 @@ def test_from_scratch_with_a_checkpoints_glyph_images(glyph_crm):
     assert torch.equal(*images)
     assert np.array_equal(images[0].numpy(), processor.render_bank())
     assert not torch.equal(model.cls.predictions.decoder.weight, old.cls.predictions.decoder.weight)
+
+
+@pytest.fixture(scope="module")
+def chinese_bert(vocabulary, tmp_path_factory):
+    """A folder of a small ChineseBERT that labels tokens, with its tokenizer; no image processor."""
+    folder = tmp_path_factory.mktemp("tables")
+    overrides = BERT + ",glyph_size=8,pinyin_embedding_size=8"
+    args = ModelArguments(model_type="chinese_bert", vocab_file=vocabulary, config_overrides=overrides)
+    model, tokenizer, _ = load_model(args, AutoModelForTokenClassification, ["O", "LOC", "ORG", "PER"])
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("hidden_size=32", r"bert\.\S+ has the shape \[16.*\] there, and the model has \[32"),
+        ("num_hidden_layers=2", r"bert\.encoder\.layer\.1\.\S+ is not there, and the model has \[\d+"),
+        (
+            "max_position_embeddings=64",
+            r"bert\.embeddings\.position_embeddings\S+ has the shape \[32, 16\] there, .* has \[64, 16\] \(1 such",
+        ),
+    ],
+)
+def test_weights_below_the_head_that_do_not_fit_are_refused(chinese_bert, override, message):
+    args = ModelArguments(str(chinese_bert), config_overrides=override)
+    fix = f"leave --config_overrides {override} out, or give --from_scratch True"
+    for auto, labels in ((AutoModelForTokenClassification, ["O", "X"]), (AutoModelForMaskedLM, None)):
+        with pytest.raises(ValueError, match=f"weights of .*tables.* do not fit the model: {message}.*{fix}"):
+            load_model(args, auto, labels)
+    with pytest.raises(ValueError, match=message.removeprefix(r"bert\.")):
+        load_model(args, AutoModel)
+
+
+def test_a_checkpoint_whose_own_configuration_does_not_fit_is_refused(chinese_bert, tmp_path):
+    AutoModelForTokenClassification.from_pretrained(chinese_bert).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(chinese_bert).save_pretrained(tmp_path)
+    config = (tmp_path / "config.json").read_text()
+    (tmp_path / "config.json").write_text(config.replace('"glyph_size": 8', '"glyph_size": 12'))
+    with pytest.raises(ValueError, match=r"glyph_\S+ has the shape .* there.*; correct its config\.json, or"):
+        load_model(ModelArguments(str(tmp_path)), AutoModelForTokenClassification, ["O", "LOC"])
+
+
+def test_heads_and_poolers_may_be_new(chinese_bert, glyph_crm):
+    for folder in (chinese_bert, glyph_crm):
+        model, _, labels = load_model(ModelArguments(str(folder)), AutoModelForSequenceClassification, ["a", "b", "c"])
+        assert labels == ["a", "b", "c"]
+        assert model.classifier.out_features == 3
+    load_model(ModelArguments(str(glyph_crm)), AutoModel)
+
+
+def heads(model):
+    return {key: value for key, value in model.state_dict().items() if not key.startswith(model.base_model_prefix)}
+
+
+@pytest.mark.parametrize("classifier", ["linear", "mlp"])
+def test_other_labels_get_a_new_head(vocabulary, tmp_path, classifier):
+    """Also where they are as many; labels that the checkpoint knows keep the head, whatever their order."""
+    overrides = f"{BERT},glyph_size=8,pinyin_embedding_size=8,classifier={classifier}"
+    new = ModelArguments(model_type="chinese_bert", vocab_file=vocabulary, config_overrides=overrides)
+    old, tokenizer, _ = load_model(new, AutoModelForTokenClassification, ["O", "LOC", "ORG", "PER"])
+    old.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    args = ModelArguments(str(tmp_path))
+    for other in (["O", "AAA", "BBB", "CCC"], ["O", "X"]):
+        model, _, labels = load_model(args, AutoModelForTokenClassification, other)
+        assert labels == [model.config.id2label[index] for index in range(len(other))] == other
+        for key, value in heads(model).items():
+            if key.endswith("weight"):
+                assert value.shape != heads(old)[key].shape or not torch.equal(value, heads(old)[key]), key
+        assert all(torch.equal(value, old.bert.state_dict()[key]) for key, value in model.bert.state_dict().items())
+    model, _, labels = load_model(args, AutoModelForTokenClassification, ["PER", "O", "LOC"])
+    assert labels == ["O", "LOC", "ORG", "PER"]
+    assert all(torch.equal(value, heads(old)[key]) for key, value in heads(model).items())
+
+
+def test_settings_of_glyph_images_that_would_have_no_effect_are_refused(glyph_crm, chinese_bert):
+    args = ModelArguments(str(glyph_crm), config_overrides="glyph_binary=False")
+    with pytest.raises(
+        ValueError, match="glyph_binary=False is not allowed: the image processor renders with binary=T"
+    ):
+        load_model(args, AutoModelForPreTraining)
+    for name, value in (("glyph_binary", True), ("glyph_size", 12)):
+        args = ModelArguments(str(chinese_bert), config_overrides=f"{name}={value}")
+        with pytest.raises(ValueError, match=f"{name}={value} sets {name} beside the checkpoint .*--from_scratch True"):
+            load_model(args, AutoModelForMaskedLM)
+        args.from_scratch = True
+        assert getattr(load_model(args, AutoModelForMaskedLM)[0].config, name) == value
+    load_model(ModelArguments(str(glyph_crm), config_overrides="glyph_dropout_prob=0.0"), AutoModelForPreTraining)
+
+
+@pytest.mark.parametrize("override", ["glyph_embedding_dim=64", "num_glyphs=9"])
+def test_fields_that_follow_from_others_are_no_overrides(vocabulary, override):
+    args = ModelArguments(model_type="chinese_bert", vocab_file=vocabulary, config_overrides=override)
+    with pytest.raises(ValueError, match=f"{override}.*set glyph_s(ize|tyles) and glyph_s(ize|tyles)"):
+        load_model(args, AutoModelForMaskedLM)
+
+
+def test_glyph_options_without_effect_are_warned_of(vocabulary, warnings):
+    """Not refused: models compared share their options."""
+    shared = {"vocab_file": vocabulary, "glyph_styles": "song", "vocabulary_bank": True}
+    bert = ModelArguments(model_type="bert", tokenizer_type="glyph_crm", config_overrides=BERT, **shared)
+    load_model(bert, AutoModelForPreTraining)
+    assert "--glyph_styles song has no effect: a bert sees no glyph images" in warnings[0]
+    assert "--vocabulary_bank True has no effect: a bert has no bank" in warnings[1]
+    load_model(ModelArguments(model_type="glyph_crm", config_overrides=GLYPH, **shared), AutoModelForPreTraining)
+    assert len(warnings) == 2
+    small = BERT + ",glyph_size=8,pinyin_embedding_size=8"
+    load_model(ModelArguments(model_type="chinese_bert", config_overrides=small, **shared), AutoModelForMaskedLM)
+    assert "a chinese_bert has no bank" in warnings[2]

@@ -548,6 +548,10 @@ WRONG_INPUTS = {
     "too long": ({"input_ids": ids_of(2, 41)}, "41 tokens.*40 positions.*truncation"),
     "both": ({"inputs_embeds": torch.zeros(2, 6, 72)}, "exactly one is needed of ids .* and inputs_embeds"),
     "neither": ({"input_ids": None}, "exactly one is needed of ids .* and inputs_embeds"),
+    "further images that no id names": (
+        {"extra_glyphs": torch.ones(2, 1, 576, dtype=torch.uint8)},
+        r"extra_glyphs without glyph_ids.*\[UNK\]",
+    ),
     "narrow vectors": (
         {"input_ids": None, "inputs_embeds": torch.zeros(2, 6, 24)},
         r"inputs_embeds has the shape \(2, 6, 24\).*3H=72",

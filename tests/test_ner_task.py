@@ -17,7 +17,7 @@ def tokenizer():
 
 def encode(data, tokenizer, length=64):
     tags = NerTask().labels({"train": data}, {})
-    return NerTask().encode(data, tokenizer, tags, length)[0], tags
+    return NerTask().encode(data, tokenizer, tags, length, "train")[0], tags
 
 
 def test_missed_gold_counts_in_recall(tokenizer):
@@ -79,7 +79,7 @@ def test_reads_files_and_data_sets_alike(tmp_path):
 
 def test_what_the_card_and_the_trainer_are_told():
     task = NerTask()
-    assert task.card_fields(["O", "B-PER", "I-PER", "B-LOC", "I-LOC"], {}) == {"labels": "LOC, PER"}
+    assert task.card_fields(["O", "B-PER", "I-PER", "B-LOC", "I-LOC"], {}, None) == {"labels": "LOC, PER"}
     assert task.best_score in task.scores
     logits = np.random.default_rng(0).normal(size=(2, 3, 5))
     assert (task.preprocess_logits((logits, "states"), None) == logits.argmax(-1)).all()

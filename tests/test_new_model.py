@@ -125,3 +125,27 @@ def test_another_number_of_rows_is_refused(vocabulary, family):
     message = f"the model has {len(TOKENS) + 1} rows of glyph images, its tokenizer {len(TOKENS)} tokens"
     with pytest.raises(ValueError, match=message):
         render_glyphs(AutoModel.from_config(config), tokenizer)
+
+
+def test_a_tokenizer_without_glyph_ids_is_refused_where_there_is_a_bank(vocabulary):
+    message = "--tokenizer_type chinese_bert does not fit --model_type glyph_crm: .*--tokenizer_type glyph_crm"
+    with pytest.raises(ValueError, match=message):
+        new_processing_class(new_config("glyph_crm"), vocabulary, "chinese_bert")
+
+
+@pytest.mark.parametrize("family", SEEING)
+def test_what_no_font_covers_gets_the_image_of_unk(tmp_path, warnings, family):
+    """One rule for all families: a blank image would be that of [PAD]."""
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join([*TOKENS, "\U0003fffd"]) + "\n", encoding="utf-8")
+    config = new_config(family)
+    processing_class = new_processing_class(config, str(path), vocabulary_bank=True)
+    model = AutoModel.from_config(config)
+    render_glyphs(model, processing_class)
+    images = held(model)
+    assert images[1].any()
+    assert np.array_equal(images[-1], images[1])
+    assert sum(f"1 of {len(TOKENS) + 1} tokens of the bank have no glyph image" in message for message in warnings) == 1
+    renderer = new_image_processor(config)
+    covered = renderer.render(TOKENS)
+    assert np.array_equal(images[: len(TOKENS)], covered)

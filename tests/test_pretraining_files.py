@@ -70,3 +70,12 @@ def test_errors_name_the_fix(data, files, column, message):
     args = TextArguments(train_files=[str(data / name) for name in files], text_column=column)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         load_documents(args, "train")
+
+
+@pytest.mark.parametrize("name", ["train_files", "validation_files"])
+def test_files_beside_a_data_set_are_refused(data, name):
+    args = TextArguments(dataset_name="some/texts", **{name: [str(data / "valid.txt")]})
+    with pytest.raises(
+        ValueError, match=rf"--dataset_name some/texts beside --{name} .*valid\.txt.*leave the other out"
+    ):
+        load_documents(args, "train")

@@ -78,3 +78,44 @@ def test_a_further_recipe_is_one_more_entry():
         "pinyin_ids",
         "token_type_ids",
     ]
+
+
+def model_of(auto_class, model_type):
+    own = {"glyph_crm": {"glyph_size": 24, "first_block_channels": 2, "second_block_channels": 2}}
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    return auto_class.from_config(AutoConfig.for_model(model_type, vocab_size=9, **sizes, **own.get(model_type, {})))
+
+
+@pytest.mark.parametrize(
+    ("model_type", "fitting"),
+    [
+        ("bert", ["glyph_crm", "chinese_bert"]),
+        ("glyph_crm", ["glyph_crm", "chinese_bert"]),
+        ("chinese_bert", ["chinese_bert"]),
+    ],
+)
+def test_models_that_take_the_labels(model_type, fitting):
+    models = {name: model_of(recipe.auto_class, model_type) for name, recipe in RECIPES.items()}
+    assert [name for name, recipe in RECIPES.items() if recipe.takes(models[name])] == fitting
+
+
+def test_a_recipe_in_words():
+    """It says what this model sees, and what these options do."""
+    glyph_crm, chinese_bert = RECIPES["glyph_crm"], RECIPES["chinese_bert"]
+    sums = "and next sentence; the loss is the sum of both means"
+    models = {name: model_of(AutoModelForPreTraining, name) for name in ("bert", "glyph_crm")}
+    assert glyph_crm.describe(models["bert"], **OPTIONS) == f"masked characters, {sums}"
+    assert glyph_crm.describe(models["glyph_crm"], **OPTIONS) == f"masked characters on glyph images, {sums}"
+    found = {
+        (words, packed): chinese_bert.describe(models["bert"], whole_word_ratio=words, packed_prob=packed)
+        for words, packed in ((0.9, 0.75), (0.0, 0.0), (1.0, 1.0))
+    }
+    assert found == {
+        (
+            0.9,
+            0.75,
+        ): "masked whole words (90 % of the examples) and characters (10 %), in packed sentences (75 % of the "
+        "examples) and single sentences (25 %), without next sentence",
+        (0.0, 0.0): "masked characters, in single sentences, without next sentence",
+        (1.0, 1.0): "masked whole words, in packed sentences, without next sentence",
+    }

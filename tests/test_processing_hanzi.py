@@ -5,6 +5,7 @@ import json
 import pickle
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from datasets.fingerprint import Hasher
 from font_tools import RARE, rare_font
 from glyph_crm_tools import build_for
 from glyph_tools import SPECIAL, TOKENS, VOCABULARY, NumberGlyphs
+from huggingface_hub import ModelCard
 from PIL import Image
 from remote_tools import run_without_package
 from transformers import (
@@ -427,5 +429,72 @@ def test_wrong_parts_are_explained(processor):
         TypeError, match="a BertTokenizer is of no model .* such as GlyphCrmTokenizer or ChineseBertTokenizer"
     ):
         HanziProcessor(processor.image_processor, BertTokenizer(VOCABULARY))
-    with pytest.raises((TypeError, ValueError)):
+    with pytest.raises(TypeError, match="Received a GlyphCrmTokenizer for argument image_processor"):  # transformers'
         HanziProcessor(processor.tokenizer, processor.image_processor)
+
+
+@pytest.mark.parametrize("tokenizer", [GlyphCrmTokenizer, ChineseBertTokenizer])
+def test_parts_that_cannot_be_are_refused_for_every_family(tokenizer):
+    image_processor, tokenizer = HanziGlyphImageProcessor(size=24), tokenizer(VOCABULARY)
+    processor = HanziProcessor(image_processor, tokenizer)
+    for wrong, words in ((None, "image_processor=None"), ("x", "a str"), (tokenizer, f"a {type(tokenizer).__name__}")):
+        with pytest.raises(TypeError, match=f"{words} is no image processor of characters: it has no render"):
+            processor.image_processor = wrong
+    for wrong, words in ((None, "tokenizer=None"), ("x", "a str"), (image_processor, "a HanziGlyphImageProcessor")):
+        with pytest.raises(TypeError, match=f"{words} is of no model that sees its characters"):
+            processor.tokenizer = wrong
+    assert processor.image_processor is image_processor
+    assert processor.tokenizer is tokenizer
+
+
+@pytest.mark.parametrize("tokenizer", [GlyphCrmTokenizer, ChineseBertTokenizer])
+@pytest.mark.parametrize("part", ["image_processor", "tokenizer", "processor"])
+def test_a_push_uploads_everything(tokenizer, part, tmp_path, monkeypatch):
+    class Hub:
+        def create_repo(self, repo_id, **kwargs):
+            return SimpleNamespace(repo_id=repo_id)
+
+        def create_commit(self, operations, **kwargs):
+            uploaded.update({one.path_in_repo: Path(one.path_or_fileobj).read_bytes() for one in operations})
+
+    uploaded = {}
+    for module in ("utils.hub", "processing_utils", "image_processing_base", "tokenization_utils_base"):
+        monkeypatch.setattr(f"transformers.{module}.hf_api", Hub, raising=module == "utils.hub")
+    monkeypatch.setattr("transformers.utils.hub.create_and_tag_model_card", lambda *args, **kwargs: ModelCard("x"))
+    processor = HanziProcessor(HanziGlyphImageProcessor(size=24), tokenizer(VOCABULARY))
+    pushed = processor if part == "processor" else getattr(processor, part)
+    pushed.save_pretrained(str(tmp_path / "mine"), push_to_hub=True, repo_id="someone/mine")
+    saved = {str(file.relative_to(tmp_path / "mine")) for file in (tmp_path / "mine").rglob("*") if file.is_file()}
+    assert set(uploaded) - {"README.md"} == saved
+    renders = part != "tokenizer" or tokenizer is GlyphCrmTokenizer
+    assert not renders or saved > {"fonts/song.woff2", "processor_config.json", "image_processing_glyph.py"}
+
+
+def tokenizer_and_parts(processor):
+    return {"processor": processor, "tokenizer": processor.tokenizer, "image_processor": processor.image_processor}
+
+
+@pytest.mark.parametrize("tokenizer", [GlyphCrmTokenizer, ChineseBertTokenizer])
+@pytest.mark.parametrize("loaded", [False, True])
+def test_saving_leaves_nothing_behind(tokenizer, loaded, tmp_path):
+    """Else data sets would not find their caches, and folders would name code that they do not hold."""
+    processor = HanziProcessor(HanziGlyphImageProcessor(size=24), tokenizer(VOCABULARY))
+    if loaded:
+        processor.save_pretrained(tmp_path / "first")
+        processor = AutoProcessor.from_pretrained(tmp_path / "first")
+    hashes = {name: Hasher.hash(part) for name, part in tokenizer_and_parts(processor).items()}
+    for saved in ("processor", "image_processor", "tokenizer", "processor"):
+        folder = tmp_path / f"second-{saved}"
+        tokenizer_and_parts(processor)[saved].save_pretrained(folder)
+        assert {name: Hasher.hash(part) for name, part in tokenizer_and_parts(processor).items()} == hashes, saved
+        code = {path.name for path in folder.glob("*.py")}
+        assert ("processing_hanzi.py" in code) is (saved == "processor")
+        for path in folder.glob("*_config.json"):
+            settings = json.loads(path.read_text(encoding="utf-8"))
+            for found in (settings, settings.get("image_processor", {})):
+                names = str(found.get("auto_map", {}))
+                assert ("AutoProcessor" not in names) or (saved == "processor" and found is settings)
+                if "image_processor_type" in found:
+                    assert found["auto_map"] == {
+                        "AutoImageProcessor": "image_processing_glyph.HanziGlyphImageProcessor"
+                    }

@@ -203,6 +203,28 @@ def test_a_subclass_may_have_a_forward_of_its_own():
 
 
 @pytest.mark.parametrize("cls", HEADS)
+def test_a_subclass_by_another_name_has_the_same_loss(cls):
+    """Transformers takes the loss from the name of the class, and that of the next token where it finds none."""
+    tools = family_of(cls)
+    model, inputs = tools[0].build(cls), tools[0].inputs_for(cls)
+    other = type("Mine", (cls,), {})(model.config).eval()
+    other.load_state_dict(model.state_dict())
+    torch.testing.assert_close(other(**inputs).loss, model(**inputs).loss)
+
+
+@pytest.mark.parametrize("cls", HEADS)
+def test_a_configuration_may_ask_for_tuples(cls):
+    tools = family_of(cls)
+    model, inputs = tools[0].build(cls), tools[0].inputs_for(cls)
+    wanted = list(model(**inputs).values())
+    model.config.return_dict = False
+    found = model(**inputs)
+    assert type(found) is tuple
+    assert_same(found, wanted)
+    assert_same(list(model(**inputs, return_dict=True).values()), wanted)
+
+
+@pytest.mark.parametrize("cls", HEADS)
 @pytest.mark.parametrize("strict", [True, False])
 def test_exported(cls, strict):
     torch._dynamo.reset()
@@ -259,6 +281,7 @@ def test_trained_by_the_trainer_with_noise_on_the_embeddings(name, tmp_path):
         losses[alpha] = trainer.train().training_loss
         assert any(not torch.equal(value, before[name]) for name, value in model.named_parameters())
         assert not model.get_input_embeddings()._forward_hooks
-    assert {name for name, value in seen[0].items() if value is not None} == batch.keys() - set(labels_of(cls))
-    assert set(seen[0]) - set(BERT_INPUTS) - {"num_items_in_batch"} == set(own)
+    given = {name for name, value in seen[0].items() if value is not None} - {"return_dict"}
+    assert given == batch.keys() - set(labels_of(cls))
+    assert set(seen[0]) - set(BERT_INPUTS) - {"num_items_in_batch", "return_dict"} == set(own)
     assert 0 < losses[None] != losses[5.0] < 100

@@ -12,6 +12,7 @@ from remote_tools import run_without_package
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
     AutoTokenizer,
+    BertJapaneseTokenizer,
     BertTokenizer,
     PreTrainedTokenizerFast,
     TokenClassificationPipeline,
@@ -103,6 +104,19 @@ def test_tokenizers_without_a_prefix_are_read_as_transformers_reads_them():
     with pytest.warns(UserWarning, match="fallback heuristic"):
         stock = gathered(tokenizer, "北 ab", TokenClassificationPipeline)
     assert found == stock
+
+
+def test_tokenizers_written_in_python_are_read_as_transformers_reads_them(tmp_path):
+    tokens = tmp_path / "vocab.txt"
+    tokens.write_text("\n".join(TOKENS), encoding="utf-8")
+    words = {"do_word_tokenize": False, "subword_tokenizer_type": "character"}
+    tokenizer = BertJapaneseTokenizer(str(tokens), **words)
+    assert not hasattr(tokenizer, "backend_tokenizer")
+    tagged = [
+        cls(model=chinese_bert(), tokenizer=tokenizer, aggregation_strategy="simple")("在北京")
+        for cls in (WordPieceTokenClassificationPipeline, TokenClassificationPipeline)
+    ]
+    assert tagged[0] == tagged[1] != []
 
 
 # --- remote code

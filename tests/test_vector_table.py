@@ -190,6 +190,33 @@ def test_a_new_tensor_at_the_address_of_a_dead_one(size):
         del weight
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_weights_that_are_plain_attributes(whole):
+    """As replicas of DataParallel have them, and modules whose parameters FSDP flattens."""
+    owner = build(whole)
+    weights = {name: owner.linear._parameters.pop(name).detach() for name in ("weight", "bias")}
+    vars(owner.linear).update(weights)
+    for change in (lambda: weights["weight"].mul_(3), lambda: vars(owner.linear).update(weight=torch.randn(WIDTH, 5))):
+        assert_fresh(owner)
+        change()
+        assert_fresh(owner)
+
+
+def test_weights_may_be_swapped():
+    """`swap_tensors` forbids weak references and views; with the flag `Module.to` and `load_state_dict` swap."""
+    owner = build()
+    assert_fresh(owner)
+    torch.__future__.set_swap_module_params_on_conversion(True)
+    try:
+        owner.double()
+        assert_fresh(owner)
+        owner.load_state_dict(build().double().state_dict())
+        assert_fresh(owner)
+    finally:
+        torch.__future__.set_swap_module_params_on_conversion(False)
+    assert owner.linear.weight.dtype == torch.float64
+
+
 def test_other_memory_at_the_address_of_the_old_one():
     owner = build()
     for _ in range(20):
@@ -240,7 +267,17 @@ def parametrize(owner):
     torch.nn.utils.parametrizations.weight_norm(owner.linear)
 
 
+def own_forward(owner):
+    owner.linear.forward = lambda x: nn.Linear.forward(owner.linear, x) * 2
+
+
+def sparse(owner):
+    owner.linear.weight = nn.Parameter(owner.linear.weight.detach().to_sparse_csr(), requires_grad=False)
+
+
 REFUSED = {
+    "a forward of its own": own_forward,
+    "sparse": sparse,
     "training": lambda owner: owner.train(),
     "wrapped": wrap,
     "parametrized": parametrize,
@@ -273,6 +310,21 @@ def test_not_compiled():
     compiled = torch.compile(lambda ids: owner(ids) is None, fullgraph=True, backend="eager")
     with torch.no_grad():
         assert compiled(IDS)
+
+
+def test_weights_inside_of_vmap_are_not_kept():
+    """They have no memory to compare."""
+    owners = [build(), build()]
+    state, _ = torch.func.stack_module_state(owners)
+
+    def run(state):
+        assert torch.func.functional_call(owners[0], state, (IDS,)) is None
+        return state["linear.bias"]
+
+    assert_fresh(owners[0])
+    with torch.no_grad():
+        torch.func.vmap(run)(state)
+    assert_fresh(owners[0])
 
 
 # ---------------------------------------------------------------------------------------------- how it is kept

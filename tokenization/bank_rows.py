@@ -71,7 +71,7 @@ class BankRows:
 
         Raises:
             TypeError: `characters` is not a string.
-            ValueError: a character stands twice, is in the vocabulary, or has no glyph image of its own.
+            ValueError: a character stands twice, is in the vocabulary, or can have no glyph image.
         """
         if not isinstance(characters, str):
             raise TypeError(f"extra_characters must be one str, got {type(characters).__name__}: ''.join(...) a list")

@@ -33,6 +33,17 @@ class CharacterInputs:
 
     extra_inputs: dict[str, Any] = {}
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Initialises the tokenizer class behind this one.
+
+        Args:
+            args: of that class.
+            kwargs: of that class. auto_map is not kept: it belongs to the folder that the tokenizer was loaded from,
+                and may name the code of a processor, which the folder that it is saved to lacks.
+        """
+        kwargs.pop("auto_map", None)
+        super().__init__(*args, **kwargs)
+
     def extra_values(self, alignment: TextAlignment) -> dict[str, list[Any]]:
         """Computes the values of all `extra_inputs` for one call.
 

@@ -8,12 +8,12 @@ CODE_POINTS = 0x110000  # how many there are
 
 Ranges = tuple[tuple[int, int], ...]  # first and last code point of each stretch
 
-# Halves of a UTF-16 pair: alone, as Python lets them stand in a str, they are no characters.
+# Lone surrogates, which Python lets stand in a str: they are no characters.
 SURROGATES: Ranges = ((0xD800, 0xDFFF),)
 
-# Characters without a glyph image of their own, which are therefore no tokens of a model that sees characters: white
-# space, control characters, and what Unicode calls Default_Ignorable_Code_Point (joiners, marks of direction, variation
-# selectors, the byte order mark, Hangul fillers, tags).
+# Characters that can have no glyph image, and are therefore no tokens of a model that sees characters: white space,
+# control characters, and what Unicode calls Default_Ignorable_Code_Point (joiners, marks of direction, variation
+# selectors, the byte order mark, Hangul fillers, tags), also where it is only reserved for such characters.
 NO_INK: Ranges = (
     (0x00, 0x20), (0x7F, 0xA0), (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x1680, 0x1680),
     (0x17B4, 0x17B5), (0x180B, 0x180F), (0x2000, 0x200F), (0x2028, 0x202F), (0x205F, 0x206F), (0x3000, 0x3000),

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from transformers import BatchEncoding
+from transformers.utils import PaddingStrategy, TensorType, logging
 
 from .alignment import TextAlignment
 from .bank_rows import BankRows
@@ -18,6 +19,8 @@ from .character_inputs import CharacterInputs, to_tensor
 from .characters import code_points
 from .open_glyphs import OpenGlyphs
 from .rare_glyphs import RareGlyphs, flat_glyphs
+
+logger = logging.get_logger(__name__)
 
 # Arguments of from_pretrained that say where files are found; the image processor is looked for there too.
 HUB_KWARGS = ("cache_dir", "local_files_only", "proxies", "revision", "subfolder", "token")
@@ -140,7 +143,17 @@ class GlyphInputs(BankRows, CharacterInputs):
             of_batch = of_batch if extra is None else {**of_batch, "extra_glyphs": extra}
         return values, of_batch
 
-    def pad(self, encoded_inputs: Any, *args: Any, return_tensors: str | None = None, **kwargs: Any) -> BatchEncoding:
+    def pad(
+        self,
+        encoded_inputs: Any,
+        padding: bool | str | PaddingStrategy = True,
+        max_length: int | None = None,
+        pad_to_multiple_of: int | None = None,
+        padding_side: str | None = None,
+        return_attention_mask: bool | None = None,
+        return_tensors: str | TensorType | None = None,
+        verbose: bool = True,
+    ) -> BatchEncoding:
         """Pads as transformers does; in tensors, open glyph ids become rows of extra_glyphs.
 
         Examples that have extra_glyphs (because they come from tensors) keep their ids; their glyph images are padded
@@ -148,15 +161,26 @@ class GlyphInputs(BankRows, CharacterInputs):
 
         Args:
             encoded_inputs: one encoded example or a batch, as for transformers.
-            args: as in transformers.
-            return_tensors: as in transformers.
-            kwargs: as in transformers.
+            padding: as in transformers, like all that follow.
+            max_length: see `padding`.
+            pad_to_multiple_of: see `padding`.
+            padding_side: see `padding`.
+            return_attention_mask: see `padding`.
+            return_tensors: see `padding`.
+            verbose: see `padding`.
 
         Raises:
             ValueError: a glyph id that stands for no character, or glyph images of another size.
         """
         encoded_inputs, images = _without_images(encoded_inputs)
-        output = super().pad(encoded_inputs, *args, return_tensors=return_tensors, **kwargs)
+        lengths = (padding, max_length, pad_to_multiple_of, padding_side)
+        output = super().pad(encoded_inputs, *lengths, return_attention_mask, return_tensors, verbose)
+        return self._with_images(output, images, return_tensors)
+
+    def _with_images(
+        self, output: BatchEncoding, images: Any, return_tensors: str | TensorType | None
+    ) -> BatchEncoding:
+        """Resolves the open ids of padded examples, and gives the glyph images that they had a common E."""
         glyph_ids = output.get("glyph_ids")
         if glyph_ids is None or len(glyph_ids) == 0:
             return output
@@ -184,6 +208,12 @@ class GlyphInputs(BankRows, CharacterInputs):
         files = super()._save_pretrained(save_directory, *args, **kwargs)
         if self.glyph_values is not None:
             self._rare.find()  # one that was not needed yet must not be lost
+        if self._rare.reason:
+            logger.warning(
+                f"{type(self).__name__} is saved without its image processor, which cannot be found"
+                f"{self._rare.reason}: in the new folder nothing renders the characters outside of the bank. Set "
+                "tokenizer.image_processor and save it again"
+            )
         if self.image_processor is not None:
             files += tuple(self.image_processor.save_pretrained(save_directory))
         return files

@@ -23,6 +23,7 @@ class RareGlyphs:
         image_processor: has `render(tokens)` (uint8 [n, F, h, w], blank where it cannot) and `can_render(tokens)` (bool
             [n]); None: nothing can be rendered.
         source: the arguments of `AutoImageProcessor.from_pretrained` that load one where none was given.
+        reason: why the source gave none, in brackets after a space; empty while it was not tried.
         unrendered: how often a character without a glyph image was needed, by character.
     """
 
@@ -36,7 +37,8 @@ class RareGlyphs:
         self.image_processor, self.source = image_processor, source
         self.unrendered: Counter[str] = Counter()
         self._given = image_processor
-        self._sought, self._reason = False, ""  # whether the source was tried; why it gave nothing
+        self.reason = ""
+        self._sought = False  # whether the source was tried
         self._memo: dict[str, np.ndarray | None] = {}  # None: it cannot be rendered
         self._warn_at = 1
 
@@ -57,7 +59,7 @@ class RareGlyphs:
             _check_renders(found)
             self.image_processor = found
         except (OSError, ValueError, ImportError, TypeError) as error:
-            self._reason = f" ({error})"
+            self.reason = f" ({error})"
 
     def render(self, characters: list[str], numbers: list[int], values: int) -> tuple[np.ndarray, np.ndarray]:
         """Gives the glyph images of characters.
@@ -98,7 +100,7 @@ class RareGlyphs:
         cause = "No font of its image processor has them: name one that has (HanziGlyphImageProcessor(fonts=...))."
         if self.image_processor is None:
             cause = (
-                f"The tokenizer has no image processor to render them{self._reason}: use the processor, set "
+                f"The tokenizer has no image processor to render them{self.reason}: use the processor, set "
                 "tokenizer.image_processor, or load the tokenizer from a folder that the processor was saved to."
             )
         logger.warning(

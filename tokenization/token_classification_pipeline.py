@@ -37,7 +37,8 @@ class WordPieceTokenClassificationPipeline(TokenClassificationPipeline):
             kwargs: as in transformers.
         """
         entities = super().gather_pre_entities(sentence, input_ids, *args, **kwargs)
-        prefix = getattr(self.tokenizer.backend_tokenizer.model, "continuing_subword_prefix", None)
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)  # tokenizers written in Python have none
+        prefix = getattr(getattr(backend, "model", None), "continuing_subword_prefix", None)
         if prefix:
             for entity in entities:
                 # "word" is the token, but for [UNK] it is the text, which may look like anything

@@ -15,9 +15,9 @@ class GlyphCrmTokenizer(GlyphInputs, TokenizersBackend):
     """Turns texts into `input_ids`, `attention_mask`, `token_type_ids`, `glyph_ids` and, in tensors, `extra_glyphs`.
 
     Every character (code point) is a token; case is kept. White space, control characters and characters that Unicode
-    wants ignored (zero-width ones, variation selectors and so on: `characters.NO_INK`) have no glyph image of their own
-    and are no tokens; offsets count them. Pairs get the token types 0 and 1. Decoding writes no spaces. `GlyphInputs`
-    says what the glyph inputs hold, and what renders them.
+    wants ignored (zero-width ones, variation selectors and so on: `characters.NO_INK`) can have no glyph image and are
+    no tokens; offsets count them. Pairs get the token types 0 and 1. Decoding writes no spaces. `GlyphInputs` says what
+    the glyph inputs hold, and what renders them.
 
     Args:
         vocab: path of vocab.txt, or token -> id; ids must be 0..V-1.

@@ -1,6 +1,6 @@
 """Reads texts with labels of every common form into one: a `datasets.Dataset` with `text`, `text_pair` and `label`.
 
-`text` is a string; `text_pair` is the second text of a row, and a column only if the data are pairs; `label` is a
+`text` is a string; `text_pair` is the other text of a pair, and a column only if the data are pairs; `label` is a
 string, or for multi-label data a list of strings, or None where a row has no label. Texts stay as they are, duplicates
 too, and no row is left out. Every reader returns a `ReadReport` with what it met.
 """
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from datasets import ClassLabel, Dataset, Features, Value
 
-from .classification_columns import Columns, choose_columns, split_header, split_labels
+from .classification_columns import Columns, Given, choose_columns, split_header, split_labels
 from .table_files import count_blank, is_blank, split_csv, split_tsv
 from .text_files import LONE_SURROGATE, is_json_lines, parse_json_object, read_text
 
@@ -45,19 +45,36 @@ class ReadReport:
     quoted_fields: int = 0
 
 
+@dataclass(frozen=True)
+class ColumnOptions:
+    """Which columns are read, and how labels are written; the options of both readers.
+
+    Attributes:
+        text: the column of the texts; default: the one known name among the columns.
+        pair: the column of the text pairs; default: the known partner of the text column, if `text` is not given.
+        label: the column of the labels; default: the first known name among the columns (`label_desc` before
+            `label`), or none.
+        label_separator: what stands between the labels of a text; makes the data multi-label. An empty field then
+            means that no label applies.
+    """
+
+    text: str | None = None
+    pair: str | None = None
+    label: str | None = None
+    label_separator: str | None = None
+
+    @property
+    def given(self) -> Given:
+        """The columns as `choose_columns` takes them."""
+        return self.text, self.pair, self.label
+
+
 class _Row(NamedTuple):
     where: str  # for errors
     values: dict[str, Any]
 
 
-def read_classification(
-    path: str | os.PathLike[str],
-    *,
-    text: str | None = None,
-    pair: str | None = None,
-    label: str | None = None,
-    label_separator: str | None = None,
-) -> tuple[Dataset, ReadReport]:
+def read_classification(path: str | os.PathLike[str], **columns: str | None) -> tuple[Dataset, ReadReport]:
     """Reads a file of texts with labels: UTF-8, with or without byte order mark, plain or gzipped.
 
     A file named .json or .jsonl (before any .gz), or beginning with `{"`, is JSON lines. One named .csv is CSV with
@@ -72,12 +89,7 @@ def read_classification(
 
     Args:
         path: the file.
-        text: the column of the texts; default: the one known name among the columns.
-        pair: the column of the text pairs; default: the known partner of the text column, if `text` is not given.
-        label: the column of the labels; default: the first known name among the columns (`label_desc` before
-            `label`), or none.
-        label_separator: what stands between the labels of a text; makes the data multi-label. An empty field then
-            means that no label applies.
+        **columns: `text`, `pair`, `label` and `label_separator`, see `ColumnOptions`.
 
     Returns:
         The dataset (see the module) and its report.
@@ -87,40 +99,29 @@ def read_classification(
         ValueError: if it is no file, is empty, is not UTF-8, its columns cannot be inferred, or a row cannot be read
             without loss: the message names the file, the line, what was expected and the fix.
     """
-    path = Path(path)
+    options, path = ColumnOptions(**columns), Path(path)
     content = read_text(path, "texts with labels")
-    given = (text, pair, label)
     if is_json_lines(path, content):
         lines = [(f"{path}, line {n}", line) for n, line in enumerate(content.split("\n"), 1)]
         rows = [_Row(where, parse_json_object(where, line)) for where, line in lines if not is_blank(line)]
         names = list(dict.fromkeys(name for row in rows for name in row.values))
-        columns = choose_columns(str(path), names, given)
-        return _build(rows, columns, label_separator, blank_lines=count_blank([line for _, line in lines]))
+        chosen = choose_columns(str(path), names, options.given)
+        return _build(rows, chosen, options.label_separator, blank_lines=count_blank([line for _, line in lines]))
     is_tsv = Path(path.name.removesuffix(".gz")).suffix != ".csv"
     fields, blank = (split_tsv if is_tsv else split_csv)(path, content)
-    names, columns, fields = split_header(path, fields, given, label_separator)
+    names, chosen, fields = split_header(path, fields, options.given, options.label_separator)
     rows = [_Row(where, dict(zip(names, row, strict=True))) for where, row in fields]
-    quoted = sum(_is_quoted(row.values[name]) for row in rows for name in columns[:2] if name) if is_tsv else 0
-    return _build(rows, columns, label_separator, blank_lines=blank, quoted_fields=quoted)
+    quoted = sum(_is_quoted(row.values[name]) for row in rows for name in chosen[:2] if name) if is_tsv else 0
+    return _build(rows, chosen, options.label_separator, blank_lines=blank, quoted_fields=quoted)
 
 
-def from_dataset(
-    dataset: Dataset,
-    *,
-    text: str | None = None,
-    pair: str | None = None,
-    label: str | None = None,
-    label_separator: str | None = None,
-) -> tuple[Dataset, ReadReport]:
+def from_dataset(dataset: Dataset, **columns: str | None) -> tuple[Dataset, ReadReport]:
     """Converts one split of a data set, as on the Hub; other columns are left out.
 
     Args:
         dataset: in memory or on disk, not streamed. Labels are strings, integers, booleans, `ClassLabel` ids (-1: none)
             or lists of them.
-        text: as in `read_classification`; so are `pair`, `label` and `label_separator`.
-        pair: see there.
-        label: see there.
-        label_separator: see there.
+        **columns: `text`, `pair`, `label` and `label_separator`, see `ColumnOptions`.
 
     Returns:
         The dataset (see the module) and its report.
@@ -134,14 +135,15 @@ def from_dataset(
             f"from_dataset takes a datasets.Dataset, not {type(dataset).__name__}; choose one split of a DatasetDict, "
             "and load without streaming"
         )
-    columns = choose_columns("the dataset", dataset.column_names, (text, pair, label))
-    feature = dataset.features[columns[2]] if columns[2] else None
+    options = ColumnOptions(**columns)
+    chosen = choose_columns("the dataset", dataset.column_names, options.given)
+    feature = dataset.features[chosen[2]] if chosen[2] else None
     # of lists of labels: datasets 3 has plain lists here, datasets 4 and later a class
     item = feature[0] if isinstance(feature, list) else getattr(feature, "feature", feature)
     names = item.names if isinstance(item, ClassLabel) else None
-    selected = dataset.select_columns(list(dict.fromkeys(filter(None, columns))))
+    selected = dataset.select_columns(list(dict.fromkeys(filter(None, chosen))))
     rows = [_Row(f"row {number}", values) for number, values in enumerate(selected)]
-    return _build(rows, columns, label_separator, names=names)
+    return _build(rows, chosen, options.label_separator, names=names)
 
 
 def _is_quoted(field: str) -> bool:
@@ -231,4 +233,4 @@ def _name_label(row: _Row, column: str, value: Any, names: list[str] | None) -> 
     )
 
 
-__all__ = ["ReadReport", "from_dataset", "read_classification", "sort_labels"]
+__all__ = ["ColumnOptions", "ReadReport", "from_dataset", "read_classification", "sort_labels"]

@@ -46,10 +46,11 @@ class ClassificationTask(Task):
     tags: ClassVar[Sequence[str]] = ("text-classification",)
     scores: ClassVar[Sequence[str]] = ("accuracy", "macro_f1", "micro_f1")
     counts: ClassVar[Sequence[str]] = (
-        *("texts", "unlabelled", "empty_texts", "characters"),
-        *("truncated_texts", "cut_characters", "unknown_tokens"),
+        *("used.texts", "read.unlabelled", "read.empty_texts", "used.characters"),
+        *("used.truncated_texts", "used.cut_characters", "used.unknown_tokens"),
     )
     auto_class: ClassVar[Any] = AutoModelForSequenceClassification
+    shortest: ClassVar[int] = 5  # a pair has three special tokens and one of each text
 
     @property
     def best_score(self) -> str:
@@ -110,7 +111,7 @@ class ClassificationTask(Task):
         return loaded
 
     def encode(
-        self, dataset: Dataset, processing_class: ProcessingClass, labels: Sequence[str], max_length: int
+        self, dataset: Dataset, processing_class: ProcessingClass, labels: Sequence[str], max_length: int, split: str
     ) -> tuple[Dataset, ClassificationCoverage]:
         """See `encode_classification`."""
         return encode_classification(dataset, processing_class, labels, max_length, self.multi_label)
@@ -119,11 +120,19 @@ class ClassificationTask(Task):
         """Pads the inputs; a row has its labels as they are."""
         return DataCollatorWithPadding(tokenizer, pad_to_multiple_of=pad_to_multiple_of)
 
-    def scorer(self, dataset: Dataset, encoded: Dataset, labels: Sequence[str]) -> "ClassificationScorer":
+    def preprocess_logits(self, logits: Any, labels: Any) -> Any:
+        """The logits [B, K], which come first; an encoder-decoder has further tensors beside them."""
+        return logits[0] if isinstance(logits, tuple) else logits
+
+    def scorer(
+        self, dataset: Dataset, encoded: Dataset, labels: Sequence[str], processing_class: ProcessingClass
+    ) -> "ClassificationScorer":
         """Scores classes, or sets of labels."""
         return ClassificationScorer(dataset, labels, self.multi_label)
 
-    def card_fields(self, labels: Sequence[str], reports: dict[str, ReadReport]) -> dict[str, str]:
+    def card_fields(
+        self, labels: Sequence[str], reports: dict[str, ReadReport], processing_class: ProcessingClass
+    ) -> dict[str, str]:
         """The labels, whether the data are pairs, and how labels are decided."""
         is_pair = any(report.columns[1] for report in reports.values())
         return {

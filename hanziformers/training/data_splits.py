@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,11 @@ def read_splits(task: Task, args: DataArguments) -> tuple[Splits, dict[str, Any]
         The data and what the readers met, which is logged, both by split.
 
     Raises:
-        ValueError: no data were given, or the task refuses them.
+        ValueError: no data were given, or files beside a data set, or the task refuses the data.
     """
+    if args.dataset_name and args.files():
+        options = ", ".join(f"--{SPLITS[name]}" for name in args.files())
+        raise ValueError(f"dataset_name={args.dataset_name} and {options} are both given; leave one of them out")
     sources = load_dataset(args.dataset_name, args.dataset_config_name) if args.dataset_name else args.files()
     read = {name: task.read(sources[name]) for name in SPLITS if name in sources}
     if not read:
@@ -34,15 +38,24 @@ def read_splits(task: Task, args: DataArguments) -> tuple[Splits, dict[str, Any]
     return data, reports
 
 
-def select_rows(task: Task, data: Splits, args: DataArguments, seed: int) -> Splits:
+def select_rows(task: Task, data: Splits, args: DataArguments, seed: int, training: bool = True) -> Splits:
     """Leaves out unlabelled rows of training and validation, holds out validation data, and samples training data.
 
+    Args:
+        task: says which rows are labelled.
+        data: what was read, by split.
+        args: how much is held out and sampled.
+        seed: of both.
+        training: whether the run trains; without training nothing is held out.
+
     Raises:
-        ValueError: no row of a split is labelled, all or none of the training data would be held out, or
-            max_train_samples is not positive.
+        ValueError: no row of a split is labelled, all or none of the training data would be held out,
+            max_train_samples is not positive, or an option of training data is given without any.
     """
+    if "train" not in data:
+        _refuse_training_options(args)
     data = {name: _labelled(task, name, dataset) if name != "test" else dataset for name, dataset in data.items()}
-    if "train" in data and "validation" not in data:
+    if training and "train" in data and "validation" not in data:
         data["train"], data["validation"] = _hold_out(task, data["train"], args.validation_fraction, seed)
     if "train" in data and args.max_train_samples is not None:
         if args.max_train_samples < 1:
@@ -53,6 +66,15 @@ def select_rows(task: Task, data: Splits, args: DataArguments, seed: int) -> Spl
         logger.warning(f"train: {len(rows)} rows were taken (seed {seed}) {taken or ''}")
         data["train"] = data["train"].select(rows)
     return {name: data[name] for name in SPLITS if name in data}
+
+
+def _refuse_training_options(args: DataArguments) -> None:
+    for option in fields(args):
+        value = getattr(args, option.name)
+        if option.name in ("max_train_samples", "validation_fraction") and value != option.default:
+            raise ValueError(
+                f"{option.name}={value}, but there are no training data: give --train_file, or leave it out"
+            )
 
 
 def _labelled(task: Task, name: str, dataset: Dataset) -> Dataset:

@@ -13,12 +13,14 @@ from typing import Any
 import evaluate
 from datasets import Features, Value
 
+from .metric_rows import CheckedRows
 from .tag_schemes import Entity, decode_tags, detect_scheme
 
 _DESCRIPTION = "Precision, recall and F1 of named entities: an entity is right if start, end and label are."
 _INPUTS = """
 Both inputs have one list for each text, of one of two forms:
     entities: {"start": int, "end": int, "label": str}, in characters, the end exclusive. They may overlap.
+        Further keys, such as "text", are not read.
     tags: strings of one tag scheme ("B-PER"), as many predictions as references for a text. The scheme is detected:
         one for both inputs or, where they are of different schemes, one for each.
 Args:
@@ -30,18 +32,27 @@ _ENTITIES = [{"start": Value("int64"), "end": Value("int64"), "label": Value("st
 _TAGS = [Value("string")]
 
 
-class ExactEntities(evaluate.Metric):
+class ExactEntities(CheckedRows, evaluate.Metric):
     """Counts entities that are exactly right, against all predicted and all gold ones.
 
     A gold entity that overlaps another counts like every other one: a flat prediction misses one of the two.
     """
 
     def _info(self) -> evaluate.MetricInfo:
-        # entities come first: a first text without any entity fits both forms, but has tags if the data are tags
+        # entities come first: data without any entity fit both forms, but data of tags have tags
         forms = [Features({"predictions": form, "references": form}) for form in (_ENTITIES, _TAGS)]
         return evaluate.MetricInfo(
             description=_DESCRIPTION, citation="", inputs_description=_INPUTS, features=forms, format=None
         )
+
+    def plain_row(self, row: Any) -> Any:
+        """Drops what an entity has beside start, end and label; a row of tags stays as it is."""
+        if not isinstance(row, list | tuple):
+            return row
+        for item in row:
+            if isinstance(item, dict) and not item.keys() >= set(Entity._fields):
+                raise ValueError(f"{item} is no entity; give one with {', '.join(Entity._fields)}")
+        return [{key: item[key] for key in Entity._fields} if isinstance(item, dict) else item for item in row]
 
     def _compute(
         self, predictions: list[list[Any]], references: list[list[Any]], by_label: bool = False

@@ -13,7 +13,8 @@ rows are used, how long texts may be, how training resumes, and what is written.
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from transformers.utils import logging
 
 from .data_arguments import DataArguments
 from .data_splits import read_splits, select_rows
+from .fine_tuning_card import origin_fields, results_section
 from .fine_tuning_checks import check_steps, padding_multiple, sequence_length
 from .model_card import eval_results, table, write_card, write_json_lines
 from .model_loading import ModelArguments, get_tokenizer
@@ -51,6 +53,21 @@ class FineTuningArguments(TrainingArguments):
     per_device_train_batch_size: int = 16
     dataloader_pin_memory: bool = field(default_factory=torch.cuda.is_available)
 
+    def __post_init__(self) -> None:
+        given = self.greater_is_better
+        super().__post_init__()
+        # transformers decides by the metric's name, which may still be "auto": `choose_metric` decides
+        self.greater_is_better = given
+
+    def choose_metric(self, task: Task) -> None:
+        """Fills in the figure that chooses the best checkpoint, and whether a greater one is better."""
+        if self.metric_for_best_model == "auto":
+            self.metric_for_best_model = task.best_score
+        metric = self.metric_for_best_model
+        if self.greater_is_better is None and metric is not None:
+            is_usual = metric.removeprefix("eval_") == task.best_score
+            self.greater_is_better = task.greater_is_better if is_usual else not metric.endswith("loss")
+
 
 @dataclass
 class _Run:
@@ -63,12 +80,13 @@ class _Run:
     reports: dict[str, Any]
     labels: list[str]
     length: int
+    processing_class: ProcessingClass
     encoded: Splits = field(default_factory=dict)
     coverage: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def scorer(self, split: str) -> Scorer:
         """The task's scorer of a split."""
-        return self.task.scorer(self.data[split], self.encoded[split], self.labels)
+        return self.task.scorer(self.data[split], self.encoded[split], self.labels, self.processing_class)
 
 
 def fine_tune(
@@ -82,14 +100,16 @@ def fine_tune(
 ) -> dict[str, dict[str, Any]]:
     """Trains, evaluates and predicts as `training_args` say, and writes the outcome into their `output_dir`.
 
-    Beside the model it writes all_results.json, coverage.json (what was read, and what the model cannot see or
-    predict), predictions.jsonl for the test data and, from the template `card`, README.md. The figures are printed.
+    Beside the model it writes all_results.json, coverage.json, predictions.jsonl for the test data and, from the
+    template `card`, README.md. coverage.json has for each split "read", which says what the reader met in the whole
+    file (null for validation data that were held out), and "used", which says what the model cannot see or predict of
+    the rows that this run uses.
 
     Args:
         task: what is learned.
         model_args: the checkpoint, or the model from scratch.
-        data_args: the data; without validation data a part of the training data is held out.
-        training_args: options of the Trainer.
+        data_args: the data; where the run trains without validation data, a part of the training data is held out.
+        training_args: options of the Trainer, which stay as they are.
         card: template of the model card, one of model_cards/; None for no card.
         command: the script and its options as they were given, for the card.
 
@@ -99,30 +119,30 @@ def fine_tune(
     Raises:
         ValueError: a step has no data, or the data do not fit the task, the model or the options.
     """
-    if training_args.metric_for_best_model == "auto":
-        training_args.metric_for_best_model = task.best_score
+    training_args = copy(training_args)
+    training_args.choose_metric(task)
     set_seed(training_args.seed)
     read, reports = read_splits(task, data_args)
     check_steps(training_args, read, command[0] if command else "SCRIPT")
-    data = select_rows(task, read, data_args, training_args.seed)
+    data = select_rows(task, read, data_args, training_args.seed, training_args.do_train)
     labels = task.labels(read, reports)
     model, processing_class, labels = task.load_model(model_args, labels, training_args.do_train)
     longest = get_tokenizer(processing_class).model_max_length
-    length = sequence_length(data_args.max_seq_length, longest)
-    run = _Run(task, model_args, data_args, data, reports, labels, length)
-    _encode(run, processing_class, training_args)
-    trainer = _trainer(run, model, processing_class, training_args, padding_multiple(length, longest))
+    length = sequence_length(data_args.max_seq_length, longest, task.shortest)
+    run = _Run(task, model_args, data_args, data, reports, labels, length, processing_class)
+    _encode(run, training_args)
+    trainer = _trainer(run, model, training_args, padding_multiple(length, longest))
     results = _run_steps(run, trainer)
     if trainer.is_world_process_zero():
         _write_coverage(run, Path(training_args.output_dir))
         if card is not None:
             _write_card(run, trainer, results, card, command)
-        for name, scores in results.items():
-            print(name, *(f"{key} {scores[key]:.4f}" for key in task.scores))  # noqa: T201
     return results
 
 
-def run_script(task_class: type[Task], script: str, card: Path, argv: list[str] | None) -> dict[str, dict[str, Any]]:
+def run_script(
+    task_class: type[Task], script: str, card: Path, argv: list[str] | None, *, show: Callable[[str], None]
+) -> dict[str, dict[str, Any]]:
     """`fine_tune` from a command line: the body of the scripts run_scripts/run_*.py.
 
     Args:
@@ -130,30 +150,32 @@ def run_script(task_class: type[Task], script: str, card: Path, argv: list[str] 
         script: the name of the script, for the model card.
         card: template of the model card.
         argv: the options; None for those of the process.
+        show: called with a line of figures for each split, in one process only: `print`.
     """
     parser = HfArgumentParser((task_class, ModelArguments, DataArguments, FineTuningArguments))
     task, *arguments = parser.parse_args_into_dataclasses(argv)
-    return fine_tune(task, *arguments, card=card, command=[script, *(sys.argv[1:] if argv is None else argv)])
+    command = [script, *(sys.argv[1:] if argv is None else argv)]
+    results = fine_tune(task, *arguments, card=card, command=command)
+    if arguments[-1].process_index == 0:
+        for name, scores in results.items():
+            show(" ".join([name, *(f"{key} {scores[key]:.4f}" for key in task.scores)]))
+    return results
 
 
-def _encode(run: _Run, processing_class: ProcessingClass, training_args: TrainingArguments) -> None:
+def _encode(run: _Run, training_args: TrainingArguments) -> None:
     """Fills in `encoded` and `coverage`."""
     for name, dataset in run.data.items():
         # the other processes of a node wait, then read what the first one has cached
         with training_args.main_process_first(desc=f"tokenising {name}"):
-            encoded, counts = run.task.encode(dataset, processing_class, run.labels, run.length)
+            encoded, counts = run.task.encode(dataset, run.processing_class, run.labels, run.length, name)
         logger.warning(f"{name}: {counts}")
         # validation data that were held out have no report of their own
-        report = asdict(run.reports[name]) if name in run.reports else {}
-        run.encoded[name], run.coverage[name] = encoded, {**report, **asdict(counts)}
+        report = asdict(run.reports[name]) if name in run.reports else None
+        run.encoded[name], run.coverage[name] = encoded, {"read": report, "used": asdict(counts)}
 
 
 def _trainer(
-    run: _Run,
-    model: PreTrainedModel,
-    processing_class: ProcessingClass,
-    training_args: TrainingArguments,
-    pad_to_multiple_of: int | None,
+    run: _Run, model: PreTrainedModel, training_args: TrainingArguments, pad_to_multiple_of: int | None
 ) -> Trainer:
     if not training_args.do_train:
         training_args.eval_strategy = "no"  # the Trainer refuses another one where there are no validation data
@@ -162,8 +184,9 @@ def _trainer(
         args=training_args,
         train_dataset=run.encoded.get("train"),
         eval_dataset=run.encoded.get("validation"),
-        processing_class=processing_class,
-        data_collator=run.task.collator(get_tokenizer(processing_class), pad_to_multiple_of),
+        processing_class=run.processing_class,
+        data_collator=run.task.collator(get_tokenizer(run.processing_class), pad_to_multiple_of),
+        callbacks=run.task.callbacks(),
         compute_metrics=run.scorer("validation") if "validation" in run.encoded else None,
         preprocess_logits_for_metrics=run.task.preprocess_logits,
     )
@@ -210,9 +233,7 @@ def _write_card(
     task, sources = run.task, run.data_args.sources()
     if "validation" not in run.reports:
         sources["validation"] = f"{run.data_args.validation_fraction:.0%} of the training data"
-    counts = [[name, sources[name], *(row.get(key, "") for key in task.counts)] for name, row in run.coverage.items()]
-    by_label = results.get("test", {}).get("by_label", {})
-    columns = next(iter(by_label.values()), {})
+    counts = [[name, sources[name], *(_count(row, key) for key in task.counts)] for name, row in run.coverage.items()]
     write_card(
         card,
         run.model_args,
@@ -222,15 +243,17 @@ def _write_card(
         tags=task.tags,
         figures=eval_results(task.pipeline_tag, task.title, sources, results, task.scores),
         length=str(run.length),
-        best=trainer.args.metric_for_best_model,
         data=table(f"split source {' '.join(task.counts)}", counts),
-        results=table(
-            f"data {' '.join(task.scores)}",
-            [[name, *(scores[key] for key in task.scores)] for name, scores in results.items()],
-        ),
-        by_label=table(f"label {' '.join(columns)}", [[name, *row.values()] for name, row in by_label.items()]),
-        **task.card_fields(run.labels, run.reports),
+        results=results_section(results, task.scores),
+        **origin_fields(run.model_args, trainer.args),
+        **task.card_fields(run.labels, run.reports, run.processing_class),
     )
+
+
+def _count(coverage: dict[str, Any], key: str) -> Any:
+    """The count "read.NAME" or "used.NAME"; nothing for a split that has no report."""
+    side, name = key.split(".", 1)
+    return (coverage[side] or {}).get(name, "")
 
 
 __all__ = ["FineTuningArguments", "Scorer", "Task", "fine_tune", "run_script"]

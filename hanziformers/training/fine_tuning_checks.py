@@ -1,4 +1,4 @@
-"""What `fine_tune` refuses before it loads anything large, and how long texts and batches are."""
+"""What `fine_tune` refuses before it loads a model, and to which length it cuts texts and pads batches."""
 
 import os
 from collections.abc import Collection
@@ -8,7 +8,6 @@ from transformers.utils import logging
 
 from .data_arguments import SPLITS
 
-SHORTEST = 5  # tokens of a pair of texts: three special ones and one of each text
 logger = logging.get_logger(__name__)
 
 
@@ -16,13 +15,25 @@ def check_steps(training_args: TrainingArguments, splits: Collection[str], scrip
     """Refuses a step without data, and warns where accelerate started fewer processes than were requested.
 
     Raises:
-        ValueError: training or prediction is requested without its data.
+        ValueError: training, prediction or nothing but evaluation is requested without its data, or rows would be left
+            out of an evaluation.
     """
     for requested, name in ((training_args.do_train, "train"), (training_args.do_predict, "test")):
         if requested and name not in splits:
             raise ValueError(
                 f"there are no {name} data, only {sorted(splits)}: give --{SPLITS[name]} or leave the step out"
             )
+    trains_or_predicts = training_args.do_train or training_args.do_predict
+    if training_args.do_eval and not trains_or_predicts and "validation" not in splits:
+        raise ValueError(
+            f"there are no validation data, only {sorted(splits)}, and without training none are held out: give "
+            f"--{SPLITS['validation']}"
+        )
+    if training_args.dataloader_drop_last and (training_args.do_eval or training_args.do_predict):
+        raise ValueError(
+            "dataloader_drop_last=True leaves the last rows out of evaluation and prediction too, where every row is "
+            "scored: leave it out, or train with --eval_strategy no --load_best_model_at_end False only"
+        )
     on_cpu = os.environ.get("ACCELERATE_USE_CPU") == "True"
     if on_cpu and "MASTER_ADDR" in os.environ and training_args.world_size == 1:
         logger.warning(
@@ -31,25 +42,27 @@ def check_steps(training_args: TrainingArguments, splits: Collection[str], scrip
         )
 
 
-def sequence_length(requested: int | None, longest: int) -> int:
+def sequence_length(requested: int | None, longest: int, shortest: int) -> int:
     """The length, in tokens, to which texts are cut.
 
     Args:
         requested: --max_seq_length; None for what the model can take.
         longest: what the model can take.
+        shortest: the least that the task allows (`Task.shortest`).
 
     Raises:
-        ValueError: `requested` is too small for a pair of texts.
+        ValueError: `requested` is less than `shortest`.
     """
     if requested is None:
         return longest
-    if requested < SHORTEST:
+    if requested < shortest:
         raise ValueError(
-            f"max_seq_length={requested}: a pair needs 3 special tokens and two others; give {SHORTEST} or more"
+            f"max_seq_length={requested}: no token of a text is left beside the special ones; give {shortest} or more"
         )
     if requested > longest:
         logger.warning(
-            f"max_seq_length={requested} is more than the {longest} tokens that the model can take, which hold"
+            f"max_seq_length={requested} is more than the {longest} tokens that the model can take: texts are cut to "
+            f"{longest}"
         )
     return min(requested, longest)
 

@@ -48,9 +48,9 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
         return_tensors: "pt" or "np".
 
     The call takes a list of encoded examples (input_ids and what else the tokenizer makes, each a list or array with
-    one value a token; `word_ids`, -1 for a token that is a word by itself; `next_sentence_label`, a number). It returns
-    int64 tensors [B, L] (pinyin_ids [B, L, 8]), labels [B, L] with -100 where nothing is predicted, and extra_glyphs
-    where the tokenizer renders. The examples themselves are not changed.
+    one value per token; `word_ids`, -1 for a token that is a word by itself; `next_sentence_label`, a number). It
+    returns int64 tensors [B, L] (pinyin_ids [B, L, 8]), labels [B, L] with -100 where nothing is predicted, and
+    extra_glyphs where the tokenizer renders. The examples themselves are not changed.
 
     Raises:
         ValueError: a probability is out of range, there is no example, or one lacks `word_ids` where words are needed.
@@ -118,7 +118,7 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
         labels = np.full(len(ids), -100, np.int64)
         selected = self._select(ids, example.get("word_ids"), rng)
         labels[selected] = ids[selected]
-        # one number in [0, 1) a selected token: below mask_replace_prob it is masked, up to the sum it is random
+        # one number in [0, 1) per selected token: below mask_replace_prob it is masked, up to the sum it is random
         chance = rng.random(len(selected))
         randomized = (chance >= self.mask_replace_prob) & (chance < self.mask_replace_prob + self.random_replace_prob)
         masked, random = selected[chance < self.mask_replace_prob], selected[randomized]
@@ -169,20 +169,20 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
         return self._generator
 
 
-def _words_that_fit(order: np.ndarray, sizes: np.ndarray, room: int) -> np.ndarray:
-    """Words in their order, each if it fits into what room is left; the smallest, if none fits.
+def _words_that_fit(order: np.ndarray, sizes: np.ndarray, budget: int) -> np.ndarray:
+    """Words in their order, each if it fits into what is left of the budget; the smallest, if none fits.
 
     Args:
         order: the words 0..n - 1 in random order, int64 [n].
         sizes: tokens of each word, int64 [n].
-        room: how many tokens are to be selected.
+        budget: how many tokens are to be selected.
     """
-    left, chosen = order[sizes[order] <= room], []
+    left, chosen = order[sizes[order] <= budget], []
     while len(left):
-        fit = int((np.cumsum(sizes[left]) <= room).sum())  # those before the first that does not fit
+        fit = int((np.cumsum(sizes[left]) <= budget).sum())  # those before the first that does not fit
         chosen.append(left[:fit])
-        room -= int(sizes[left[:fit]].sum())
-        left = left[fit:][sizes[left[fit:]] <= room]  # that one is skipped, with all that are too large from now on
+        budget -= int(sizes[left[:fit]].sum())
+        left = left[fit:][sizes[left[fit:]] <= budget]  # that one is skipped, with all that are too large from now on
     return np.concatenate(chosen) if chosen else order[[np.argmin(sizes[order])]]
 
 

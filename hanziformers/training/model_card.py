@@ -87,14 +87,14 @@ def write_card(
 
     Args:
         template: one of model_cards/; name, model_class, start, seed, parameters, fonts, command and the versions are
-            filled in here.
+            filled in here, `start` by "fine-tuned from" or "trained from scratch".
         args: which model the run began with.
         trainer: holds model, processing class and folder.
         command: the script's name and its options as they were given; empty if there was no script.
         pipeline_tag: the task, as the Hub names it.
         tags: of the card, beside `hanziformers`.
         figures: see `eval_results`.
-        fields: what else the template names.
+        fields: what else the template names; a field given here goes before the one that is filled in here.
 
     Raises:
         KeyError: the template names a field that is not given.
@@ -110,7 +110,7 @@ def write_card(
     )
     manifest = font_manifest_of(model, trainer.processing_class)
     start = f"fine-tuned from `{args.model_name_or_path}`"
-    text = Template(template.read_text(encoding="utf-8")).substitute(
+    known = dict(
         name=folder.name,
         model_class=type(model).__name__,
         start=start if args.model_name_or_path and not args.from_scratch else "trained from scratch",
@@ -122,8 +122,8 @@ def write_card(
         pypinyin=get_tokenizer(trainer.processing_class).init_kwargs.get("pypinyin_version", "not used"),
         fonts=font_manifest_markdown(manifest) if manifest else "None: this model has no glyph images of characters.",
         command=f"python run_scripts/{shlex.join(command)}" if command else "in Python, without a script",
-        **fields,
     )
+    text = Template(template.read_text(encoding="utf-8")).substitute(known | fields)
     (folder / "README.md").write_text(f"---\n{data.to_yaml()}\n---\n\n{text}", encoding="utf-8")
 
 

@@ -9,14 +9,23 @@ tokenizer; called on texts it returns the inputs of the model.
 
 from dataclasses import dataclass, field
 from inspect import signature
-from math import prod
 from typing import Any
 
 from transformers import AutoConfig, AutoProcessor, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.processing_utils import ProcessorMixin
+from transformers.utils import logging
 
-from .new_model import get_tokenizer, new_processing_class, render_glyphs, sees_glyphs
+from .new_model import (
+    GLYPH_SETTINGS,
+    check_image_processor,
+    get_tokenizer,
+    has_bank,
+    new_processing_class,
+    render_glyphs,
+    sees_glyphs,
+)
 
+logger = logging.get_logger(__name__)
 FROM_SCRATCH = ("model_type", "tokenizer_type", "vocab_file", "glyph_styles", "vocabulary_bank")
 
 
@@ -33,7 +42,7 @@ class ModelArguments:
     tokenizer_type: str | None = field(
         default=None, metadata={"help": "from scratch: the tokenizer of another model type, for baselines"}
     )
-    vocab_file: str | None = field(default=None, metadata={"help": "from scratch: vocabulary, one token a line"})
+    vocab_file: str | None = field(default=None, metadata={"help": "from scratch: vocabulary, one token per line"})
     config_overrides: str = field(default="", metadata={"help": "e.g. hidden_size=128,num_hidden_layers=2"})
     glyph_styles: str | None = field(
         default=None,
@@ -57,8 +66,9 @@ def load_model(
 ) -> tuple[PreTrainedModel, ProcessorMixin | PreTrainedTokenizerBase, list[str]]:
     """Loads a checkpoint or makes a model from scratch.
 
-    A checkpoint that knows all the labels keeps its head; another gets a new one, or is refused where nothing is
-    trained. New models that see glyphs get the glyph images of their characters.
+    A checkpoint that knows all the labels keeps its head; another gets a new one, also where it has as many labels of
+    other names, or is refused where nothing is trained. What lies below the head comes from the checkpoint, or the
+    checkpoint is refused (a pooler may be new). New models that see glyphs get the glyph images of their characters.
 
     Args:
         args: which model.
@@ -72,26 +82,30 @@ def load_model(
 
     Raises:
         ValueError: neither a checkpoint nor type and vocabulary; options of a new model beside a checkpoint; a
-            checkpoint without the labels; glyph images that do not fit the model; overrides that are no name=value.
+            checkpoint without the labels; weights or glyph images that do not fit the model; overrides that are no
+            name=value, or that cannot be set.
         StrictDataclassError: values that the configuration does not allow.
     """
-    checkpoint, remote = args.model_name_or_path, {}
+    checkpoint, remote, own = args.model_name_or_path, {}, labels
     if checkpoint:
         remote = {"trust_remote_code": args.trust_remote_code}
         config = AutoConfig.from_pretrained(checkpoint, **remote)
         processing_class = AutoProcessor.from_pretrained(checkpoint, **remote)
         _check_options(args, config, processing_class)
-        labels = _labels(checkpoint, config, labels, training)
+        own = _own_labels(config)
+        labels = _labels(checkpoint, own, labels, training)
     elif args.model_type and args.vocab_file:
         config, processing_class = AutoConfig.for_model(args.model_type), None
+        _warn_of_options(args, config)
     else:
         raise ValueError("which model? give --model_name_or_path, or both --model_type and --vocab_file")
     _set_fields(args, config, labels, problem_type)
     if processing_class is None:
         processing_class = new_processing_class(config, args.vocab_file, args.tokenizer_type, args.vocabulary_bank)
+    elif sees_glyphs(config) and _image_processor(processing_class) is not None:
+        check_image_processor(config, processing_class.image_processor)
     if checkpoint and not args.from_scratch:
-        # the head's size may have changed with the labels; what does not fit is made new, which transformers logs
-        model = auto_class.from_pretrained(checkpoint, config=config, ignore_mismatched_sizes=True, **remote)
+        model = _load_weights(args, auto_class, config, new_head=labels not in (None, own))
     else:
         model = auto_class.from_config(config, **remote)
         if sees_glyphs(config):
@@ -100,29 +114,105 @@ def load_model(
     return model, processing_class, labels or []
 
 
+def _load_weights(args: ModelArguments, auto_class: Any, config: PreTrainedConfig, new_head: bool) -> PreTrainedModel:
+    """Loads the weights of a checkpoint; with `new_head` nothing above the base model is taken from it.
+
+    Raises:
+        ValueError: see `_check_weights`.
+    """
+    remote = {"trust_remote_code": args.trust_remote_code}
+    # the head's size may have changed with the labels; what does not fit is made new, which transformers logs
+    model, info = auto_class.from_pretrained(
+        args.model_name_or_path, config=config, ignore_mismatched_sizes=True, output_loading_info=True, **remote
+    )
+    _check_weights(args, model, info)
+    made_new = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
+    heads = {name: part for name, part in model.named_children() if part is not model.base_model}
+    loaded = any(f"{name}.{key}" not in made_new for name, part in heads.items() for key in part.state_dict())
+    if new_head and loaded:  # weights of other labels: those of as many labels would stay under the new names
+        fresh = auto_class.from_config(config, **remote)
+        for name, part in heads.items():
+            part.load_state_dict(getattr(fresh, name).state_dict())
+    return model
+
+
+def _check_weights(args: ModelArguments, model: PreTrainedModel, info: dict[str, Any]) -> None:
+    """Refuses a checkpoint of which a part below the head does not fit, and was made new.
+
+    Args:
+        args: name the checkpoint.
+        model: as it was loaded.
+        info: what `from_pretrained` says with `output_loading_info`.
+
+    Raises:
+        ValueError: names a weight, both shapes, and the fix.
+    """
+    prefix = "" if model.base_model is model else f"{model.base_model_prefix}."
+    pooler = f"{prefix}pooler."  # belongs to the heads: a model of masked characters alone has none
+    found = {key: f"has the shape {list(shape)} there" for key, shape, _ in info["mismatched_keys"]}
+    found |= {key: "is not there" for key in info["missing_keys"] if not key.startswith(pooler)}
+    found = {key: what for key, what in sorted(found.items()) if key.startswith(prefix)}
+    if found:
+        key, what = next(iter(found.items()))
+        overrides = args.config_overrides
+        fix = f"leave --config_overrides {overrides} out" if overrides else "correct its config.json"
+        raise ValueError(
+            f"the weights of {args.model_name_or_path} do not fit the model: {key} {what}, and the model has "
+            f"{list(model.state_dict()[key].shape)} ({len(found)} such weights); {fix}, or give --from_scratch True "
+            "for new random weights"
+        )
+
+
+def _image_processor(processing_class: ProcessorMixin | PreTrainedTokenizerBase) -> Any:
+    """The image processor of a processor (or of a tokenizer with open glyph ids); None where there is none."""
+    return getattr(processing_class, "image_processor", None)
+
+
+def _warn_of_options(args: ModelArguments, config: PreTrainedConfig) -> None:
+    """Warns of options about glyph images that a new model has no use for; models compared may share their options."""
+    if args.glyph_styles and not sees_glyphs(config):
+        logger.warning(
+            f"--glyph_styles {args.glyph_styles} has no effect: a {args.model_type} sees no glyph images of characters"
+        )
+    if args.vocabulary_bank and not has_bank(config):
+        logger.warning(f"--vocabulary_bank True has no effect: a {args.model_type} has no bank of glyph images")
+
+
 def _check_options(
     args: ModelArguments, config: PreTrainedConfig, processing_class: ProcessorMixin | PreTrainedTokenizerBase
 ) -> None:
     """Refuses options that a checkpoint leaves without effect.
 
-    Only where glyph images are rendered again and no image processor of the checkpoint decides how, styles have one.
+    Only where glyph images are rendered again and no image processor of the checkpoint decides how, settings of glyph
+    images have one.
     """
-    styles_count = (
-        args.from_scratch and sees_glyphs(config) and getattr(processing_class, "image_processor", None) is None
-    )
+    decided = _image_processor(processing_class) is not None
+    styles_count = args.from_scratch and sees_glyphs(config) and not decided
     given = [name for name in FROM_SCRATCH if getattr(args, name) and not (styles_count and name == "glyph_styles")]
     if given:
         raise ValueError(
             f"{', '.join(f'--{name} {getattr(args, name)}' for name in given)} beside the checkpoint "
             f"{args.model_name_or_path}, which decides that itself: leave it out, or --model_name_or_path"
         )
+    overridden = [name for name, _ in _pairs(args.config_overrides) if name in GLYPH_SETTINGS]
+    # an image processor that disagrees is refused later, with both values; see check_image_processor
+    if overridden and not decided and not args.from_scratch:
+        raise ValueError(
+            f"--config_overrides {args.config_overrides} sets {', '.join(overridden)} beside the checkpoint "
+            f"{args.model_name_or_path}, whose glyph images are rendered already: leave it out, or give --from_scratch "
+            "True"
+        )
 
 
-def _labels(name: str, config: PreTrainedConfig, labels: list[str] | None, training: bool) -> list[str] | None:
+def _own_labels(config: PreTrainedConfig) -> list[str]:
+    """The labels of a checkpoint, in the order of its logits."""
+    return [config.id2label[index] for index in range(config.num_labels)]
+
+
+def _labels(name: str, own: list[str], labels: list[str] | None, training: bool) -> list[str] | None:
     """The checkpoint's own labels where it knows all of the data's, else the data's."""
     if labels is None:
         return None
-    own = [config.id2label[index] for index in range(config.num_labels)]
     if set(labels) <= set(own):
         return own
     if not training:
@@ -146,15 +236,34 @@ def _set_fields(
 
 
 def _override(config: PreTrainedConfig, overrides: str) -> None:
-    """Sets fields of a configuration: `hidden_size=128, num_hidden_layers=2`."""
-    pairs = [[part.strip() for part in piece.split("=")] for piece in overrides.split(",")]
+    """Sets fields of a configuration: `hidden_size=128, num_hidden_layers=2`.
+
+    Raises:
+        ValueError: see `_pairs`; a name that the configuration works out from other fields.
+    """
+    pairs = _pairs(overrides)
+    for name, value in pairs:
+        field_of_class = getattr(type(config), name, None)
+        if isinstance(field_of_class, property) and field_of_class.fset is None:
+            fix = "set glyph_size and glyph_styles, from which it follows" if sees_glyphs(config) else "leave it out"
+            raise ValueError(f"config_overrides={overrides!r}: {name}={value} cannot be set: {fix}")
+    config.update_from_string(",".join(map("=".join, pairs)))
+
+
+def _pairs(overrides: str) -> list[list[str]]:
+    """Reads `hidden_size=128, num_hidden_layers=2`: a list of [name, value].
+
+    Raises:
+        ValueError: a piece is no name=value.
+    """
+    pairs = [[part.strip() for part in piece.split("=")] for piece in overrides.split(",")] if overrides else []
     for pair in pairs:
         if len(pair) != 2 or not all(pair):
             raise ValueError(
                 f"config_overrides={overrides!r}: {'='.join(pair)!r} is not allowed; give name=value, separated by "
                 "commas, e.g. hidden_size=128,num_hidden_layers=2"
             )
-    config.update_from_string(",".join(map("=".join, pairs)))
+    return pairs
 
 
 def _fit_tokenizer(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
@@ -164,31 +273,29 @@ def _fit_tokenizer(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -
         ValueError: see `_check_bank`.
     """
     inputs = signature(model.forward).parameters
-    has_bank = "extra_glyphs" in inputs
+    bank = "extra_glyphs" in inputs
     # BERT takes neither glyphs nor pinyin; open glyph_ids mean nothing to a model that takes no glyph images with them
-    left_out = set() if has_bank else {"glyph_ids"}
+    left_out = set() if bank else {"glyph_ids"}
     names = [name for name in tokenizer.model_input_names if name in inputs and name not in left_out]
     if names != tokenizer.model_input_names:
         tokenizer.model_input_names = tokenizer.init_kwargs["model_input_names"] = names  # init_kwargs are saved
-    if has_bank:
+    if bank:
         _check_bank(model.config, tokenizer)
     positions = getattr(model.config, "max_position_embeddings", tokenizer.model_max_length)
     tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
 
 
 def _check_bank(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuses a tokenizer that numbers or renders characters differently from the model's bank.
+    """Refuses a tokenizer that numbers characters differently from the model's bank.
 
     Raises:
         ValueError: names the sizes of both.
     """
-    numbered, values = (getattr(tokenizer, name, None) for name in ("glyph_vocab_size", "glyph_values"))
-    expected = prod(config.glyph_shape)
-    if numbered != config.num_glyphs or values not in (None, expected):
+    numbered = getattr(tokenizer, "glyph_vocab_size", None)
+    if numbered != config.num_glyphs:
         raise ValueError(
-            f"the model has a bank of {config.num_glyphs} glyph images {list(config.glyph_shape)} ({expected} values), "
-            f"its tokenizer numbers {numbered} and its image processor renders {values} values; take model and "
-            "processor from one folder, as they were saved, or give --from_scratch True"
+            f"the model has a bank of {config.num_glyphs} glyph images, its tokenizer numbers {numbered}; take model "
+            "and processor from one folder, as they were saved, or give --from_scratch True"
         )
 
 

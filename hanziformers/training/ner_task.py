@@ -32,7 +32,9 @@ class NerTask(Task):
     title: ClassVar[str] = "named entities"
     tags: ClassVar[Sequence[str]] = ("named-entity-recognition",)
     scores: ClassVar[Sequence[str]] = ("precision", "recall", "f1")
-    counts: ClassVar[Sequence[str]] = ("entities", "cut_off", "between_tokens", "overlapping", "truncated_texts")
+    counts: ClassVar[Sequence[str]] = tuple(
+        f"used.{name}" for name in ("entities", "cut_off", "between_tokens", "overlapping", "truncated_texts")
+    )
     auto_class: ClassVar[Any] = AutoModelForTokenClassification
 
     @property
@@ -50,7 +52,7 @@ class NerTask(Task):
         return entity_tags(data.values())
 
     def encode(
-        self, dataset: Dataset, processing_class: ProcessingClass, labels: Sequence[str], max_length: int
+        self, dataset: Dataset, processing_class: ProcessingClass, labels: Sequence[str], max_length: int, split: str
     ) -> tuple[Dataset, NerCoverage]:
         """See `encode_ner`."""
         return encode_ner(dataset, get_tokenizer(processing_class), labels, max_length)
@@ -61,13 +63,17 @@ class NerTask(Task):
 
     def preprocess_logits(self, logits: Any, labels: Any) -> Any:
         """The id of the most probable tag: [B, L]."""
-        return super().preprocess_logits(logits, labels).argmax(-1)
+        return (logits[0] if isinstance(logits, tuple) else logits).argmax(-1)
 
-    def scorer(self, dataset: Dataset, encoded: Dataset, labels: Sequence[str]) -> "NerScorer":
+    def scorer(
+        self, dataset: Dataset, encoded: Dataset, labels: Sequence[str], processing_class: ProcessingClass
+    ) -> "NerScorer":
         """Scores exact entities."""
         return NerScorer(encoded, labels)
 
-    def card_fields(self, labels: Sequence[str], reports: dict[str, ReadReport]) -> dict[str, str]:
+    def card_fields(
+        self, labels: Sequence[str], reports: dict[str, ReadReport], processing_class: ProcessingClass
+    ) -> dict[str, str]:
         """The labels of the entities."""
         return {"labels": ", ".join(sorted({tag[2:] for tag in labels if tag != "O"}))}
 

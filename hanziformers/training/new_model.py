@@ -32,6 +32,14 @@ def sees_glyphs(config: PreTrainedConfig) -> bool:
     return hasattr(config, "glyph_styles")
 
 
+def has_bank(config: PreTrainedConfig) -> bool:
+    """Whether models of this configuration keep a bank of glyph images, beside which others are rendered on the fly.
+
+    ChineseBERT has glyph images but no bank: its table is closed, so nothing is rendered once it is filled.
+    """
+    return sees_glyphs(config) and type(config) in PROCESSOR_MAPPING
+
+
 def new_processing_class(
     config: PreTrainedConfig, vocab_file: str, tokenizer_type: str | None = None, vocabulary_bank: bool = False
 ) -> ProcessorMixin | PreTrainedTokenizerBase:
@@ -39,20 +47,28 @@ def new_processing_class(
 
     Args:
         config: of the new model; `vocab_size` and, for a model with a glyph bank, `glyph_vocab_size` are set.
-        vocab_file: the vocabulary, one token a line.
+        vocab_file: the vocabulary, one token per line.
         tokenizer_type: model type whose tokenizer is taken in place of the model's own.
         vocabulary_bank: whether the glyph bank holds the vocabulary alone, not all common characters that the fonts
             render.
 
     Returns:
         The family's processor, or its tokenizer where the family has no processor.
+
+    Raises:
+        ValueError: a model with a glyph bank, and a tokenizer that has no glyph ids for it.
     """
     family = AutoConfig.for_model(tokenizer_type) if tokenizer_type else config
     tokenizer = TOKENIZER_MAPPING[type(family)](vocab_file)
     config.vocab_size = len(tokenizer)
-    # ChineseBERT has glyph images but no processor: its table is closed, so nothing is rendered once it is filled
-    if not sees_glyphs(config) or type(config) not in PROCESSOR_MAPPING:
+    if not has_bank(config):
         return tokenizer
+    if not has_open_glyphs(tokenizer):
+        raise ValueError(
+            f"--tokenizer_type {tokenizer_type} does not fit --model_type {config.model_type}: a "
+            f"{type(tokenizer).__name__} has no glyph ids for the model's bank; leave --tokenizer_type out, or give "
+            f"--tokenizer_type {config.model_type}"
+        )
     processor = PROCESSOR_MAPPING[type(config)](new_image_processor(config), tokenizer)
     if not vocabulary_bank:
         processor.extend_bank()
@@ -72,8 +88,7 @@ def render_glyphs(model: PreTrainedModel, processing_class: ProcessorMixin | Pre
     configuration (`glyph_styles`, `glyph_size`, `glyph_binary`). Do it after the weights of a new model were
     initialised; a model that was loaded from a checkpoint already has its glyph images.
 
-    A token that no font covers gets the glyph image of [UNK] in a bank (`HanziProcessor.render_bank`), and a blank one
-    in a table that holds the vocabulary alone.
+    A token that no font covers gets the glyph image of [UNK], with a warning (`HanziProcessor.render_bank`).
 
     Args:
         model: any model that sees glyphs, with a head or without.
@@ -99,20 +114,18 @@ def render_glyphs(model: PreTrainedModel, processing_class: ProcessorMixin | Pre
         )
     image_processor = getattr(processing_class, "image_processor", None) or new_image_processor(config)
     check_image_processor(config, image_processor)
-    has_bank = has_open_glyphs(tokenizer)  # its rows are the vocabulary's and those of further characters
-    tokens = tokenizer.bank_tokens() if has_bank else tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    # rows of a bank are the vocabulary's and those of further characters
+    in_vocabulary = list(range(len(tokenizer)))
+    tokens = tokenizer.bank_tokens() if has_open_glyphs(tokenizer) else tokenizer.convert_ids_to_tokens(in_vocabulary)
     if len(tokens) != config.num_glyphs:
         raise ValueError(
             f"the model has {config.num_glyphs} rows of glyph images, its tokenizer {len(tokens)} tokens; make the "
             "configuration with the sizes of the tokenizer"
         )
-    if not has_bank:
-        images = image_processor.render(tokens)
-    elif hasattr(processing_class, "render_bank"):
-        images = processing_class.render_bank()
-    else:
-        images = HanziProcessor(image_processor, tokenizer).render_bank()
-    model.base_model.set_glyphs(images)  # uint8 [N, F, h, w]
+    processor = processing_class
+    if not hasattr(processor, "render_bank"):
+        processor = HanziProcessor(image_processor, tokenizer)
+    model.base_model.set_glyphs(processor.render_bank())  # uint8 [N, F, h, w]
     config.font_manifest = image_processor.make_font_manifest(tokens)
     return config.font_manifest
 
@@ -128,14 +141,15 @@ def check_image_processor(config: PreTrainedConfig, image_processor: Any) -> Non
         if wanted != rendered:
             raise ValueError(
                 f"{field}={wanted} is not allowed: the image processor renders with {own}={rendered}, and both must "
-                f"agree; leave {field} out (a checkpoint's image processor decides it), or make a new image processor "
-                f"with {own}={wanted}"
+                f"agree; leave {field} out (a checkpoint's image processor decides it), take model and processor from "
+                f"one folder, as they were saved, or make a new image processor with {own}={wanted}"
             )
 
 
 __all__ = [
     "check_image_processor",
     "get_tokenizer",
+    "has_bank",
     "new_image_processor",
     "new_processing_class",
     "render_glyphs",

@@ -61,8 +61,14 @@ def load_documents(args: TextArguments, split: str) -> IterableDataset | None:
 
     Raises:
         FileNotFoundError: see `text_files`.
-        ValueError: see `text_files`; no text at all, or none in the column `text_column`.
+        ValueError: see `text_files`; files beside a data set; no text at all, or none in the column `text_column`.
     """
+    beside = [f"--{name} {getattr(args, name)}" for name in ("train_files", "validation_files") if getattr(args, name)]
+    if args.dataset_name and beside:
+        raise ValueError(
+            f"--dataset_name {args.dataset_name} beside {' and '.join(beside)}: the text comes from one of them; leave "
+            "the other out"
+        )
     files: list[str] = []
     if args.dataset_name:
         documents = load_dataset(args.dataset_name, args.dataset_config_name, streaming=True).get(split)
@@ -77,7 +83,9 @@ def load_documents(args: TextArguments, split: str) -> IterableDataset | None:
         return None
     first = next(iter(documents), None)
     if first is None:
-        raise ValueError(f"the {split} text is empty: {args.dataset_name or files}; give files with a document a line")
+        raise ValueError(
+            f"the {split} text is empty: {args.dataset_name or files}; give files with a document per line"
+        )
     if args.text_column not in first:
         raise ValueError(f"the {split} text has the columns {sorted(first)}; name one of them by --text_column")
     documents = documents.select_columns([args.text_column])  # before renaming: another column may be called `text`

@@ -8,14 +8,16 @@ collator = recipe.collator(tokenizer, mlm_probability=0.15, seed=42)
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 import numpy as np
-from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, PreTrainedTokenizerBase
+from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.processing_utils import ProcessorMixin
 
 from ..tokenization.words import token_words
 from .masking_collator import DataCollatorForMaskedCharacters
+from .new_model import sees_glyphs
 from .pretraining_text import MakeExamples, SentenceEncoder, packs, pairs
 
 
@@ -24,7 +26,7 @@ class Recipe:
     """One way of pre-training: tokenizer, examples, masks and loss, with the published settings.
 
     Args:
-        objective: what the model learns, in words.
+        objective: what the model learns, in words; see `describe` for the names in braces.
         model_type: the model that is trained and the tokenizer that is used, unless others are named.
         auto_class: which head the model has.
         segments: of an example: 2 for sentence pairs (with `next_sentence_label`), 1 for text alone.
@@ -58,6 +60,18 @@ class Recipe:
         """Whether examples are pairs, so that the model itself sums two losses."""
         return self.segments == 2
 
+    def takes(self, model: PreTrainedModel) -> bool:
+        """Whether a model takes the labels of the recipe's examples."""
+        return not self.next_sentence or "next_sentence_label" in signature(model.forward).parameters
+
+    def describe(self, model: PreTrainedModel, whole_word_ratio: float, packed_prob: float, **options: Any) -> str:
+        """What a model learns with these options, in words: `objective`, filled in."""
+        return self.objective.format(
+            glyphs=" on glyph images" if sees_glyphs(model.config) else "",
+            masks=_mixture("whole words", "characters", whole_word_ratio),
+            texts=_mixture("packed sentences", "single sentences", packed_prob),
+        )
+
     def encoder(self, processing_class: ProcessorMixin | PreTrainedTokenizerBase, length: int) -> SentenceEncoder:
         """Texts to sentences, each so short that `segments` of them fit into `length` tokens."""
         special = 1 + self.segments  # [CLS], and [SEP] after every segment
@@ -73,6 +87,13 @@ class Recipe:
         """Examples to batches; options of other recipes are left out."""
         own = {name: options[name] for name in self.collator_options} | self.collator_settings
         return DataCollatorForMaskedCharacters(tokenizer, mlm_probability=mlm_probability, seed=seed, **own)
+
+
+def _mixture(first: str, second: str, ratio: float) -> str:
+    """Two kinds and their percentages; only one kind where there is no other."""
+    if ratio in (0, 1):
+        return first if ratio else second
+    return f"{first} ({100 * ratio:g} % of the examples) and {second} ({100 - 100 * ratio:g} %)"
 
 
 # GlyphCRM: section 4.1.3. "released" has the values of the authors' code, but not its AdamW without bias correction,
@@ -100,7 +121,7 @@ _CHINESE_BERT = {
 
 RECIPES = {
     "glyph_crm": Recipe(
-        objective="masked characters on glyph images, and next sentence; the loss is the sum of both means",
+        objective="masked characters{glyphs}, and next sentence; the loss is the sum of both means",
         model_type="glyph_crm",
         auto_class=AutoModelForPreTraining,
         segments=2,
@@ -110,7 +131,7 @@ RECIPES = {
         presets={"paper": _GLYPH_CRM, "released": {**_GLYPH_CRM, "adam_beta2": 0.98, "adam_epsilon": 1e-6}},
     ),
     "chinese_bert": Recipe(
-        objective="masked whole words and characters of packed text, without next sentence",
+        objective="masked {masks}, in {texts}, without next sentence",
         model_type="chinese_bert",
         auto_class=AutoModelForMaskedLM,
         segments=1,

@@ -2,7 +2,7 @@
 
     texts -> SentenceEncoder -> documents of encoded sentences -> make_pairs / make_packs -> examples
 
-An example is a dict of lists with one value a token: input_ids, token_type_ids, what else the tokenizer makes
+An example is a dict of lists with one value per token: input_ids, token_type_ids, what else the tokenizer makes
 (glyph_ids, pinyin_ids), word_ids where the encoder segments words; and next_sentence_label, a number, for pairs.
 Every choice is made by the generator that is passed in.
 """
@@ -20,7 +20,7 @@ from transformers.processing_utils import ProcessorMixin
 from .model_loading import get_tokenizer
 
 Example = dict[str, Any]
-Document = list[dict[str, np.ndarray]]  # its sentences: key -> int64 [n] or [n, ...], one value a token
+Document = list[dict[str, np.ndarray]]  # its sentences: key -> int64 [n] or [n, ...], one value per token
 MakeExamples = Callable[[list[Document], np.random.Generator], Iterator[Example]]
 
 _SENTENCE = re.compile(r"[^。！？!?；;…\n]*(?:[。！？!?；;…\n]+[\"'”’』」）)】》]*|$)")
@@ -69,9 +69,8 @@ class SentenceEncoder:
             return_offsets_mapping=self.words is not None,
             verbose=False,
         )
-        indices = iter(
-            range(len(sentences))
-        )  # the sentences of all texts, in order: every text takes as many as it has
+        # the sentences of all texts, in order: every text takes as many as it has
+        indices = iter(range(len(sentences)))
         return [
             [piece for index in islice(indices, len(text)) for piece in self._pieces(encoded, index, sentences[index])]
             for text in cut
@@ -145,11 +144,11 @@ def make_pairs(
         short_seq_prob: in [0, 1]; BERT's option of that name.
     """
     documents = [document for document in documents if document]
-    room = length - 3  # [CLS] A [SEP] B [SEP]
+    budget = length - 3  # [CLS] A [SEP] B [SEP]
     for number, document in enumerate(documents):
         start = 0
         while start < len(document):
-            target = int(rng.integers(2, room + 1)) if rng.random() < short_seq_prob else room
+            target = int(rng.integers(2, budget + 1)) if rng.random() < short_seq_prob else budget
             chunk = _run(document, start, target)
             # A is the chunk's first sentences, B the rest, or a run from elsewhere: then the rest is used once more
             ends = int(rng.integers(1, len(chunk))) if len(chunk) > 1 else 1
@@ -164,7 +163,7 @@ def make_pairs(
                 second = chunk[ends:]
                 start += len(chunk)
             if second:
-                example = assemble(*_fit(first, second, room, rng))
+                example = assemble(*_fit(first, second, budget, rng))
                 yield {**example, "next_sentence_label": int(other)}
 
 
@@ -203,17 +202,17 @@ def _tokens(sentences: Document) -> int:
     return sum(len(sentence["input_ids"]) for sentence in sentences)
 
 
-def _run(document: Document, start: int, room: int) -> Document:
-    """The sentences from `start` on that fit into `room` tokens; at least one."""
-    # no sentence is empty, so `room` of them are more than enough
-    ends = np.cumsum([len(sentence["input_ids"]) for sentence in islice(document, start, start + max(1, room))])
-    return document[start : start + max(1, int(np.searchsorted(ends, room, side="right")))]
+def _run(document: Document, start: int, budget: int) -> Document:
+    """The sentences from `start` on that fit into `budget` tokens; at least one."""
+    # no sentence is empty, so `budget` of them are more than enough
+    ends = np.cumsum([len(sentence["input_ids"]) for sentence in islice(document, start, start + max(1, budget))])
+    return document[start : start + max(1, int(np.searchsorted(ends, budget, side="right")))]
 
 
-def _fit(first: Document, second: Document, room: int, rng: np.random.Generator) -> tuple[Document, Document]:
-    """Cuts a pair to `room` tokens: the longer segment first, tokens at its front or end by chance, as BERT does."""
+def _fit(first: Document, second: Document, budget: int, rng: np.random.Generator) -> tuple[Document, Document]:
+    """Cuts a pair to `budget` tokens: the longer segment first, tokens at its front or end by chance, as BERT does."""
     a, b = _tokens(first), _tokens(second)
-    excess = a + b - room
+    excess = a + b - budget
     if excess <= 0:
         return first, second
     # BERT takes one token after the other from the longer segment: first the difference, then both in turn, A first

@@ -1,4 +1,4 @@
-"""Rows of text files: TSV, CSV and the lines of JSON lines, each row with the place in the file that errors name."""
+"""Rows of text files: TSV, CSV and the lines of JSON lines, each row with the file and line that errors name."""
 
 import csv
 import io

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from datasets import Dataset
-from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 from transformers.processing_utils import ProcessorMixin
 
 from .model_loading import ModelArguments, load_model
@@ -23,10 +23,10 @@ class Scorer(Protocol):
     """
 
     def __call__(self, prediction: EvalPrediction) -> dict[str, float]:
-        """The figures `Task.scores` of all rows; every row has its gold standard."""
+        """Scores all rows, each of which has its gold standard; returns the figures that `Task.scores` names."""
 
     def scores(self, predictions: Any) -> dict[str, float]:
-        """The figures of the rows that have a gold standard; {} where none has."""
+        """Scores the rows that have a gold standard; returns the same figures, or {} where no row has one."""
 
     def by_label(self, predictions: Any) -> dict[str, dict[str, float]]:
         """The figures of every label, by name; {} for a task without labels."""
@@ -46,8 +46,11 @@ class Task(Protocol):
         title: in words: "named entities".
         tags: tags of the model card.
         scores: names of the figures, in the order in which they are printed.
-        counts: names of those counts of `read` and `encode` that stand in the model card.
+        counts: the counts of coverage.json that the model card shows: "read.NAME" is a field of the dataclass that
+            `read` returns, counted over the whole file; "used.NAME" is one of `encode`, over the rows that are used.
         auto_class: class that makes the model: `AutoModelForTokenClassification`.
+        greater_is_better: whether a greater `best_score` is better.
+        shortest: the least --max_seq_length that makes sense, in tokens, special ones included.
     """
 
     pipeline_tag: ClassVar[str]
@@ -56,6 +59,8 @@ class Task(Protocol):
     scores: ClassVar[Sequence[str]]
     counts: ClassVar[Sequence[str]]
     auto_class: ClassVar[Any]
+    greater_is_better: ClassVar[bool] = True
+    shortest: ClassVar[int] = 3  # [CLS], one token of the text, [SEP]
 
     @property
     @abstractmethod
@@ -93,9 +98,16 @@ class Task(Protocol):
 
     @abstractmethod
     def encode(
-        self, dataset: Dataset, processing_class: ProcessingClass, labels: Sequence[str], max_length: int
+        self, dataset: Dataset, processing_class: ProcessingClass, labels: Sequence[str], max_length: int, split: str
     ) -> tuple[Dataset, Any]:
         """Turns a split into the inputs and labels of the model.
+
+        Args:
+            dataset: what `read` returned, or some of its rows.
+            processing_class: the model's processor or tokenizer.
+            labels: the labels of the model, in the order of its logits; [] for heads without.
+            max_length: to how many tokens texts are cut, special ones included.
+            split: "train", "validation" or "test": a task may encode training data in another way.
 
         Returns:
             The encoded data, and a dataclass of counts: what the model does not get to see, or cannot predict.
@@ -106,32 +118,54 @@ class Task(Protocol):
         """What makes batches of encoded rows."""
 
     def preprocess_logits(self, logits: Any, labels: Any) -> Any:
-        """What of a batch's outputs is kept for scoring; by default the logits, without states or attentions."""
-        return logits[0] if isinstance(logits, tuple) else logits
+        """What of a batch's outputs is kept for scoring; by default every tensor: start and end logits are two.
+
+        Hidden states and attentions are tuples of tensors, one for each layer, and are left out.
+        """
+        if not isinstance(logits, tuple):
+            return logits
+        kept = tuple(part for part in logits if hasattr(part, "shape"))
+        return kept[0] if len(kept) == 1 else kept
+
+    def callbacks(self) -> list[TrainerCallback]:
+        """Callbacks of the Trainer; by default none of the task's own."""
+        return []
 
     @abstractmethod
-    def scorer(self, dataset: Dataset, encoded: Dataset, labels: Sequence[str]) -> Scorer:
+    def scorer(
+        self, dataset: Dataset, encoded: Dataset, labels: Sequence[str], processing_class: ProcessingClass
+    ) -> Scorer:
         """The scorer of a split; `dataset` is what was read, `encoded` what `encode` made of it."""
 
-    def card_fields(self, labels: Sequence[str], reports: dict[str, Any]) -> dict[str, str]:
+    def card_fields(
+        self, labels: Sequence[str], reports: dict[str, Any], processing_class: ProcessingClass
+    ) -> dict[str, str]:
         """What the task's template of a model card names beyond the fields of `write_card` and `fine_tune`."""
         return {}
 
 
-def check_same_data(given: np.ndarray, own: Sequence[Any]) -> None:
+def check_same_data(given: np.ndarray | tuple[np.ndarray, ...], own: Sequence[Any]) -> None:
     """Refuses predictions of other data than the scorer's.
 
     Args:
-        given: label ids that the Trainer collected with the predictions, padded: [N], [N, K] or [N, L].
-        own: the label ids of the scorer's rows, in its order.
+        given: label ids that the Trainer collected with the predictions, padded: [N], [N, K] or [N, L]; a tuple of
+            such arrays where rows have several columns of labels (start and end positions).
+        own: the label ids of the scorer's rows, in its order; if `given` is a tuple, a tuple of as many.
 
     Raises:
         ValueError: they differ.
     """
-    rows = np.asarray(given).tolist()
-    cut = [row[: len(mine)] if isinstance(mine, list) else row for row, mine in zip(rows, own, strict=True)]
-    if cut != list(own):
+    given, own = (given, own) if isinstance(given, tuple) else ((given,), (own,))
+    columns = zip(given, own, strict=False)
+    if len(given) != len(own) or not all(_are_same(np.asarray(one).tolist(), list(mine)) for one, mine in columns):
         raise ValueError("the predictions are of other data than the scorer's, or in another order")
+
+
+def _are_same(rows: list[Any], own: list[Any]) -> bool:
+    if len(rows) != len(own):
+        return False
+    # the Trainer pads what it collects: a row is compared as far as the scorer's goes
+    return [row[: len(mine)] if isinstance(mine, list) else row for row, mine in zip(rows, own, strict=True)] == own
 
 
 __all__ = ["ProcessingClass", "Scorer", "Splits", "Task", "check_same_data"]

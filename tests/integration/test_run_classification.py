@@ -103,9 +103,9 @@ def test_learns_and_writes_everything(trained, data):
     right = sum(row["label"] == row["gold"] for row in predictions)
     assert results["test"]["accuracy"] == right / SIZES["test"]
     coverage = json.loads((folder / "coverage.json").read_text(encoding="utf-8"))
-    assert coverage["test"]["characters"] == sum(map(len, gold["text"]))
-    assert coverage["train"]["labels"].keys() == set(WORDS)
-    assert coverage["train"]["truncated_texts"] == coverage["train"]["cut_characters"] == 0
+    assert coverage["test"]["used"]["characters"] == sum(map(len, gold["text"]))
+    assert coverage["train"]["read"]["labels"].keys() == set(WORDS)
+    assert coverage["train"]["used"]["truncated_texts"] == coverage["train"]["used"]["cut_characters"] == 0
     metrics = json.loads((folder / "all_results.json").read_text())
     assert metrics["test_accuracy"] == results["test"]["accuracy"]
     assert metrics["eval_macro_f1"] == results["validation"]["macro_f1"]
@@ -159,7 +159,7 @@ def test_models_of_this_package_train_the_same_way(data, main, tmp_path, model_t
     arguments[arguments.index("--test_file") + 1] = str(rare)
     main([*arguments, "--max_train_samples", "32", "--vocabulary_bank", "True", "--learning_rate", "1e-4"])
     coverage = json.loads((tmp_path / "out" / "coverage.json").read_text(encoding="utf-8"))
-    assert coverage["test"]["unknown_tokens"] == 2
+    assert coverage["test"]["used"]["unknown_tokens"] == 2
     rows = read_lines(tmp_path / "out" / "predictions.jsonl")
     if model_type == "glyph_crm":  # sees both by their glyph images
         assert rows[0]["scores"] != rows[1]["scores"]
@@ -177,7 +177,7 @@ def test_a_long_text_fills_positions_that_are_no_multiple_of_8(data, main, tmp_p
         arguments[arguments.index(f"--{split}_file") + 1] = str(long)
     main(arguments)
     coverage = json.loads((tmp_path / "out" / "coverage.json").read_text(encoding="utf-8"))
-    assert coverage["test"]["truncated_texts"] == 8
+    assert coverage["test"]["used"]["truncated_texts"] == 8
 
 
 def test_pairs(data, main, tmp_path):
@@ -233,7 +233,9 @@ def test_predicts_texts_without_labels(trained, data, main, tmp_path):
     scores = [main([*arguments, "--test_file", str(path)])["test"] for path in (data / "test.csv", partly)]
     assert scores[0] == scores[1]  # rows without label are predicted, and not scored
     assert len(read_lines(tmp_path / "out" / "predictions.jsonl")) == SIZES["test"] + 2
-    assert json.loads((tmp_path / "out" / "coverage.json").read_text(encoding="utf-8"))["test"]["unlabelled"] == 2
+    assert (
+        json.loads((tmp_path / "out" / "coverage.json").read_text(encoding="utf-8"))["test"]["read"]["unlabelled"] == 2
+    )
 
 
 def test_few_shot_with_held_out_validation_data(trained, data, main, tmp_path):
@@ -250,9 +252,10 @@ def test_few_shot_with_held_out_validation_data(trained, data, main, tmp_path):
     results = main([*arguments, *more, "--do_train", "--do_eval"])
     assert set(results) == {"validation"}
     coverage = json.loads((tmp_path / "out" / "coverage.json").read_text(encoding="utf-8"))
-    assert (coverage["train"]["texts"], coverage["train"]["rows"], coverage["train"]["unlabelled"]) == (30, 241, 1)
-    assert coverage["validation"]["texts"] == 60
-    assert coverage["validation"]["cut_characters"] > coverage["validation"]["truncated_texts"] > 0
+    read, used = coverage["train"]["read"], coverage["validation"]["used"]
+    assert (coverage["train"]["used"]["texts"], read["rows"], read["unlabelled"]) == (30, 241, 1)
+    assert (coverage["validation"]["read"], used["texts"]) == (None, 60)
+    assert used["cut_characters"] > used["truncated_texts"] > 0
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "25% of the training data" in card
     assert "more than 8 tokens" in card

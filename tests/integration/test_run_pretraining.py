@@ -243,6 +243,9 @@ def test_the_baseline_trains_and_reloads(data, script, tmp_path):
     assert metrics["eval_mlm_loss"] < log(40)
     assert type(AutoModelForPreTraining.from_pretrained(tmp_path / "bert")).__name__ == "BertForPreTraining"
     assert type(AutoTokenizer.from_pretrained(tmp_path / "bert")).__name__ == "GlyphCrmTokenizer"
+    card = (tmp_path / "bert" / "README.md").read_text(encoding="utf-8")
+    assert "masked characters, and next sentence" in card
+    assert "`nsp_loss` over all pairs" in card
 
 
 def test_chinese_bert(data, script, tmp_path):
@@ -253,6 +256,30 @@ def test_chinese_bert(data, script, tmp_path):
     assert table[5:].amin() > -0.2  # 0 to 1, moved by six steps; random values would be below zero in every row
     assert table[5:].amax() > 0.8
     assert (table[5:].std(1) > 0.1).all()
+
+
+def test_a_checkpoint_is_trained_on_and_the_card_says_so(trained, data, script, tmp_path):
+    values = {"model_name_or_path": trained[0], "train_files": data / "part0.jsonl", "output_dir": tmp_path / "on"}
+    values |= {"max_seq_length": 24, "max_steps": 1, "per_device_train_batch_size": 4, "use_cpu": True}
+    script.main([part for name, value in values.items() for part in (f"--{name}", str(value))])
+    card = (tmp_path / "on" / "README.md").read_text(encoding="utf-8")
+    assert f"initialised from `{trained[0]}`, pre-trained with the recipe `glyph_crm`" in card
+    assert "fine-tuned" not in card
+    assert "trained from scratch" in (trained[0] / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_checkpoint_that_does_not_take_the_labels_is_refused(data, script, tmp_path):
+    script.main(options(data, tmp_path / "cb", model_type="chinese_bert", recipe="chinese_bert", max_steps=1))
+    card = (tmp_path / "cb" / "README.md").read_text(encoding="utf-8")
+    assert "masked whole words (90 % of the examples) and characters (10 %), in packed sentences (90 %" in card
+    assert "over all masked tokens." in card
+    assert "nsp_loss" not in card
+    arguments = ["--model_name_or_path", str(tmp_path / "cb"), "--train_files", str(data / "part0.jsonl")]
+    message = (
+        "--recipe glyph_crm does not fit a ChineseBertForMaskedLM.*next_sentence_label; give --recipe chinese_bert"
+    )
+    with pytest.raises(ValueError, match=message):
+        script.main([*arguments, "--output_dir", str(tmp_path / "out")])
 
 
 def test_bf16_and_accumulation(trained, data, script, tmp_path):
@@ -298,6 +325,23 @@ def test_presets(data, script, tmp_path):
         (["--train_files", "{train}", "--label_smoothing_factor", "0.1"], "label_smoothing_factor=0.1 is not allowed"),
         (["--train_files", "{train}", "--packed_prob", "0.5"], "packed_prob=0.5 has no effect with --recipe glyph_crm"),
         (["--recipe", "chinese_bert", "--short_seq_prob", "0"], "short_seq_prob=0.0 has no effect with --recipe chin"),
+        (
+            ["--train_files", "{train}", "--dataset_name", "some/texts"],
+            "--dataset_name some/texts beside --train_files",
+        ),
+        (["--vocab_size", "9", "--vocab_file", "v.txt"], "--vocab_size 9 has no effect beside --vocab_file v.txt"),
+        (
+            ["--vocab_size", "9", "--model_name_or_path", "x"],
+            "--vocab_size 9 has no effect beside --model_name_or_path x",
+        ),
+        (
+            ["--recipe", "glyph_crm", "--model_type", "chinese_bert"],
+            "--model_type chinese_bert does not fit --recipe glyph_crm.*give --recipe chinese_bert",
+        ),
+        (
+            ["--recipe", "chinese_bert", "--model_type", "glyph_crm"],
+            "--model_type glyph_crm does not fit --recipe chinese_bert.*give --recipe glyph_crm",
+        ),
         (
             ["--train_files", "{train}", "--config_overrides", TINY, "--model_type", "bert", "--max_seq_length", "64"],
             "max_seq_length=64 is more than the 32 positions",

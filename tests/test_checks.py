@@ -1,0 +1,98 @@
+"""Errors say what was found, what is allowed and what to do; what is right passes."""
+
+import numpy as np
+import pytest
+import torch
+from chinese_bert_tools import build
+from torch import nn
+from transformers import BertConfig
+
+from hanziformers.modeling.checks import (
+    check_glyphs,
+    check_ids,
+    check_inputs,
+    check_length,
+    check_rates,
+    check_sizes,
+    require,
+)
+
+SHAPE, COUNT = (2, 3, 3), 5
+
+
+def images(count=COUNT, dtype=torch.uint8):
+    return torch.arange(count * 18).to(dtype).view(count, *SHAPE)
+
+
+def test_a_field_is_named_with_its_value():
+    require(BertConfig(), True, "x", 3, "4")
+    with pytest.raises(ValueError, match=r"x='3' is not allowed in BertConfig; allowed is 4"):
+        require(BertConfig(), False, "x", "3", "4")
+
+
+def test_sizes_and_rates():
+    config = BertConfig(classifier_dropout=None, type_vocab_size=1)
+    check_sizes(config, ("hidden_size", "type_vocab_size"))
+    check_rates(config, ("hidden_dropout_prob", "classifier_dropout"))
+    config.type_vocab_size, config.classifier_dropout = 0, 1.0
+    with pytest.raises(ValueError, match="type_vocab_size=0.*an integer of 1 or more"):
+        check_sizes(config, ("hidden_size", "type_vocab_size"))
+    with pytest.raises(ValueError, match=r"classifier_dropout=1\.0.*\[0, 1\)"):
+        check_rates(config, ("hidden_dropout_prob", "classifier_dropout"))
+
+
+@pytest.mark.parametrize("bad", [-1, 5, 2**40])
+def test_ids_outside_are_named(bad):
+    with pytest.raises(ValueError, match=rf"rows holds {bad}; allowed are 0 to 4 \(of a bank\)\. Read it"):
+        check_ids("rows", torch.tensor([[0, 4], [bad, 1]]), 5, "of a bank", "Read it")
+    with pytest.raises(ValueError, match=r"resize_token_embeddings"):
+        check_ids("ids", torch.tensor(bad), 5, "the vocabulary")
+
+
+@pytest.mark.parametrize("ids", [None, torch.tensor([0, 4]), torch.zeros(0, dtype=torch.long),
+                                 torch.full((2,), 9, device="meta")])  # fmt: skip
+def test_ids_that_pass(ids):
+    check_ids("ids", ids, 5, "the vocabulary")
+
+
+def test_length():
+    check_length(40, 40)
+    with pytest.raises(ValueError, match="41 tokens and the model 40 positions.*max_length=40.*stride"):
+        check_length(41, 40)
+
+
+def test_tensors_under_unknown_names_are_refused_and_options_pass():
+    model = build()
+    check_inputs(model, {"num_items_in_batch": torch.tensor(3), "output_hidden_states": True, "anything": None})
+    with pytest.raises(TypeError, match="ChineseBertModel takes no offset_mapping, label; its inputs are input_ids, "):
+        check_inputs(model, {"offset_mapping": torch.zeros(1), "use_cache": False, "label": nn.Parameter()})
+
+
+@pytest.mark.parametrize("kind", [torch.long, torch.int32, torch.uint8, list, range, np.array])
+def test_glyph_images_and_rows(kind):
+    rows = torch.tensor([3, 4], dtype=kind) if isinstance(kind, torch.dtype) else kind([3, 4]) if kind is not range \
+        else range(3, 5)  # fmt: skip
+    for given in (images(2), images(2).numpy(), images(2).flatten(1)):
+        found, numbers = check_glyphs(given, rows, SHAPE, COUNT)
+        assert torch.equal(found, images(2))
+        assert numbers.tolist() == [3, 4]
+        assert numbers.dtype == torch.long
+    assert check_glyphs(images(), None, SHAPE, COUNT)[1].tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("given", "rows", "message"),
+    [
+        (images(dtype=torch.float32), None, "torch.float32; needed is torch.uint8"),
+        (images(4), None, r"\(4, 2, 3, 3\); needed are \(2, 3, 3\) values for each of 5 rows \(pass rows"),
+        (images(2)[:, :1], [0, 1], r"\(2, 1, 3, 3\); needed are \(2, 3, 3\)"),
+        (images(1)[0, 0, 0], [0], "needed are"),
+        (images(2), [0, 5], "rows holds 5; allowed are 0 to 4"),
+        (images(2), [-1, 0], "rows holds -1; allowed are 0 to 4"),
+        (images(2), [0.0, 1.0], "rows are torch.float32; needed are the numbers"),
+        (images(5), torch.tensor([True, True, False, True, True]), r"rows are torch.bool.*mask.nonzero\(\)"),
+    ],
+)
+def test_glyph_images_that_do_not_fit(given, rows, message):
+    with pytest.raises(ValueError, match=message):
+        check_glyphs(given, rows, SHAPE, COUNT)

@@ -156,7 +156,7 @@ class CharacterBank(nn.Module):
         if extra_glyphs is None:
             check_ids("glyph_ids", ids, rows, "rows of the bank; further characters need extra_glyphs", PROCESSOR_HINT)
         else:
-            batch, extras = (*extra_glyphs.shape, 0, 0)[:2]
+            batch, extras = (*extra_glyphs.shape, 0, 0)[:2]  # zeros, so that too few axes fail below, with words
             if ids.dim() != 2 or extra_glyphs.dtype != torch.uint8 or extra_glyphs.shape != (len(ids), extras, values):
                 raise ValueError(
                     f"extra_glyphs are {extra_glyphs.dtype} {tuple(extra_glyphs.shape)} for ids {tuple(ids.shape)}; "

@@ -76,6 +76,7 @@ def check_bert_fields(config: PreTrainedConfig) -> None:
     require(config, act in ACT2FN, "hidden_act", act, f"one of {', '.join(sorted(ACT2FN))}")
     head = config.classifier
     require(config, head in CLASSIFIERS, "classifier", head, " or ".join(map(repr, CLASSIFIERS)))
+    # layers of BERT would take these fields and mask what comes later
     decoder = config.is_decoder or config.add_cross_attention
     require(config, not decoder, "is_decoder, add_cross_attention", True, "False: the model is an encoder")
 
@@ -107,6 +108,7 @@ def check_inputs(model: PreTrainedModel, more: Mapping[str, Any]) -> None:
         TypeError: names the inputs that the model does not take and those that it does.
     """
     unknown = [name for name, value in more.items() if isinstance(value, Tensor)]
+    # those that transformers itself hands to every model, e.g. the Trainer's num_items_in_batch
     unknown = [name for name in unknown if name not in TransformersKwargs.__annotations__]
     if unknown:
         known = [name for name in inspect.signature(model.forward).parameters if name != "kwargs"]
@@ -133,6 +135,7 @@ def check_ids(name: str, ids: Tensor | None, size: int, meaning: str, fix: str =
     """
     if ids is None or ids.device.type != "cpu" or torch.compiler.is_compiling() or not ids.numel():
         return
+    # both bounds in one pass; -100 of labels never comes here, so below 0 is as wrong as above
     low, high = (int(bound) for bound in torch.aminmax(ids))
     if low < 0 or high >= size:
         found = low if low < 0 else high
@@ -182,6 +185,7 @@ def check_glyphs(
             f"glyph images are {images.dtype}; needed is torch.uint8, foreground 255 on background 0: scaling happens "
             "inside"
         )
+    # compared flattened, so that [n, F*h*w], as in extra_glyphs, passes like [n, F, h, w]
     if images.dim() < 2 or images.flatten(1).shape != (len(rows), shape[0] * shape[1] * shape[2]):
         raise ValueError(
             f"glyph images have the shape {tuple(images.shape)}; needed are {shape} values for each of {len(rows)} "

@@ -48,6 +48,7 @@ class ChineseBertPreTrainedModel(BertLikePreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         """As BERT; the pinyin convolution keeps torch's own initialisation, as the published code does."""
         if isinstance(module, PinyinConv):
+            # torch's own rule, U(-1/sqrt(fan_in), 1/sqrt(fan_in)), written out: what __init__ did on the meta device is lost
             bound = (module.in_channels * module.kernel_size[0]) ** -0.5
             init.uniform_(module.weight, -bound, bound)
             init.uniform_(module.bias, -bound, bound)
@@ -106,6 +107,7 @@ class ChineseBertModel(ChineseBertPreTrainedModel):
         Raises:
             ValueError: the dtype, the number of values or of rows does not fit, or a row does not exist.
         """
+        # a counted write in place, after which no vector made from the old images is served
         table = self.embeddings.glyph_embeddings.embedding.weight
         images, rows = check_glyphs(images, rows, self.config.glyph_shape, len(table))
         table[rows.to(table.device)] = (images.flatten(1) / 255).to(table)
@@ -163,6 +165,7 @@ class ChineseBertTaskModel(ChineseBertPreTrainedModel):
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
         """As in transformers; loading makes every parameter trainable, so the unread pooler is frozen again."""
         loaded = super().from_pretrained(*args, **kwargs)
+        # with output_loading_info=True it is (model, info)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         model.bert.pooler.requires_grad_(cls.reads != "tokens")
         return loaded

@@ -93,6 +93,7 @@ class GlyphCrmLayer(BertLayer):
     ) -> Tensor:
         """Hidden [B, L, H], glyphs G_l [B, L, H] or None -> [B, L, H]."""
         attended = self.attention(hidden_states, attention_mask, **kwargs)[0]
+        # G_l joins the residual only: the feed-forward part itself reads h_M without it
         residual = attended if glyphs is None else attended + glyphs
         return apply_chunking_to_forward(
             self._feed_forward, self.chunk_size_feed_forward, self.seq_len_dim, attended, residual
@@ -137,6 +138,7 @@ class GlyphCrmPreTrainedModel(BertLikePreTrainedModel):
 
         Every process sets its own, equal ones, as it does by loading a checkpoint.
         """
+        # a property, as the names differ with the prefix of each head; DDP reads it when it wraps the model
         return [name for name, _ in self.named_buffers()]
 
     @torch.no_grad()
@@ -235,6 +237,7 @@ class GlyphCrmModel(GlyphCrmPreTrainedModel):
             )
         if glyph_ids is not None and input_ids is not None:
             self._compare(input_ids, glyph_ids)
+        # the first V rows of the bank are the vocabulary's, so ids of tokens are rows too
         rows = input_ids if glyph_ids is None else glyph_ids
         hidden, *glyphs = self.embeddings(rows, token_type_ids, position_ids, inputs_embeds, extra_glyphs)
         mask = create_bidirectional_mask(self.config, hidden, attention_mask)

@@ -152,7 +152,7 @@ def check_effect(args: PretrainingArguments) -> None:
                 "vocabulary; leave one of them out"
             )
     # a model that has a recipe of its own is made for that one's tokenizer, which another recipe does not bring
-    own = next((name for name, other in RECIPES.items() if other.model_type == args.model_type), args.recipe)
+    own = {other.model_type: name for name, other in RECIPES.items()}.get(args.model_type, args.recipe)
     if own != args.recipe and not (args.tokenizer_type or args.model_name_or_path):
         raise ValueError(
             f"--model_type {args.model_type} does not fit --recipe {args.recipe}, which brings the tokenizer of "

@@ -48,7 +48,7 @@ class ChineseBertPreTrainedModel(BertLikePreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         """As BERT; the pinyin convolution keeps torch's own initialisation, as the published code does."""
         if isinstance(module, PinyinConv):
-            # torch's own rule, U(-1/sqrt(fan_in), 1/sqrt(fan_in)), written out: what __init__ did on the meta device is lost
+            # torch's own rule, U(-1/sqrt(fan_in), 1/sqrt(fan_in)), written out, as loading starts on the meta device
             bound = (module.in_channels * module.kernel_size[0]) ** -0.5
             init.uniform_(module.weight, -bound, bound)
             init.uniform_(module.bias, -bound, bound)

@@ -286,6 +286,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support")
 @pytest.mark.parametrize("name", list(REFUSED))
 def test_not_for(name):
     owner = build()

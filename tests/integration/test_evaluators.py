@@ -20,7 +20,7 @@ from hanziformers.training.ner_task import NerScorer
 from hanziformers.training.tag_schemes import Entity, encode_tags
 
 SAMPLE = Path(__file__).parents[1] / "data" / "ner_sample" / "test.jsonl"
-TINY = "hidden_size=32,num_hidden_layers=1,num_attention_heads=2,intermediate_size=48,max_position_embeddings=64"
+TINY = "hidden_size=32,num_hidden_layers=1,num_attention_heads=2,intermediate_size=48,max_position_embeddings=128"
 OWN = {
     "chinese_bert": ",pinyin_embedding_size=8",
     "glyph_crm": ",glyph_size=24,first_block_channels=2,second_block_channels=4",

@@ -104,7 +104,7 @@ FAMILIES = {
 REMOTE = (
     HOOK_TABLES
     + """
-from transformers.models.auto import image_processing_auto  # its short name wants torchvision in 5.17
+from transformers.models.auto.image_processing_auto import AutoImageProcessor  # the short name wants torchvision
 
 source, target = sys.argv[1:]
 task = json.load(open(f"{source}/task.json", encoding="utf-8"))
@@ -112,7 +112,7 @@ hooks, found = hook_tables(), {}
 for number, (auto, folder) in enumerate(task["heads"].items()):
     path = f"{source}/{folder}"
     names = ("AutoConfig", auto, *task["parts"])
-    parts = [getattr(image_processing_auto if "Image" in name else transformers, name) for name in names]
+    parts = [AutoImageProcessor if "Image" in name else getattr(transformers, name) for name in names]
     for part in parts if number == 0 else ():
         for trust in ({"trust_remote_code": False}, {}):
             try:

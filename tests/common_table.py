@@ -1,6 +1,8 @@
 """What transformers' own common tests run on: one entry a model family, its tokenizer and its processor."""
 
 import torch
+import transformers
+from packaging.version import Version
 
 
 def chinese_bert_inputs(config, batch, length):
@@ -74,6 +76,11 @@ NOT_A_TABLE = (
     "wants the weight of an nn.Embedding; the input embeddings are glyph images and the network that reads them"
 )
 
+# The pooler is part of every published checkpoint; heads that do not read it hold it frozen. Newer tests leave frozen
+# parameters alone, those of 5.17 unfreeze them and then want a gradient.
+UNREAD_POOLER = "unfreezes the pooler that most heads do not read, and wants its gradient"
+UNFREEZES = Version(transformers.__version__) < Version("5.23")
+
 FAMILIES = [
     {
         "name": "chinese_bert",
@@ -90,6 +97,7 @@ FAMILIES = [
         },
         "inputs": chinese_bert_inputs,
         "extra_inputs": ["pinyin_ids", "glyph_ids"],
+        "skip": {"test_training_gradient_checkpointing*": UNREAD_POOLER} if UNFREEZES else {},
     },
     {
         "name": "glyph_crm",

@@ -22,7 +22,7 @@ from .checks import check_glyphs, check_ids
 from .unique import encode_unique
 from .vector_table import VectorTable
 
-logger = logging.get_logger(__name__)
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 PROCESSOR_HINT = "Pass the text through the processor or tokenizer that was saved with the model"
 

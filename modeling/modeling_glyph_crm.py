@@ -36,7 +36,7 @@ from .task_heads import (
     ForTokenClassification,
 )
 
-logger = logging.get_logger(__name__)
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 
 class GlyphCrmEmbeddings(PositionedEmbeddings):

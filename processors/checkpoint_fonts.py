@@ -24,7 +24,7 @@ from .fonts import holds_images, open_source
 from .glyph_source import split_part
 from .shipped_fonts import SHIPPED_LICENCES, shipped_paths
 
-logger = logging.get_logger(__name__)
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 Paths = dict[str, list[str]]  # style -> paths of its fonts
 

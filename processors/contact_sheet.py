@@ -13,7 +13,7 @@ from .fonts import FontChain
 from .image_processing_glyph import HanziGlyphImageProcessor
 from .ink import has_no_ink
 
-logger = logging.get_logger(__name__)
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 _LABEL = 14  # px of a line of text
 _GAP = 4  # px between images

@@ -17,7 +17,7 @@ from transformers.utils import logging
 from .glyph_cache import cache_folder, read_json, write_json
 from .ink import is_han
 
-logger = logging.get_logger(__name__)
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 _CODE_POINTS = 0x110000
 _RULES = 4  # part of the names of kept findings: raise it whenever a source would find something else

@@ -13,7 +13,7 @@ from transformers.utils import logging
 from .fonts import NOT_FOUND, FontChain
 from .glyph_source import GlyphSource
 
-logger = logging.get_logger(__name__)
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 _NAMED = 20  # of the tokens that are not rendered, so many are named
 

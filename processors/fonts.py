@@ -29,7 +29,7 @@ from .image_folder import ImageFolder
 from .shipped_fonts import shipped_paths
 from .system_fonts import system_paths
 
-logger = logging.get_logger(__name__)
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 # style -> the style that renders what it lacks
 FALLBACK_STYLES = {

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from transformers.utils import logging
 
-logger = logging.get_logger(__name__)
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 
 def cache_folder() -> Path:

@@ -11,7 +11,7 @@ from transformers.processing_utils import ProcessingKwargs, ProcessorMixin, Unpa
 from transformers.tokenization_utils_base import PreTokenizedInput, TextInput
 from transformers.utils import logging
 
-logger = logging.get_logger(__name__)
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 _RENDERS = ("render", "can_render", "has_no_ink", "save_pretrained")  # what an image processor has to have
 Text = TextInput | PreTokenizedInput | list[TextInput] | list[PreTokenizedInput] | None

@@ -42,7 +42,7 @@ from hanziformers.training.pretraining_stream import PretrainingStream
 from hanziformers.training.pretraining_text import MakeExamples, SentenceEncoder
 from hanziformers.training.resuming import restarts, train
 
-logger = logging.get_logger("run_pretraining")
+logger = logging.get_logger("transformers.run_pretraining")
 CARD = Path(__file__).parent.parent / "model_cards" / "pretraining.md"
 
 

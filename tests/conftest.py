@@ -5,10 +5,12 @@ import os
 
 import pytest
 import torch
+import transformers
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+transformers.logging.enable_propagation()  # so that pytest's caplog sees what is logged
 torch.set_num_threads(1)  # the variable comes too late for this process, and is for those that tests start
 
 
@@ -20,7 +22,7 @@ def warnings():
         def emit(self, record):
             messages.append(record.getMessage())
 
-    messages, handler, logger = [], Keep(logging.WARNING), logging.getLogger("hanziformers")
+    messages, handler, logger = [], Keep(logging.WARNING), logging.getLogger("transformers.hanziformers")
     logger.addHandler(handler)
     yield messages
     logger.removeHandler(handler)

@@ -20,7 +20,7 @@ from .characters import code_points
 from .open_glyphs import OpenGlyphs
 from .rare_glyphs import RareGlyphs, flat_glyphs
 
-logger = logging.get_logger(__name__)
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 # Arguments of from_pretrained that say where files are found; the image processor is looked for there too.
 HUB_KWARGS = ("cache_dir", "local_files_only", "proxies", "revision", "subfolder", "token")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from transformers.utils import logging
 
-logger = logging.get_logger(__name__)
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 _MEMO_ENTRIES = 2**14
 _NAMED = 20  # characters that a warning names

@@ -17,7 +17,7 @@ from .characters import UNSPACED
 from .pinyin import PINYIN_LENGTH, pinyin_table
 from .vocabulary import read_vocabulary
 
-logger = logging.get_logger(__name__)
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 
 class ChineseBertTokenizer(CharacterInputs, BertTokenizer):

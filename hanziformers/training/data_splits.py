@@ -12,7 +12,7 @@ from transformers.utils import logging
 from .data_arguments import SPLITS, DataArguments
 from .task import Splits, Task
 
-logger = logging.get_logger(__name__)
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 
 def read_splits(task: Task, args: DataArguments) -> tuple[Splits, dict[str, Any]]:

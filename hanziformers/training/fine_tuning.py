@@ -33,7 +33,7 @@ from .model_loading import ModelArguments, get_tokenizer
 from .resuming import train
 from .task import ProcessingClass, Scorer, Splits, Task
 
-logger = logging.get_logger(__name__)
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 
 @dataclass

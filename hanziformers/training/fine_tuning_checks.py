@@ -8,7 +8,7 @@ from transformers.utils import logging
 
 from .data_arguments import SPLITS
 
-logger = logging.get_logger(__name__)
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 
 def check_steps(training_args: TrainingArguments, splits: Collection[str], script: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from datasets import IterableDataset, load_dataset
 from transformers.utils import logging
 
-logger = logging.get_logger(__name__)
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 
 @dataclass

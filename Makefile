@@ -1,18 +1,35 @@
 # make quickstart: trains a small model and finds entities with it.    make test: runs the tests.
-# Both set up .venv first. PYTHON names the interpreter to start from (3.11 or newer), VENV the environment's folder.
+# make gpu: tests and measures on a GPU.    make compat: runs the tests with the lowest version of every dependency.
+# Each sets up its environment first. PYTHON names the interpreter to start from (3.11 or newer), VENV the environment's folder.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 TORCH ?= torch>=2.6
 
-.PHONY: quickstart test lint clean
+.PHONY: quickstart test gpu compat lint clean
 
 quickstart: $(VENV)/.ready
 	$(BIN)/python run_scripts/quickstart.py
 
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# without a GPU the tests are skipped with the reason, and nothing is measured
+gpu: $(VENV)/.ready
+	$(BIN)/python -m pytest -m gpu -rs
+	if $(BIN)/python -c "import sys, torch; sys.exit(not torch.cuda.is_available())"; \
+	then $(BIN)/python run_scripts/benchmark.py --device cuda --output_dir outputs/gpu; \
+	else echo "nothing is measured: torch sees no GPU"; fi
+
+# "name>=1.2" in pyproject.toml becomes the constraint "name==1.2"
+compat:
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --quiet --upgrade uv
+	sed -nE 's/^ *"([a-z-]+)>=([0-9.]+).*/\1==\2/p' pyproject.toml > $(VENV)-lowest/lowest.txt
+	$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct \
+	  --constraint $(VENV)-lowest/lowest.txt --editable ".[dev]"
+	$(VENV)-lowest/bin/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -29,4 +46,4 @@ $(VENV)/.ready: pyproject.toml setup.py
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist outputs *.egg-info
+	rm -rf $(VENV) $(VENV)-lowest build dist outputs *.egg-info

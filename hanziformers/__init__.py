@@ -4,6 +4,13 @@
 `pipeline(...)` and `Trainer` treat them like any other model of transformers.
 """
 
+from pathlib import Path
+
+if not (Path(__file__).parent / "modeling").is_dir():
+    # Python runs inside a checkout, whose rooms lie beside this folder: without this line they are not found there,
+    # as the working directory goes before an installed package
+    __path__.append(str(Path(__file__).parents[1]))
+
 from .modeling import configuration_chinese_bert, configuration_glyph_crm, modeling_chinese_bert, modeling_glyph_crm
 from .modeling.configuration_chinese_bert import *
 from .modeling.configuration_glyph_crm import *

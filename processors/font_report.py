@@ -1,12 +1,13 @@
 """The report of the fonts that a machine has for each style, and how much each covers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numpy as np
 
 from .fonts import FALLBACK_STYLES, STYLES, FontChain
+from .shipped_fonts import standard_characters
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,9 @@ class FontRow:
         family, version, licence: as its own records name them.
         where: "path", "checkpoint", "shipped" or "system"; "none" where the style has no font of its own.
         path: the file or folder.
-        gb2312, big5, uro: how many of the 6,763, 13,053 and 20,992 characters it renders (by ink).
+        gb2312, big5, uro, standard, hkscs, jisx0213, beyond_bmp: how many Han characters of each list it renders (by
+            ink): GB2312 (6,763), Big5 (13,053), U+4E00-9FFF (20,992), the Table of General Standard Chinese Characters
+            (8,105), Big5 with HKSCS (17,574), JIS X 0213 (13,099), and all code points from U+20000 on.
         fallback_style: the style that renders what is missing.
     """
 
@@ -31,6 +34,10 @@ class FontRow:
     gb2312: int
     big5: int
     uro: int
+    standard: int
+    hkscs: int
+    jisx0213: int
+    beyond_bmp: int
     fallback_style: str
 
 
@@ -38,7 +45,7 @@ class FontReport(list[FontRow]):
     """A list of `FontRow` that prints as a table."""
 
     def __str__(self) -> str:
-        names = ("style", "family", "version", "licence", "where", "gb2312", "big5", "uro", "fallback_style")
+        names = [field.name for field in fields(FontRow) if field.name != "path"]
         table = [[name.replace("_", " ") for name in names]]
         table += [[str(getattr(row, name)) for name in names] for row in self]
         widths = [max(len(line[column]) for line in table) for column in range(len(names))]
@@ -71,26 +78,32 @@ def fonts(paths: dict[str, Sequence[str]] | None = None) -> FontReport:
                 FontRow(style, info.family, info.version, info.licence, source.where, source.name, *counts, other)
             )
         if not sources:
-            report.append(FontRow(style, "", "", "", "none", "", 0, 0, 0, other))
+            report.append(FontRow(style, "", "", "", "none", "", *(0 for _ in _character_sets()), other))
     return report
 
 
 @lru_cache(maxsize=1)
 def _character_sets() -> tuple[np.ndarray, ...]:
-    """Code points of the characters of GB2312, of Big5 and of the URO block."""
-    return _han_of("gb2312", 0xB0, 0xF7), _han_of("big5", 0xA4, 0xF9), np.arange(0x4E00, 0xA000)
+    """Code points of the lists of `FontRow`, in its order."""
+    han = [*range(0x3400, 0xA000), *range(0xF900, 0xFB00), *range(0x20000, 0x32400)]
+    lists = {
+        name: [code for code in han if _encodes(chr(code), name)] for name in ("gb2312", "big5hkscs", "euc_jisx0213")
+    }
+    # below A4 Big5 has symbols, with ten units of measure among them
+    big5 = [code for code in lists["big5hkscs"] if _encodes(chr(code), "big5") and chr(code).encode("big5")[0] >= 0xA4]
+    uro, beyond = range(0x4E00, 0xA000), range(0x20000, 0x32400)
+    standard = [ord(character) for character in standard_characters()]
+    ordered = (lists["gb2312"], big5, uro, standard, lists["big5hkscs"], lists["euc_jisx0213"], beyond)
+    return tuple(np.array(codes, dtype=np.int64) for codes in ordered)
 
 
-def _han_of(encoding: str, first: int, last: int) -> np.ndarray:
-    """Code points of the Han characters of an encoding whose lead bytes are first..last, in order."""
-    found = set()
-    for high in range(first, last + 1):
-        for low in range(0x40, 0xFF):
-            # Pairs of bytes that are no character decode to nothing, or to several characters.
-            character = bytes((high, low)).decode(encoding, errors="ignore")
-            if len(character) == 1 and ("\u4e00" <= character <= "\u9fff" or "\uf900" <= character <= "\ufaff"):
-                found.add(ord(character))
-    return np.array(sorted(found))
+def _encodes(character: str, encoding: str) -> bool:
+    """Whether an encoding has the character."""
+    try:
+        character.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 __all__ = ["FontReport", "FontRow", "fonts"]

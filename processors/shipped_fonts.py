@@ -24,6 +24,8 @@ SHIPPED_LICENCES = {  # file -> the file that holds the text of its licence
     for name in (*SHIPPED.values(), *SHIPPED_TOO.values())
 }
 
+STANDARD = "standard-8105.txt"  # the Table of General Standard Chinese Characters (2013), one after the other
+
 
 @lru_cache(maxsize=1)
 def shipped_folder() -> Path | None:
@@ -48,6 +50,12 @@ def shipped_infos() -> dict[str, dict]:
     return json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else {}
 
 
+def standard_characters() -> str:
+    """The 8,105 characters of the Table of General Standard Chinese Characters; none where the package is missing."""
+    folder = shipped_folder()
+    return (folder / STANDARD).read_text(encoding="utf-8").strip() if folder else ""
+
+
 def shipped_paths(style: str) -> list[str]:
     """The shipped files of a style that are here; none where the package is not installed."""
     folder = shipped_folder()
@@ -57,4 +65,13 @@ def shipped_paths(style: str) -> list[str]:
     return [str(folder / name) for name in names if (folder / name.partition("#")[0]).exists()]
 
 
-__all__ = ["SHIPPED", "SHIPPED_LICENCES", "SHIPPED_TOO", "shipped_folder", "shipped_infos", "shipped_paths"]
+__all__ = [
+    "SHIPPED",
+    "SHIPPED_LICENCES",
+    "SHIPPED_TOO",
+    "STANDARD",
+    "shipped_folder",
+    "shipped_infos",
+    "shipped_paths",
+    "standard_characters",
+]

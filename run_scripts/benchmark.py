@@ -102,6 +102,8 @@ def main(argv: list[str] | None = None) -> None:
     torch.manual_seed(arguments.seed)
     if arguments.device == "auto":
         arguments.device = "cuda" if torch.cuda.is_available() else "cpu"
+    if arguments.device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"--device {arguments.device}: torch sees no GPU here; allowed are cpu and auto")
     vocabulary = arguments.vocab or made_up_vocabulary()
     text = read_text(arguments.text) if arguments.text else zipf_text(arguments.seed)
 

@@ -1,4 +1,4 @@
-"""Builds the fonts in hanziformers/font_files from their originals, all under the SIL Open Font License.
+"""Builds the fonts in hanziformers/font_files from their originals, all under the SIL Open Font License, and one list.
 
     python run_scripts/build_fonts.py FOLDER        # FOLDER holds the originals, at any depth
 
@@ -8,6 +8,8 @@ The originals, and how to get them:
         apt-get download fonts-noto-cjk fonts-lxgw-wenkai; dpkg -x FILE.deb FOLDER
     @fontsource/zhi-mang-xing 5.3.0, @fontsource/liu-jian-mao-cao 5.3.0, @fontsource/ma-shan-zheng 5.3.1 (npm):
         npm pack PACKAGE; mkdir FOLDER/PACKAGE; tar xzf FILE.tgz -C FOLDER/PACKAGE
+    unicode-data 17.0.0-2 (Debian sid), for the list of the 8,105 standard characters:
+        apt-get download unicode-data; dpkg -x FILE.deb FOLDER
 
 Files that are shipped as they were published (the seal font, the images of ancient characters) are not touched. At the
 end the script writes fonts.json: for every file its hash, its names, and the characters that it renders.
@@ -19,6 +21,7 @@ The output depends on nothing but the originals and the versions of fontTools an
 """
 
 import argparse
+import bz2
 import hashlib
 import json
 from concurrent.futures import ProcessPoolExecutor
@@ -36,7 +39,7 @@ from fontTools.ttLib.tables.ttProgram import Program
 
 from hanziformers.processors.fonts import open_source
 from hanziformers.processors.image_folder import ImageFolder
-from hanziformers.processors.shipped_fonts import SHIPPED, SHIPPED_TOO
+from hanziformers.processors.shipped_fonts import SHIPPED, SHIPPED_TOO, STANDARD
 
 TARGET = Path(__file__).resolve().parents[1] / "hanziformers" / "font_files"
 
@@ -53,6 +56,7 @@ OTHERS = (
     (0x1F100, 0x1F300),  # enclosed
 )
 HANGUL = ((0x1100, 0x1200), (0xAC00, 0xD7B0))
+BEYOND_BMP = ((0x20000, 0x32400),)  # Extensions B to H and their compatibility forms, as far as the original has them
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Recipe:
 
 
 RECIPES = {
-    "song.woff2": Recipe("NotoSerifCJK-Regular.ttc", 2, "Hanziformers Song", 500, HAN + OTHERS + HANGUL),
+    "song.woff2": Recipe("NotoSerifCJK-Regular.ttc", 2, "Hanziformers Song", 500, HAN + OTHERS + HANGUL + BEYOND_BMP),
     "hei.woff2": Recipe("NotoSansCJK-Regular.ttc", 2, "Hanziformers Hei", 400, HAN + OTHERS),
     "kai.woff2": Recipe("LXGWWenKai-Regular.ttf", -1, "Hanziformers Kai", 400, HAN + OTHERS),
     "xingkai.woff2": Recipe("zhi-mang-xing-chinese-simplified-400-normal.woff2", -1, "Hanziformers XingKai", 400, None),
@@ -89,22 +93,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="holds the originals, at any depth")
     parser.add_argument("--out", type=Path, default=TARGET, help="where the fonts go (%(default)s)")
-    parser.add_argument("--only", nargs="*", choices=RECIPES, default=list(RECIPES), help="file names to build")
+    parser.add_argument("--only", nargs="*", choices=[*RECIPES, STANDARD], help="file names to build; default: all")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
+    wanted = arguments.only or [*RECIPES, STANDARD]
     with ProcessPoolExecutor(2) as pool:
-        for row in pool.map(partial(build, folder=arguments.folder, out=arguments.out), arguments.only):
+        fonts = [name for name in wanted if name in RECIPES]
+        for row in pool.map(partial(build, folder=arguments.folder, out=arguments.out), fonts):
             print(row, flush=True)
+    if STANDARD in wanted:
+        list_standard_characters(arguments.folder, arguments.out)
     describe(arguments.out)
 
 
 def build(name: str, folder: Path, out: Path) -> str:
     """Makes one font; returns its row of the table: file, name, original, characters, bytes, sha256 of the original."""
     recipe = RECIPES[name]
-    found = sorted(folder.rglob(recipe.pattern))
-    if not found:
-        raise SystemExit(f"no {recipe.pattern} under {folder}; see the top of {__file__} for where it comes from")
-    original = found[-1]
+    original = find(folder, recipe.pattern)
     font = TTFont(original, fontNumber=recipe.number, lazy=True)
     was = {number: font["name"].getDebugName(number) or "" for number in (0, 1, 5, 13, 14)}
     subset(font, recipe)
@@ -119,6 +124,22 @@ def build(name: str, folder: Path, out: Path) -> str:
     origin = hashlib.sha256(original.read_bytes()).hexdigest()
     size = path.stat().st_size
     return f"| `{name}` | {recipe.family} | {was[1]} {was[5]} | {len(font.getBestCmap())} | {size} | `{origin}` |"
+
+
+def list_standard_characters(folder: Path, out: Path) -> None:
+    """Writes the 8,105 characters of the Table of General Standard Chinese Characters: the field kTGH of Unihan."""
+    with bz2.open(find(folder, "Unihan_OtherMappings.txt.bz2"), "rt", encoding="utf-8") as lines:
+        fields = [line.split("\t") for line in lines if "\tkTGH\t" in line]
+    codes = sorted(int(code.removeprefix("U+"), 16) for code, *_ in fields)
+    (out / STANDARD).write_text("".join(map(chr, codes)) + "\n", encoding="utf-8")
+
+
+def find(folder: Path, pattern: str) -> Path:
+    """The original of that name."""
+    found = sorted(folder.rglob(pattern))
+    if not found:
+        raise SystemExit(f"no {pattern} under {folder}; see the top of {__file__} for where it comes from")
+    return found[-1]
 
 
 def describe(folder: Path) -> None:

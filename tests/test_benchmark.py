@@ -211,3 +211,10 @@ def test_a_form_that_computes_something_else_is_refused(tmp_path, monkeypatch):
     options = ["--channels", "4", "--glyph_size", "24", "--chunks", "2", "--rounds", "1"]
     with pytest.raises(RuntimeError, match="the form 'frequencies' is .* off"):
         script.main([*options, "--output_dir", str(tmp_path)])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there(tmp_path):
+    main = load(SCRIPT).main
+    with pytest.raises(ValueError, match="--device cuda: torch sees no GPU"):
+        main(["--output_dir", str(tmp_path), "--device", "cuda", "--size", "tiny"])

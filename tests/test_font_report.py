@@ -15,6 +15,10 @@ def test_report_of_the_machine(tmp_path):
     assert rows["song", "shipped"].big5 == 13053
     assert rows["song", "shipped"].uro == 20992
     assert rows["hei", "shipped"].uro == 20976
+    assert [(rows["song", "shipped"].standard, rows["hei", "shipped"].standard)] == [(8105, 7909)]
+    assert rows["song", "shipped"].hkscs == 17574
+    assert rows["song", "shipped"].jisx0213 == 13099
+    assert rows["song", "shipped"].beyond_bmp == 2306
     assert rows["lishu", "none"].fallback_style == "kai"
     lines = str(report).splitlines()
     assert lines[0].split()[:4] == ["style", "family", "version", "licence"]

@@ -5,14 +5,20 @@ import pytest
 from PIL import ImageFont
 
 from hanziformers.processors.fonts import open_source
-from hanziformers.processors.shipped_fonts import SHIPPED, SHIPPED_TOO, shipped_folder, shipped_infos
+from hanziformers.processors.shipped_fonts import (
+    SHIPPED,
+    SHIPPED_TOO,
+    shipped_folder,
+    shipped_infos,
+    standard_characters,
+)
 
 pytestmark = pytest.mark.usefixtures("own_fonts")
 
 
 def test_shipped_files_are_small_enough_whole_and_described():
     folder, infos = shipped_folder(), shipped_infos()
-    assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) <= 25_000_000
+    assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) <= 27_000_000
     assert set(infos) == {*SHIPPED.values(), *SHIPPED_TOO.values()}
     for name, entry in infos.items():
         source = open_source(folder / name)  # as a path, so that the file itself is read
@@ -21,11 +27,22 @@ def test_shipped_files_are_small_enough_whole_and_described():
         assert entry["info"]["licence"] in ("OFL-1.1", "public domain")
 
 
+def test_the_list_of_standard_characters():
+    characters = standard_characters()
+    assert len(characters) == len(set(characters)) == 8105
+    assert sum(character > "\uffff" for character in characters) == 196
+    assert set("我们䴙㑇𬬭") <= set(characters)
+    assert not set("們馬𠮷") & set(characters)
+
+
 def test_shipped_fonts_cover_what_the_readme_says():
     for style in ("song", "kai"):
         known = open_source(shipped_folder() / SHIPPED[style], "shipped").covered
         assert known[0x4E00:0xA000].all()
         assert known[0x3400:0x4DC0].all()
+    song = open_source(shipped_folder() / SHIPPED["song"], "shipped").covered
+    assert song[[ord(character) for character in "𠮷𡈽𬬭𫟹𠀀"]].tolist() == [True] * 4 + [False]
+    assert song[[ord(character) for character in standard_characters()]].all()
     hei = open_source(shipped_folder() / SHIPPED["hei"], "shipped").covered
     assert (~hei[0x4E00:0xA000]).sum() == 16
     assert (~hei[0x3400:0x4DC0]).sum() == 10

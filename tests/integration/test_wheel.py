@@ -75,3 +75,20 @@ def test_it_works_unpacked_elsewhere(wheel, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=env)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip() == "(1, 6, 16)"
+
+
+def test_it_can_be_imported_inside_a_checkout(wheel, tmp_path):
+    """The working directory goes before an installed package, and a checkout keeps the rooms elsewhere than a wheel."""
+    checkout = wheel.parent / "source"
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    code = CODE.replace('[r"{folder}"]', f'["", r"{tmp_path / "site"}"]')
+    done = subprocess.run(
+        [sys.executable, "-c", code.format(folder=checkout, repository=REPOSITORY)],
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"HANZIFORMERS_CACHE": str(tmp_path / "cache")},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip() == "(1, 6, 16)"

@@ -1,5 +1,7 @@
 """Every token stands in the joined text where a walk over the texts, one character after the other, says it stands."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -178,3 +180,29 @@ def test_owners_of_windows():
     assert owners == [0, 1, 1, 1]
     starts = [alignment.spans(index)[0][1:-1].tolist() for index in range(4)]
     assert starts == [[0], [2, 3, 4], [4, 5, 6], [6, 7]]
+
+
+def seconds(function, size):
+    """The shortest of three runs: other processes only make it longer."""
+    runs = []
+    for _ in range(3):
+        start = time.process_time()
+        function(size)
+        runs.append(time.process_time() - start)
+    return min(runs)
+
+
+def many_texts(size):
+    encoding = encode([["行"]], False, True, None, None)[0][0]
+    TextAlignment([encoding] * size, [["行"]] * size).gather(np.arange(2 * size))
+
+
+def windows_of_words(size):
+    encodings, owners = encode([[["行"] * size]], True, True, (12, 0), None)
+    TextAlignment(encodings, [[["行"] * size]], owners).gather(np.arange(size))
+
+
+@pytest.mark.parametrize("call", [many_texts, windows_of_words])
+def test_the_time_grows_with_the_texts_not_with_their_square(call):
+    small, large = seconds(call, 5_000), seconds(call, 40_000)
+    assert large < 20 * small, (small, large)  # 8 times the text

@@ -268,15 +268,57 @@ def test_any_text(texts):
     assert differences(pinyin_table(), texts) == []
 
 
-def test_memory_is_bounded(monkeypatch):
-    monkeypatch.setattr(module, "_MEMO_ENTRIES", 50)
+def long_chains(tails: list[str], length: int, seed: int) -> list[str]:
+    """Texts without a mark, so that most of each is one chain: repeated phrases, and phrases and their beginnings."""
+    rng, phrases = random.Random(seed), sorted(PHRASES_DICT)
+    texts = [(fragment * length)[:length] for fragment in [*FRAGMENTS, "一块石头一块", "不是不", "长行"]]
+    for _ in range(30):
+        pieces = []
+        while sum(map(len, pieces)) < length:
+            pieces.append(rng.choice((rng.choice(FRAGMENTS), rng.choice(tails or phrases), rng.choice(phrases))))
+        texts.append("".join(pieces))
+    return [text + after for text in texts for after in ("", "〇", "，的")]
+
+
+@pytest.mark.parametrize("window", [1, 33, module._WINDOW])
+def test_long_chains_are_cut_in_windows(monkeypatch, tails, window):
+    """The result is that of the whole chain, wherever the windows end, and whatever is at the end of the chain."""
+    monkeypatch.setattr(module, "_WINDOW", window)
+    assert differences(PinyinTable(), long_chains(tails, 400, seed=window)) == []
+
+
+def test_a_long_chain_takes_linear_time(table, monkeypatch):
+    """The segmenter, which takes quadratic time, never gets more than a window."""
+    given, seg = [], module.simpleseg.seg
+    monkeypatch.setattr(module.simpleseg, "seg", lambda text: given.append(len(text)) or seg(text))
+    number = 25_000
+    readings = fast(table, "一块石头" * number + "来")
+    assert max(given) <= module._WINDOW
+    assert sum(given) < 1.2 * 4 * number
+    assert readings == [*fast(table, "一块石头来")[:4] * number, "lai2"]
+
+
+@pytest.mark.usefixtures("dictionaries")
+def test_phrases_that_are_longer_than_a_window():
+    words = "一块石头银行不是" * 40  # 320 characters
+    load_phrases_dict({words: [["yī"]] * len(words), words[5:140]: [["èr"]] * 135})
+    texts = [words, words[:-1], words[:-1] * 2, words * 2 + "的", words[3:] + words, "的" + words[5:] + "〇"]
     table = PinyinTable()
-    phrases = random.Random(3).sample(sorted(PHRASES_DICT), 2000)
+    assert differences(table, texts) == []
+    assert set(fast(table, words)) == {"yi1"}
+
+
+def test_memory_is_bounded(monkeypatch):
+    monkeypatch.setattr(module, "_MEMO_CHARACTERS", 200)
+    table = PinyinTable()
+    phrases = random.Random(3).sample(sorted(PHRASES_DICT), 300)
+    texts = [text for pair in zip(phrases, phrases[::-1], strict=True) for text in (pair[0], "".join(pair) * 30)]
     sizes = set()
-    for phrase in phrases:
-        assert fast(table, phrase) == slow(phrase)
-        sizes.add(len(table._memo))
-    assert max(sizes) == 50
+    for text in texts:
+        assert fast(table, text) == slow(text)
+        sizes.add(sum(map(len, table._memo)))
+        assert max(map(len, table._memo), default=0) <= module._WINDOW  # a long text would fill it for one use
+    assert 150 < max(sizes) <= 200
 
 
 @pytest.mark.usefixtures("dictionaries")

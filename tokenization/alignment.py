@@ -44,6 +44,7 @@ class TextAlignment:
         self._samples, self._owners = samples, owners
         self._starts = list(accumulate((len(text) + 1 for text in texts), initial=0))  # of each sequence in `text`
         self._firsts = list(accumulate(map(len, samples), initial=0))  # the number of each sample's first sequence
+        self._words: dict[int, list[list[int]]] = {}  # see `_word_starts`
 
     @classmethod
     def of_call(
@@ -82,16 +83,23 @@ class TextAlignment:
         """
         encoding = self.encodings[index]
         owner = index if self._owners is None else self._owners[index]
-        sample, starts = self._samples[owner], self._starts[self._firsts[owner] :]
+        sample, first = self._samples[owner], self._firsts[owner]
         offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
-        start = offsets[:, 0] + starts[0]
+        start = offsets[:, 0] + self._starts[first]
         if len(sample) > 1:  # offsets count from the start of the token's own sequence
-            start += np.array([starts[sequence or 0] - starts[0] for sequence in encoding.sequence_ids], np.int64)
+            shift = self._starts[first + 1] - self._starts[first]
+            start += np.array([shift if sequence else 0 for sequence in encoding.sequence_ids], np.int64)
         if not isinstance(sample[0], str):  # and here from the start of the token's own word
-            words = [list(accumulate(map(len, sequence), initial=0)) for sequence in sample]
+            words = self._word_starts(owner)
             pairs = zip(encoding.sequence_ids, encoding.word_ids, strict=True)
             start += np.array([0 if s is None else words[s][w] for s, w in pairs], np.int64)
         return start, offsets[:, 1] - offsets[:, 0]
+
+    def _word_starts(self, owner: int) -> list[list[int]]:
+        """Where the words of a sample start in its sequences: found once, not again for each window of the sample."""
+        if owner not in self._words:
+            self._words[owner] = [list(accumulate(map(len, words), initial=0)) for words in self._samples[owner]]
+        return self._words[owner]
 
     def gather(self, values: np.ndarray) -> list[np.ndarray]:
         """Gives every token that is exactly one character the value of that character.

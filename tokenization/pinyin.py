@@ -12,7 +12,9 @@ so `PinyinTable` looks up every character in one table and then corrects those f
   inside an unfinished phrase, pypinyin stops matching (the 头 of 一块石头 reads tou2 there, tou before more Chinese).
   So a chain that is not the end of a run is cut together with a Chinese character that is in no phrase.
 - pypinyin's own segmenter cuts each different chain once, and the result is remembered. No rule of the segmenter is
-  repeated here, so the result follows whichever version is installed.
+  repeated here, so the result follows whichever version is installed. Its time grows with the square of a chain's
+  length, so it gets a long chain in overlapping windows: where a word starts depends on what follows only as far as the
+  longest word reaches, and words that start nearer to a window's end than that are left to the next window.
 
 Line breaks are not Chinese and end a run: texts joined by line breaks read as they do one by one.
 """
@@ -37,7 +39,8 @@ _MULTIPLIER = np.uint32(40503)  # odd; spreads the first character of a pair ove
 _MASK = np.uint32(2**20 - 1)
 _LINKED, _CHANGING = 1, 2
 _CHANGING_TAIL = re.compile(rb"\x02[\x01\x02]*")  # from a chain's first changing pair to the end of the chain
-_MEMO_ENTRIES = 2**17
+_MEMO_CHARACTERS = 2**19  # of all remembered chains: usually 30 MB, at most about 100
+_WINDOW = 128  # characters of a chain that the segmenter gets at a time; longer chains are not remembered
 
 
 def encode_pinyin(reading: str) -> list[int]:
@@ -112,11 +115,14 @@ class PinyinTable:
         self._is_chinese = is_chinese.tobytes()  # bytes give one item faster than an array
 
         self._changes = _find_changes(phrases, alone)
-        words = "\n".join([*phrases, *mmseg.p_set._set])  # the segmenter has no public view of the words it knows
+        known = [*phrases, *mmseg.p_set._set]  # the segmenter has no public view of the words it knows
+        self._longest = max(map(len, known), default=0)
+        words = "\n".join(known)
         self._links = _mark_links(words, self._changes)
         used = set(words)
         self._stop = next(character for character in chinese if character not in used)
         self._memo: dict[str, list[tuple[int, int]]] = {}
+        self._remembered = 0  # characters in the memo
 
         self.readings = list(rows_by_reading)  # complete now: every reading has met `row`
         self.ids = np.array([_ids_or_zeros(reading) for reading in self.readings], np.uint8)
@@ -171,15 +177,29 @@ class PinyinTable:
         return int(self._alone[ord(character)])
 
     def _solve(self, chain: str) -> list[tuple[int, int]]:
-        """Cuts one chain with pypinyin's segmenter and remembers the (offset, row) that differ from the table."""
-        changes, start = [], 0
-        for word in simpleseg.seg(chain):
-            changes += [(start + offset, row) for offset, row in self._changes.get(word, ())]
-            start += len(word)
-        if len(self._memo) >= _MEMO_ENTRIES:
-            self._memo.clear()
-        self._memo[chain] = changes
+        """Cuts one chain with pypinyin's segmenter: the (offset, row) that differ from the table."""
+        changes, start, size = [], 0, max(_WINDOW, 2 * self._longest)
+        while start < len(chain):
+            window = chain[start : start + size]
+            is_last = start + size >= len(chain)
+            # from the limit on a word, or the tail rule, may depend on characters behind the window
+            limit, offset = len(window) if is_last else size - self._longest, 0
+            for word in simpleseg.seg(window):
+                if offset >= limit:
+                    break
+                changes += [(start + offset + index, row) for index, row in self._changes.get(word, ())]
+                offset += len(word)
+            start += offset
+        if len(chain) <= _WINDOW:
+            self._remember(chain, changes)
         return changes
+
+    def _remember(self, chain: str, changes: list[tuple[int, int]]) -> None:
+        if self._remembered + len(chain) > _MEMO_CHARACTERS:
+            self._memo.clear()
+            self._remembered = 0
+        self._memo[chain] = changes
+        self._remembered += len(chain)
 
 
 @cache

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from hanziformers.training.classification_columns import choose_columns, split_header, split_labels
+from hanziformers.training.classification_columns import (
+    Row,
+    choose_columns,
+    choose_keys,
+    split_header,
+    split_labels,
+)
 
 NONE = (None, None, None)
 
@@ -54,3 +60,59 @@ def test_labels_of_a_field():
     assert split_labels(" a, b ", None) == ["a, b"]
     assert split_labels(" a, b ,, ", ",") == ["a", "b"]
     assert split_labels("", ",") == []
+
+
+def keys(*records, given=NONE):
+    return choose_keys("data", [Row(f"line {number}", record) for number, record in enumerate(records, 1)], given)
+
+
+COMMON = {"sentence": "好", "label": "x", "id": 7}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"sentence": "好", "label": "x", "label_desc": "y"},
+        {"sentence": "好", "label": "x", "text": "y", "text_a": "y"},
+        {"sentence": "好", "label": "x", "text_pair": "y", "sentence2": "z"},
+        {"sentence": "好"},
+        {"label": "x"},
+        {},
+    ],
+)
+def test_an_odd_record_does_not_decide_for_the_others(odd):
+    assert keys(COMMON, odd, COMMON) == keys(odd, COMMON, COMMON) == ("sentence", None, "label")
+
+
+def test_few_records_may_have_a_label():
+    bare = {"text": "好"}
+    assert keys(bare, bare, bare, {"text": "好", "label": "x"}) == ("text", None, "label")
+    both = {"text": "好", "label_desc": "x", "label": "1"}
+    assert keys(bare, both, bare) == ("text", None, "label_desc")
+    assert keys(bare, both, bare, given=(None, None, "label")) == ("text", None, "label")
+
+
+def test_a_label_in_another_column_is_not_lost():
+    other = {"sentence": "好", "category": "x"}
+    with pytest.raises(ValueError, match=r"line 2 has \['category'\] where most rows have 'label'; rename the column"):
+        keys(COMMON, other, COMMON)
+    assert keys(COMMON, other, COMMON, given=(None, None, "category")) == ("sentence", None, "category")
+
+
+def test_given_columns_may_be_rare():
+    assert keys(COMMON, COMMON, COMMON | {"note": "n"}, given=("note", None, None)) == ("note", None, "label")
+    with pytest.raises(ValueError, match=r"data has no column \['none'\]"):
+        keys(COMMON, given=("none", None, None))
+
+
+def test_a_column_of_ids_is_none_of_texts_whatever_an_odd_row_holds():
+    ids = ["x7", *map(str, range(39))]
+    with pytest.raises(ValueError, match="what its 3 columns hold cannot be inferred"):
+        header(*(f"{number}\t第{number}句话\t{number[-1] in '123'}" for number in ids))
+
+
+@pytest.mark.parametrize("first", ["text;label", "text|label", "text\tlabel", "好\t1"])
+def test_other_separators_than_the_name_says_are_refused(first):
+    rows = [("data.csv, line 1", [first]), ("data.csv, line 2", ["x"])]
+    with pytest.raises(ValueError, match="has other separators than the file's name says"):
+        split_header(Path("data.csv"), rows, NONE, None)

@@ -1,5 +1,6 @@
 """Every form of texts with labels, every error, and the counts of the real data sets."""
 
+import bz2
 import gzip
 import json
 import os
@@ -352,3 +353,58 @@ def test_real_tables_match_a_plain_split():
         found = rows(read_classification(Path(DATA, name))[0])
         assert found == table[len(table) - len(found) :]
         assert len(table) - len(found) == (1 if "chn" in name else 0)  # the line of names
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\r\r\n"])
+def test_line_ends_of_every_kind(read, end):
+    for content, name in ((TSV, "a.tsv"), (CSV, "a.csv"), (JSONL, "a"), (TSV + "\n", "a"), (JSONL + "\n", "a")):
+        assert rows(read(content.replace("\n", end), name)[0]) == SINGLE
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-32", "utf-8-sig"])
+def test_a_mark_says_the_encoding(read, codec):
+    for content, name in ((TSV, "a.tsv"), (CSV, "a.csv"), (JSONL, "a")):
+        assert rows(read(content.encode(codec), name)[0]) == SINGLE
+
+
+@pytest.mark.parametrize("name", ["a.JSONL", "a.ndjson", "a.NDJSON.gz", "a", "a.tsv", "a.csv", "a[1]*.txt"])
+def test_json_by_content(read, name):
+    content = JSONL.replace('{"', '{ "')
+    assert rows(read(content, name)[0]) == SINGLE
+    assert rows(read(json.dumps([json.loads(line) for line in content.split("\n")], indent=1), name)[0]) == SINGLE
+
+
+def test_csv_by_name_in_upper_case(read):
+    assert rows(read(CSV, "A.CSV")[0]) == SINGLE
+    assert rows(read(bz2.compress(CSV.encode()), "A.CSV.BZ2")[0]) == SINGLE
+
+
+def test_an_odd_row_does_not_decide_for_the_others(read):
+    records = [{"text": f"第{number}句", "label": "x", "extra": number} for number in range(9)]
+    odd = {"text": "末", "label": "y", "label_desc": "z", "text_pair": "w", "content": "v", "extra": {"deep": [None]}}
+    dataset, report = read(jsonl(odd, *records), "a.json")
+    assert report.columns == ("text", None, "label")
+    assert report.labels == {"x": 9, "y": 1}
+
+
+@pytest.mark.parametrize("odd", ["a", ["a"]])
+def test_the_rarer_kind_of_label_is_the_odd_one(read, odd):
+    usual = ["b"] if odd == "a" else "b"
+    content = jsonl({"text": "一", "label": usual}, {"text": "二", "label": odd}, {"text": "三", "label": usual})
+    with pytest.raises(
+        ValueError, match=r"a.json, line 2 has .* rows have .*'a'.*; write lists everywhere, or nowhere"
+    ):
+        read(content, "a.json")
+
+
+def test_errors_stay_short(read):
+    text = "好" * 1_000_000
+    for content in (
+        jsonl({"text": [text]}),
+        f"x\ty\n{text}",
+        jsonl({"text": text})[:-2] + r'\ud83d"}',
+        f"{text}\ta\tb\tc\td",
+    ):
+        with pytest.raises(ValueError, match="data.tsv") as caught:
+            read(content)
+        assert len(str(caught.value)) < 1500

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hanziformers.training.ner_columns import parse_columns, strip_positions
+from hanziformers.training.ner_columns import check_one_sentence, parse_columns, strip_positions
 from hanziformers.training.ner_records import Sentence
 
 
@@ -43,3 +43,57 @@ def test_positions_within_words(tokens, stripped):
     sentences = [Sentence("line 1", tokens=list(tokens), tags=["O"] * len(tokens))]
     assert strip_positions(sentences) is (stripped is not None)
     assert sentences[0].tokens == (stripped or tokens)
+
+
+def test_an_odd_first_line_does_not_decide_for_the_others():
+    with pytest.raises(ValueError, match="line 1: 'a title' .*expected 3 as in most lines"):
+        parse_columns(lines("a title", "李 N O", "雷 N O"))
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("1\t李\tO", "2\t雷\tO", "", "1\t好\tO"),
+        ("1 B-PER", "2 I-PER", "3 O"),
+        ("doc1 李 O", "doc1 雷 O", "doc2 好 O"),
+        ("Sentence:1 李 O", "Sentence:1 雷 O"),
+        ("1-2 李 _ O", "3 雷 _ O"),
+        *(tuple(f"{number} O" for number in range(101, 113)),),
+    ],
+)
+def test_a_first_column_of_ids_is_refused(texts):
+    with pytest.raises(ValueError, match="line 1: the first column holds .*, which are numbers or ids, not tokens"):
+        parse_columns(lines(*texts))
+
+
+@pytest.mark.parametrize("tokens", [["1", "2"], ["5", "6", "7"], ["A1", "B2"], ["1", "李", "3"]])
+def test_digits_may_be_tokens(tokens):
+    sentences, _ = parse_columns(lines(*(f"{token} O" for token in tokens)))
+    assert sentences[0].tokens == tokens
+
+
+def sentence(*tokens):
+    places = [f"line {number}" for number in range(1, len(tokens) + 1)]
+    return Sentence("line 1", tokens=list(tokens), tags=["O"] * len(tokens), places=places)
+
+
+def test_a_file_without_blank_lines_is_not_one_sentence():
+    for tokens in ("他说：“好！”", "李雷！？", "3.5元", "天" * 200, "好。"):
+        check_one_sentence(sentence(*tokens))
+    check_one_sentence(sentence("好0", "。0"))
+    for tokens, message in (
+        ("好。李雷", "of 4 tokens; after its end it goes on at line 3; write a blank line after every sentence"),
+        ("好！”是", "goes on at line 4"),
+        ("天" * 201, "of 201 tokens; write a blank line"),
+    ):
+        with pytest.raises(ValueError, match=f"line 1: no blank line ends a sentence, .*{message}"):
+            check_one_sentence(sentence(*tokens))
+    with pytest.raises(ValueError, match="goes on at line 3"):
+        check_one_sentence(sentence("好0", "。1", "李0"))
+
+
+def test_few_tokens_without_position_do_not_decide_for_the_others():
+    tokens = ["科0", "技1"] * 15
+    for odd, number in (([*tokens, "好"], 31), (["科1", *tokens[1:]], 1)):
+        with pytest.raises(ValueError, match=f"line {number}: the token .* as 30 of 31 tokens do|line 1: .*29 of 30"):
+            strip_positions([sentence(*odd)])

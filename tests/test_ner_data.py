@@ -311,3 +311,67 @@ def test_real_cluener_surfaces(name):
         assert text == record["text"]
         assert sorted((entity.label, text[entity.start : entity.end]) for entity in entities) == sorted(expected)
         assert entities == sorted(entities)
+
+
+def column(tokens, tags):
+    return "\n".join(map("\t".join, zip(tokens, tags, strict=True))) + "\n\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (column("我去北京", "0056"), r"data.txt: .*first is at .*data.txt, line 1: '我' has the tag '0'"),
+        (column("我去北京", "OO56"), r"line 3: '北' has the tag '5'"),
+        (column("我去北京", ["O", "O", "B-LOC", "_"]), r"line 4: '京' has the tag '_'"),
+        (column("李雷", ["none", "PER"]), r"line 1: '李' has the tag 'none'"),
+        (column("我去北京", ["PN", "VV", "NR", "NR"]), r"line 1: '我' has the tag 'PN'"),  # parts of speech
+        (column("我去北京", "我去北京"), r"line 1: '我' has the tag '我'"),
+        (column("OAC", "OAC"), r"line 2: 'A' has the tag 'A', one of 2 that are words of the text"),
+        (column("我去北京", ["SpaceAfter=No", "_", "_", "O"]), "has the tag 'SpaceAfter=No'|has the tag '_'"),
+        (column("字" * 120, ["O", *map(chr, range(0x4E00, 0x4E77))]), "one of 119 that are words of the text"),
+        (column("我去", ["文字", "O"]) + "word label\n", "line 4: 'word' has the tag 'label'"),
+        ("我是谁\t我是\t0\n你好\t好\t1\n", r"line 1: '我是谁' has the tag '0'"),  # text pairs
+        (jsonl({"tokens": ["我", "去"], "tags": ["0", "5"]}), r"data.txt, line 1, token 1: '我' has the tag '0'"),
+        ("李\tB-PER\n。\tO\n雷\tB-PER\n", r"data.txt, line 1: no blank line ends a sentence"),
+    ],
+)
+def test_a_column_of_something_else_is_refused(read, content, message):
+    with pytest.raises(ValueError, match=message):
+        read(content)
+
+
+def test_a_blank_line_at_the_end_says_that_a_file_is_one_sentence(read):
+    for blank in ("\n", " \n", "\t\n", "\r\n\r\n"):
+        assert rows(read("李\tB-PER\n。\tO\n雷\tB-PER\n" + blank)[0])[0][0] == "李。雷"
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\r\r\n"])
+def test_line_ends_of_every_kind(read, end):
+    for content in (COLUMNS, COLUMNS + "\n", RECORDS, RECORDS + "\n"):
+        assert rows(read(content.replace("\n", end))[0]) == CHINESE
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-32"])
+def test_a_mark_says_the_encoding(read, codec):
+    assert rows(read(COLUMNS.encode(codec))[0]) == rows(read(RECORDS.encode(codec))[0]) == CHINESE
+
+
+@pytest.mark.parametrize("name", ["a.JSONL", "a.ndjson", "wiki_00", "a[1]*.txt"])
+def test_json_by_content(read, name):
+    """One object per line, or all in one list, whatever the name."""
+    assert rows(read(RECORDS.replace('{"', '{ "'), name)[0]) == CHINESE
+    assert rows(read(json.dumps([json.loads(line) for line in RECORDS.split("\n")], indent=1), name)[0]) == CHINESE
+
+
+def test_errors_stay_short(read):
+    text = "天" * 1_000_000
+    for content in (
+        text,
+        f"{text} O x\n{text} O",
+        f"我 {text}",
+        jsonl({"text": text, "label": {"x": {text[1:]: [[0, 1]]}}}),
+        "{" + text,
+    ):
+        with pytest.raises(ValueError, match="data.json") as caught:
+            read(content, "data.json" if content[0] == "{" else "data.jsonx")
+        assert len(str(caught.value)) < 1500

@@ -32,3 +32,19 @@ def test_tokens_with_tags(column, tags, names):
 def test_other_forms_are_refused():
     with pytest.raises(ValueError, match="row 0 is of no known form.*write one of: text with entities"):
         parse_record("row 0", {"text": "李雷好"}, None)
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ({"text": "李", "entities": [], "tags": ["news"], "tokens": None}, "text"),
+        ({"text": "李", "entities": [], "tags": "news", "tokens": 1}, "text"),
+        ({"text": "李", "entities": [], "tags": "news", "tokens": ["李"]}, "text"),
+        ({"tokens": ["李"], "tags": "news", "labels": ["O"]}, "tokens"),
+        ({"tokens": ["李"], "ner_tags": None, "labels": ["O"]}, "tokens"),
+    ],
+)
+def test_columns_that_hold_something_else_are_not_looked_at(record, expected):
+    sentence = parse_record("row 0", record, None)
+    assert (sentence.tokens is None) == (expected == "text")
+    assert expected == "text" or sentence.locate(0) == "row 0, token 1"

@@ -1,10 +1,20 @@
 """Which text a pre-training reads: files, each once, without what is held out, and documents as a stream."""
 
+import gzip
 import json
+import lzma
 
 import pytest
+from datasets import IterableDataset
+from torch.utils.data import DataLoader
 
-from hanziformers.training.pretraining_files import TextArguments, find_files, load_documents, text_files
+from hanziformers.training.pretraining_files import (
+    TextArguments,
+    find_files,
+    load_documents,
+    read_texts,
+    text_files,
+)
 
 PARTS = [["天地玄黄。宇宙洪荒。", "日月盈昃。"], ["辰宿列张。", "寒来暑往。"]]
 
@@ -79,3 +89,102 @@ def test_files_beside_a_data_set_are_refused(data, name):
         ValueError, match=rf"--dataset_name some/texts beside --{name} .*valid\.txt.*leave the other out"
     ):
         load_documents(args, "train")
+
+
+def write(folder, name, content):
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return TextArguments(train_files=[str(path)])
+
+
+RECORDS = '{"text": "天地。", "n": 1}\n{"text": "玄\\n黄。", "n": "x"}\n'
+
+
+@pytest.mark.parametrize("name", ["wiki_00", "a.ndjson", "a.JSONL", "a.json", "a.txt", "AA/wiki_01", "a.jsonl.bak"])
+@pytest.mark.parametrize("pack", [bytes, lambda data: gzip.compress(data, mtime=0), lzma.compress])
+def test_json_is_known_by_its_content(tmp_path, name, pack):
+    """Columns that nobody asked for may hold anything."""
+    for content in (RECORDS, "\n \n" + RECORDS, "\ufeff" + RECORDS.replace('{"', '{ "'), RECORDS.replace("\n", "\r")):
+        assert texts(write(tmp_path, name, pack(content.encode()))) == ["天地。", "玄\n黄。"]
+    content = json.dumps([json.loads(line) for line in RECORDS.splitlines()], indent=1)
+    assert texts(write(tmp_path, name, pack(content.encode()))) == ["天地。", "玄\n黄。"]
+
+
+def test_texts_stay_as_they_are(tmp_path):
+    """Dates are no dates, and what is no line end ends no line."""
+    record = json.dumps({"text": "2020-01-01"})
+    assert texts(write(tmp_path, "a.jsonl", record)) == ["2020-01-01"]
+    content = "天\u2028地\u0085\r\r\n\r玄\x0b黄\x0c\n{宇宙}"
+    assert texts(write(tmp_path, "a.txt", content)) == ["天\u2028地\u0085", "", "玄\x0b黄\x0c", "{宇宙}"]
+
+
+@pytest.mark.parametrize("name", ["a[1].txt", "a*.txt", "a?[.txt", "[x]/a.txt", "[x]/[y]*.txt"])
+def test_what_exists_is_a_name_not_a_pattern(tmp_path, name):
+    write(tmp_path, "a1.txt", "other")
+    assert texts(write(tmp_path, name, "天地")) == ["天地"]
+
+
+def test_patterns_in_a_folder_with_brackets(tmp_path, monkeypatch):
+    write(tmp_path, "corpus[1]/a.txt", "天")
+    write(tmp_path, "corpus[1]/b.txt", "地")
+    for folder in (tmp_path, None):
+        monkeypatch.chdir(tmp_path)
+        pattern = f"{folder}/corpus[1]/*.txt" if folder else "corpus[1]/[ab].txt"
+        assert texts(TextArguments(train_files=[pattern])) == ["天", "地"]
+
+
+GOOD = '{"text": "天"}\n' * 300
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.jsonl", GOOD + '{"text": "地', "a.jsonl, line 301 is not JSON"),
+        ("a.jsonl", GOOD + '{"body": "地"}', r"line 301 has the columns \['body'\], and no 'text'; .*--text_column"),
+        ("a.jsonl", GOOD + '{"text": null}', "line 301: a document has text=None, but a string is needed"),
+        ("a.jsonl", GOOD + '{"text": "\\ud83d"}', "line 301: a document has a lone surrogate"),
+        ("a.jsonl", GOOD + '{"n": ' + "[" * 200_000, "line 301 is not JSON"),
+        ("a.jsonl", GOOD + "地", "line 301 is not JSON"),
+        ("a.txt", "天\n".encode() * 300 + b"\xff", "line 301: byte 0xff is not UTF-8"),
+        ("a.txt.gz", gzip.compress(GOOD.encode(), mtime=0)[:-9], "is a damaged gzip file"),
+    ],
+)
+def test_faults_in_the_middle_of_a_stream(tmp_path, monkeypatch, name, content, message):
+    """Each with its line."""
+    monkeypatch.setattr("hanziformers.training.text_files._CHUNK", 99)  # so that the file is read in parts
+    documents = load_documents(write(tmp_path, name, content), "train")
+    with pytest.raises(ValueError, match=message):
+        list(read_texts(documents))
+
+
+def test_faults_in_a_worker(tmp_path):
+    documents = load_documents(write(tmp_path, "a.jsonl", GOOD + "{"), "train")
+    with pytest.raises(ValueError, match="(?s)in DataLoader worker process 0.*a.jsonl, line 301 is not JSON"):
+        list(DataLoader(documents, batch_size=None, num_workers=1))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", "天地玄黄\n".encode("gb18030"), "a.txt, line 1: byte 0xcc is not UTF-8; convert .* GB18030: iconv"),
+        ("a.txt", '<doc id="1" url="x" title="天">\n天\n</doc>\n', "begins with '<doc .*, which is markup.*--json"),
+        ("a.csv", "text,label\n天,1\n", "a.csv is a table by its name; write its texts as JSON lines"),
+        ("a.TSV.gz", gzip.compress(b"text\tlabel\n"), "is a table by its name"),
+        ("a.json", "天地玄黄", "a.json, line 1 is not JSON"),
+        ("a.json", '{\n "version": 1,\n "data": []}', r"record 1 has the columns \['data', 'version'\], and no 'text'"),
+    ],
+)
+def test_other_kinds_of_files_are_refused(tmp_path, name, content, message):
+    with pytest.raises(ValueError, match=message):
+        load_documents(write(tmp_path, name, content), "train")
+
+
+def test_a_data_set_that_breaks_off(tmp_path):
+    folder = tmp_path / "data"
+    write(tmp_path, "data/train.txt", "天\n".encode("gb18030"))
+    with pytest.raises(ValueError, match="cannot be read on after 0 rows .UnicodeDecodeError.*--train_files"):
+        load_documents(TextArguments(dataset_name=str(folder)), "train")
+    rows = IterableDataset.from_generator(lambda: iter([{"text": "天"}, {"text": 3}]))
+    with pytest.raises(ValueError, match="a document has text=3, .*; it is the one read after '天'"):
+        list(read_texts(rows))

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pretraining_tools import CLS, SEP, TEXTS, TOKENIZER, document, segments, stream, take
 
+from hanziformers.training import pretraining_text
 from hanziformers.training.pretraining_text import (
     Assembler,
     SentenceEncoder,
@@ -177,3 +178,30 @@ def test_short_pairs():
         for p in (0.0, 1.0)
     ]
     assert lengths[1] < 0.8 * lengths[0]
+
+
+def test_long_texts_are_tokenised_in_parts(monkeypatch):
+    """With the outcome of one call; and a sentence that does not end is cut."""
+    encode = SentenceEncoder(TOKENIZER, longest=14, words=lambda text, offsets: offsets[:, 0])
+    whole = encode(TEXTS)
+    monkeypatch.setattr(pretraining_text, "_BATCH", 20)
+    for sentences, other in zip(whole, encode(TEXTS), strict=True):
+        assert len(sentences) == len(other)
+        for one, two in zip(sentences, other, strict=True):
+            assert all(np.array_equal(one[key], two[key]) for key in one.keys() | two.keys())
+    monkeypatch.setattr(pretraining_text, "MAX_SENTENCE", 7)
+    assert split_sentences("天地玄黄。" + "天" * 15 + "。地") == ["天地玄黄。", "天" * 7, "天" * 7, "天。", "地"]
+
+
+class Unwalked(list):
+    """A document through which nobody may walk to get to a sentence: that takes quadratic time."""
+
+    def __iter__(self):
+        raise AssertionError("a document of many sentences is walked through")
+
+
+@pytest.mark.parametrize("make", [make_pairs, make_packs])
+def test_long_documents_take_no_quadratic_time(make):
+    documents = [Unwalked(numbered([3] * size)) for size in (500, 4)]
+    examples = make(documents, np.random.default_rng(0), assemble=Assembler(TOKENIZER), length=16)
+    assert sum(1 for _ in examples) > 100

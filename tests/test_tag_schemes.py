@@ -1,11 +1,21 @@
 """Tags to entities and back: rules of every scheme, repairs, errors, and seqeval as an independent reader."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
-from hanziformers.training.tag_schemes import SCHEMES, Entity, decode_tags, detect_scheme, encode_tags, split_overlaps
+from hanziformers.training.tag_schemes import (
+    SCHEMES,
+    Entity,
+    TagSchemeError,
+    decode_tags,
+    detect_scheme,
+    encode_tags,
+    split_overlaps,
+)
 
 LABELS = st.sampled_from(["PER", "PER.NOM", "a-b"])
 
@@ -187,3 +197,45 @@ def test_split_overlaps_is_maximal_and_loses_nothing(entities):
     for entity in left_over:
         with pytest.raises(ValueError, match="overlap"):
             encode_tags([*kept, entity], 20)
+
+
+@pytest.mark.parametrize(
+    ("tags", "odd"),
+    [
+        ("0 0 5 6", {"0", "5", "6"}),  # ids
+        ("O O 5 6", {"5", "6"}),
+        ("o o PER", {"o"}),
+        ("O o PER", {"o"}),
+        ("_ _ PER", {"_"}),
+        ("O _ PER", {"_"}),
+        *(
+            (f"O {word} PER", {word})
+            for word in ("none", "None", "NULL", "OUT", "nan", "N/A", "-", "*", "[PAD]", "无", "1.0")
+        ),
+        ("OUT PER", {"OUT"}),
+        ("label O PER", {"label"}),  # a line of names
+        ("NN VV PU", {"NN", "VV", "PU"}),  # parts of speech: no O
+        ("PER LOC", {"PER", "LOC"}),
+        ("Ｏ PER", {"Ｏ", "PER"}),
+        ("B-PER I-PER 0", {"0"}),
+        ("B-PER I-PER o", {"o"}),
+        ("B-x I-x M-x", {"M-x"}),
+        ("I-x E-x", {"E-x"}),
+    ],
+)
+def test_what_is_no_tag_is_named(tags, odd):
+    with pytest.raises(TagSchemeError, match="no known scheme") as caught:
+        detect_scheme([tags.split()])
+    assert caught.value.tags == odd
+
+
+@pytest.mark.parametrize("tags", ["O nr ns nt", "O 人名", "O other", "O MISC", "O person-actor", "O O", "O PER.NOM 5G"])
+def test_plain_names_are_labels(tags):
+    assert detect_scheme([tags.split()]) == "IO"
+
+
+def test_many_overlaps_take_no_quadratic_time():
+    entities = [Entity(3 * number, 3 * number + 2, "x") for number in range(100_000)]
+    start = time.process_time()
+    assert split_overlaps(entities) == (entities, [])
+    assert time.process_time() - start < 10  # an hour if each is compared with all that are kept

@@ -1,10 +1,13 @@
 """Which columns of a table hold texts, text pairs and labels: as given, by their names, or by their values."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from .table_files import Fields
+from .text_files import shown
 
 # known names of text columns, each with the name of the column of its text pairs
 TEXT_NAMES = {
@@ -28,6 +31,13 @@ _ENOUGH_ROWS = 20  # rows from which on a file without names and without repetit
 
 Columns = tuple[str, str | None, str | None]
 Given = tuple[str | None, str | None, str | None]
+
+
+class Row(NamedTuple):
+    """A row as read: its place for errors, and its values by column."""
+
+    where: str
+    values: dict[str, Any]
 
 
 def split_header(
@@ -93,6 +103,41 @@ def choose_columns(source: str, names: Sequence[str], given: Given) -> Columns:
     return text, pair, label
 
 
+def choose_keys(source: str, rows: Sequence[Row], given: Given) -> Columns:
+    """Chooses the columns of records: among those that most of them have, so that no odd one decides for the others.
+
+    The column of labels may be missing in any number of records: it is the known one of those that have any.
+
+    Args:
+        source: what has the records, for errors.
+        rows: the records.
+        given: see `choose_columns`.
+
+    Raises:
+        ValueError: see `choose_columns`; a record has its label in another column than most others.
+    """
+    counts = Counter(name for row in rows for name in row.values)
+    common = [name for name, count in counts.items() if count * 2 > len(rows)]
+    if not any(name.strip().lower() in TEXT_NAMES for name in common):
+        common = list(counts)  # no known column of texts: an error below, or in the first record without it
+    labels = {name for name in counts if name.strip().lower() in LABEL_NAMES and name not in given}
+    labelled = [row for row in rows if not labels.isdisjoint(row.values)]
+    # the first name that most of the labelled records have, else the most frequent one
+    usual = [name for name in labels if sum(name in row.values for row in labelled) * 2 > len(labelled)]
+    usual = usual or sorted(labels, key=lambda name: -counts[name])[:1]
+    names = [name for name in counts if name in given or name in usual or (name in common and name not in labels)]
+    chosen = choose_columns(source, names, given)
+    if given[2] is None and chosen[2] is not None:
+        for row in labelled:
+            if chosen[2] not in row.values:
+                others = sorted(labels.intersection(row.values))
+                raise ValueError(
+                    f"{row.where} has {others} where most rows have {chosen[2]!r}; rename the column, or name it with "
+                    f"{_OPTIONS}"
+                )
+    return chosen
+
+
 def split_labels(field: str, separator: str | None) -> list[str]:
     """The labels in a field, without white space around them: one, or with a separator any number."""
     return [field.strip()] if separator is None else [part.strip() for part in field.split(separator) if part.strip()]
@@ -101,12 +146,18 @@ def split_labels(field: str, separator: str | None) -> list[str]:
 def _columns_without_names(path: Path, fields: list[Fields], given: Given, separator: str | None) -> Columns:
     """The columns of a file without a line of names: the positions that were given, else inferred from the values."""
     first, options = fields[0][1], [name for name in given if name is not None]
-    if len(first) == 1 and {*TEXT_NAMES, *LABEL_NAMES} & set(first[0].lower().split(",")):
-        raise ValueError(f"{path}: the first line {first[0]!r} looks like CSV; give the file a name with .csv")
+    known = {*TEXT_NAMES, *LABEL_NAMES}
+    if len(first) == 1 and known & set(first[0].lower().split(",")):
+        raise ValueError(f"{path}: the first line {shown(first[0])} looks like CSV; give the file a name with .csv")
+    if len(first) == 1 and ("\t" in first[0] or known & set(re.split("[;|]", first[0].lower()))):
+        raise ValueError(
+            f"{path}: the first line {shown(first[0])} has other separators than the file's name says; separate "
+            "columns by TABs (and give the file a name with .tsv), or by commas (.csv)"
+        )
     if not set(options) <= {str(number) for number in range(len(first))}:
         raise ValueError(
-            f"{path}: no column of the first line {first} is named {options}; correct the name, or give positions "
-            "from 0 on for a file without a line of names"
+            f"{path}: no column of the first line {shown(first)} is named {options}; correct the name, or give "
+            "positions from 0 on for a file without a line of names"
         )
     if given[0] is not None:
         return given
@@ -130,17 +181,18 @@ def _infer_columns(path: Path, table: list[list[str]], separator: str | None) ->
         has_pair = width == 2 and not few and count >= _ENOUGH_ROWS and all(n * 2 > count for n in distinct)
         is_sure = few in ([0], [width - 1]) or has_pair
     texts = [number for number in range(width) if number not in few]
-    # a column of numbers (ids) is no column of texts
-    if not is_sure or any(all(field.strip().isdigit() for field in columns[number]) for number in texts):
+    # a column of numbers (ids) is no column of texts, whatever an odd row holds
+    ids = [sum(field.strip().isdigit() for field in columns[number]) * 2 > count for number in texts]
+    if not is_sure or any(ids):
         raise ValueError(
             f"{path} has no line of known names, and what its {width} columns hold cannot be inferred from their "
-            f"values; its first line is {table[0]}: give the positions, from 0 on, or the names, of {_OPTIONS}"
+            f"values; its first line is {shown(table[0])}: give the positions, from 0 on, or the names, of {_OPTIONS}"
         )
     # a first row whose label occurs nowhere else is more likely a line of names that are not known
     if few and count > 2 and all(parts[few[0]][part] == 1 for part in split_labels(table[0][few[0]], separator)):
         raise ValueError(
-            f"{path}: the first line {table[0]} looks like names of columns: its label occurs nowhere else; name the "
-            f"columns with {_OPTIONS}, or give positions, from 0 on, if it is a row"
+            f"{path}: the first line {shown(table[0])} looks like names of columns: its label occurs nowhere else; "
+            f"name the columns with {_OPTIONS}, or give positions, from 0 on, if it is a row"
         )
     return str(texts[0]), str(texts[1]) if len(texts) > 1 else None, str(few[0]) if few else None
 

@@ -6,17 +6,18 @@ too, and no row is left out. Every reader returns a `ReadReport` with what it me
 """
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from datasets import ClassLabel, Dataset, Features, Value
 
-from .classification_columns import Columns, Given, choose_columns, split_header, split_labels
-from .table_files import count_blank, is_blank, split_csv, split_tsv
-from .text_files import LONE_SURROGATE, is_json_lines, parse_json_object, read_text
+from .classification_columns import Columns, Given, Row, choose_columns, choose_keys, split_header, split_labels
+from .table_files import count_blank, split_csv, split_tsv
+from .text_files import LONE_SURROGATE, is_json, json_records, read_text, shown, split_lines
 
 NO_LABEL = "-"
 
@@ -69,23 +70,21 @@ class ColumnOptions:
         return self.text, self.pair, self.label
 
 
-class _Row(NamedTuple):
-    where: str  # for errors
-    values: dict[str, Any]
-
-
 def read_classification(path: str | os.PathLike[str], **columns: str | None) -> tuple[Dataset, ReadReport]:
-    """Reads a file of texts with labels: UTF-8, with or without byte order mark, plain or gzipped.
+    """Reads a file of texts with labels; see `text_files` for encodings and line ends.
 
-    A file named .json or .jsonl (before any .gz), or beginning with `{"`, is JSON lines. One named .csv is CSV with
-    commas and quotes. Any other file is TSV: one line per row, TABs between columns, quotes as characters.
+    A file that begins as JSON does, or is named .json, .jsonl or .ndjson, is JSON, one object per line or all in one
+    list. One named .csv is CSV with commas and quotes. Any other file is TSV: one line per row, TABs between columns,
+    quotes as characters. Upper case in a name, and an ending for compression, do not matter.
 
     The first line of TSV and CSV names the columns if one of the names given here, or a known one (`TEXT_NAMES`,
     `LABEL_NAMES`, in any case), is among them. Without such a line the columns are 0, 1, ...: one column is a text; of
     two or three the first or the last is the label if it has at most two values, or at most a tenth as many as there
     are rows, and no other has so few; if hardly a value repeats in any, none is. Other columns have to be named.
 
-    Labels are strings, integers, booleans or null, in JSON lines also lists of them (multi-label).
+    In JSON the columns are those that most objects have, see `choose_keys`.
+
+    Labels are strings, integers, booleans or null, in JSON also lists of them (multi-label).
 
     Args:
         path: the file.
@@ -96,21 +95,20 @@ def read_classification(path: str | os.PathLike[str], **columns: str | None) -> 
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no file, is empty, is not UTF-8, its columns cannot be inferred, or a row cannot be read
-            without loss: the message names the file, the line, what was expected and the fix.
+        ValueError: if it is no file, is empty, is in another encoding, its columns cannot be inferred, or a row cannot
+            be read without loss: the message names the file, the line, what was expected and the fix.
     """
     options, path = ColumnOptions(**columns), Path(path)
     content = read_text(path, "texts with labels")
-    if is_json_lines(path, content):
-        lines = [(f"{path}, line {n}", line) for n, line in enumerate(content.split("\n"), 1)]
-        rows = [_Row(where, parse_json_object(where, line)) for where, line in lines if not is_blank(line)]
-        names = list(dict.fromkeys(name for row in rows for name in row.values))
-        chosen = choose_columns(str(path), names, options.given)
-        return _build(rows, chosen, options.label_separator, blank_lines=count_blank([line for _, line in lines]))
-    is_tsv = Path(path.name.removesuffix(".gz")).suffix != ".csv"
+    if is_json(path, content):
+        lines = list(split_lines(path, [content]))
+        rows = [Row(where, record) for where, record in json_records(path, lines)]
+        chosen = choose_keys(str(path), rows, options.given)
+        return _build(rows, chosen, options.label_separator, blank_lines=count_blank(lines))
+    is_tsv = Path(re.sub(r"\.(gz|bz2|xz)$", "", path.name.lower())).suffix != ".csv"
     fields, blank = (split_tsv if is_tsv else split_csv)(path, content)
     names, chosen, fields = split_header(path, fields, options.given, options.label_separator)
-    rows = [_Row(where, dict(zip(names, row, strict=True))) for where, row in fields]
+    rows = [Row(where, dict(zip(names, row, strict=True))) for where, row in fields]
     quoted = sum(_is_quoted(row.values[name]) for row in rows for name in chosen[:2] if name) if is_tsv else 0
     return _build(rows, chosen, options.label_separator, blank_lines=blank, quoted_fields=quoted)
 
@@ -142,7 +140,7 @@ def from_dataset(dataset: Dataset, **columns: str | None) -> tuple[Dataset, Read
     item = feature[0] if isinstance(feature, list) else getattr(feature, "feature", feature)
     names = item.names if isinstance(item, ClassLabel) else None
     selected = dataset.select_columns(list(dict.fromkeys(filter(None, chosen))))
-    rows = [_Row(f"row {number}", values) for number, values in enumerate(selected)]
+    rows = [Row(f"row {number}", values) for number, values in enumerate(selected)]
     return _build(rows, chosen, options.label_separator, names=names)
 
 
@@ -158,7 +156,7 @@ def sort_labels(labels: Iterable[str]) -> list[str]:
 
 
 def _build(
-    rows: list[_Row],
+    rows: list[Row],
     columns: Columns,
     separator: str | None,
     names: list[str] | None = None,
@@ -173,11 +171,21 @@ def _build(
     labels = [_read_label(row, label, separator, names) for row in rows]
     lists = [isinstance(value, list) for value in labels if value is not None]
     if any(lists) and not all(lists):
-        where = next(row.where for row, value in zip(rows, labels, strict=True) if isinstance(value, str))
-        raise ValueError(f"{where} has one label, other rows have lists of labels; write lists everywhere")
+        # the rarer kind is the odd one
+        odd = list if sum(lists) * 2 < len(lists) else str
+        where, value = next((row.where, value) for row, value in zip(rows, labels, strict=True) if type(value) is odd)
+        what = (
+            "a list of labels, other rows have one label"
+            if odd is list
+            else "one label, other rows have lists of labels"
+        )
+        raise ValueError(f"{where} has {what}: {shown(value)}; write lists everywhere, or nowhere")
     # an evaluation with the labels + and - would lose half of its labels
     if "+" in labels and (row := next((row for row in rows if row.values.get(label) == NO_LABEL), None)):
-        raise ValueError(f'{row.where}: "-" means that a row has no label, but "+" is a label here; give both names')
+        plus = rows[labels.index("+")].where
+        raise ValueError(
+            f'{row.where}: "-" means that a row has no label, but "+" is a label here ({plus}); give both names'
+        )
     is_multi = separator is not None or any(lists)
     data["label"], features["label"] = labels, [Value("string")] if is_multi else Value("string")
     counts = Counter(one for value in labels if value is not None for one in (value if is_multi else [value]))
@@ -192,18 +200,18 @@ def _build(
     return Dataset.from_dict(data, features=Features(features)), report
 
 
-def _check_text(row: _Row, column: str) -> str:
+def _check_text(row: Row, column: str) -> str:
     value = row.values.get(column)
     if not isinstance(value, str):
-        raise ValueError(f"{row.where}: {column!r} is {value!r}, expected a text; write one, if need be an empty one")
+        raise ValueError(
+            f"{row.where}: {column!r} is {shown(value)}, expected a text; write one, if need be an empty one"
+        )
     if LONE_SURROGATE.search(value):
-        raise ValueError(f"{row.where}: {value!r} has a lone surrogate; write whole characters")
+        raise ValueError(f"{row.where}: {shown(value)} has a lone surrogate; write whole characters")
     return value
 
 
-def _read_label(
-    row: _Row, column: str | None, separator: str | None, names: list[str] | None
-) -> str | list[str] | None:
+def _read_label(row: Row, column: str | None, separator: str | None, names: list[str] | None) -> str | list[str] | None:
     value = row.values.get(column) if column is not None else None
     if value is None or value == NO_LABEL or (names is not None and value == -1):
         return None
@@ -219,17 +227,17 @@ def _read_label(
     return name if separator is None else [name]
 
 
-def _name_label(row: _Row, column: str, value: Any, names: list[str] | None) -> str:
+def _name_label(row: Row, column: str, value: Any, names: list[str] | None) -> str:
     if names is not None:
         if not (type(value) is int and 0 <= value < len(names)):
-            raise ValueError(f"{row.where}: {column!r} has {value!r}, outside 0..{len(names) - 1}; correct it")
+            raise ValueError(f"{row.where}: {column!r} has {shown(value)}, outside 0..{len(names) - 1}; correct it")
         return names[value]
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int) or (isinstance(value, str) and value.strip() and not LONE_SURROGATE.search(value)):
         return str(value).strip()
     raise ValueError(
-        f"{row.where}: {column!r} has {value!r}, expected a string, an integer, or a list of them; correct it"
+        f"{row.where}: {column!r} has {shown(value)}, expected a string, an integer, or a list of them; correct it"
     )
 
 

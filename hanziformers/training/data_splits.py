@@ -1,15 +1,16 @@
 """Splits of a task's data: read, held out from the training data where one is missing, and sampled."""
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
-from datasets import Dataset, load_dataset
+from datasets import Dataset
 from transformers.utils import logging
 
 from .data_arguments import SPLITS, DataArguments
+from .hub_data import load_data_set
 from .task import Splits, Task
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
@@ -27,7 +28,9 @@ def read_splits(task: Task, args: DataArguments) -> tuple[Splits, dict[str, Any]
     if args.dataset_name and args.files():
         options = ", ".join(f"--{SPLITS[name]}" for name in args.files())
         raise ValueError(f"dataset_name={args.dataset_name} and {options} are both given; leave one of them out")
-    sources = load_dataset(args.dataset_name, args.dataset_config_name) if args.dataset_name else args.files()
+    sources: Mapping[str, Any] = args.files()
+    if args.dataset_name:
+        sources = load_data_set(args.dataset_name, args.dataset_config_name, "--train_file")
     read = {name: task.read(sources[name]) for name in SPLITS if name in sources}
     if not read:
         raise ValueError("there are no data: give --train_file, --validation_file, --test_file, or --dataset_name")

@@ -1,32 +1,53 @@
 """Sentences with tags in columns, as CoNLL has them: a token per line, first its characters, last its tag."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import NamedTuple
 
 from .ner_records import Sentence
+from .table_files import usual_width
+from .text_files import shown
+
+# A file of one sentence, without a blank line at its end, is taken for one that lacks its blank lines from here on.
+_LONG = 200
+_ENDS, _CLOSING = ("。", "！", "？", "!", "?"), ("”", "’", "」", "』", "）", ")", "】", "》", '"', "'")
+_ENOUGH_TOKENS = 10  # tokens of a file from which on numbers are taken for ids, and the form of most decides
+_ID = re.compile(r"[\w.:#-]*\d", re.ASCII)  # 12, 3-4, doc3, Sentence:1
+
+
+class _Row(NamedTuple):
+    where: str  # for errors
+    line: str
+    fields: list[str]
 
 
 def parse_columns(lines: Iterable[tuple[str, str]]) -> tuple[list[Sentence], int]:
-    """Groups the lines of a token-per-line file; returns the sentences and the number of -DOCSTART- lines."""
+    """Groups the lines of a token-per-line file; returns the sentences and the number of -DOCSTART- lines.
+
+    Raises:
+        ValueError: a line has more or fewer columns than the others, or the first column holds numbers or ids.
+    """
     sentences: list[Sentence] = []
-    marks, count, is_open = 0, 0, False
+    rows: list[_Row] = []
+    marks, is_open = 0, False
     for where, line in lines:
         mark = line.startswith("-DOCSTART-")
         if mark or not line.strip(" \t"):
             marks, is_open = marks + mark, False
             continue
-        fields = _split_line(line)
-        count = count or max(2, len(fields))  # the first line says how many columns all lines have
-        if len(fields) != count or not fields[0] or not fields[-1].strip():
-            raise ValueError(
-                f"{where}: {line!r} has the columns {fields}, expected {count} as in the first line, of which the "
-                "first is a token and the last its tag; write one token and one tag in every line, separated by a TAB"
-            )
+        rows.append(_Row(where, line, _split_line(line)))
         if not is_open:
-            sentences.append(Sentence(where, tokens=[], tags=[]))
+            sentences.append(Sentence(where, tokens=[], tags=[], places=[]))
             is_open = True
-        sentences[-1].tokens.append(fields[0])
-        sentences[-1].tags.append(fields[-1].strip())
+        sentences[-1].places.append(where)
+    _check_rows(rows)
+    taken = iter(rows)
+    for sentence in sentences:
+        for row in islice(taken, len(sentence.places)):
+            sentence.tokens.append(row.fields[0])
+            sentence.tags.append(row.fields[-1].strip())
+    _check_tokens(sentences, len(rows[0].fields) if rows else 0)
     return sentences, marks
 
 
@@ -37,12 +58,70 @@ def _split_line(line: str) -> list[str]:
     return line.split("\t") if "\t" in line else re.split(" +", line.rstrip(" "))
 
 
-def strip_positions(sentences: list[Sentence]) -> bool:
-    """Takes the positions within words off the tokens, if all have them (see `read_ner`); returns whether they had."""
+def _check_rows(rows: Sequence[_Row]) -> None:
+    if not rows:
+        return
+    count, whose = usual_width([len(row.fields) for row in rows])
+    count = max(2, count)
+    for where, line, fields in rows:
+        if len(fields) != count or not fields[0] or not fields[-1].strip():
+            raise ValueError(
+                f"{where}: {shown(line)} has the columns {shown(fields)}, expected {count} {whose}, of which the first "
+                "is a token and the last its tag; write one token and one tag in every line, separated by a TAB"
+            )
+
+
+def _check_tokens(sentences: Sequence[Sentence], columns: int) -> None:
+    """Refuses a first column of ids: tokens numbered 1, 2, 3, sentences doc1, doc1, doc2, ids of a vocabulary."""
     tokens = [token for sentence in sentences for token in sentence.tokens]
-    if not all(len(token) > 1 and token[-1] in "0123456789" for token in tokens):
-        return False
-    if not all(sentence.tokens[0].endswith("0") for sentence in sentences):
+    counts = len(tokens) > 2 and all(
+        sentence.tokens[0] in ("0", "1")
+        and sentence.tokens == [str(int(sentence.tokens[0]) + index) for index in range(len(sentence.tokens))]
+        for sentence in sentences
+    )
+    numbers = len(tokens) >= _ENOUGH_TOKENS and all(token.isdigit() for token in tokens)
+    ids = columns > 2 and all(_ID.fullmatch(token) for token in tokens)
+    if tokens and (counts or numbers or ids):
+        raise ValueError(
+            f"{sentences[0].where}: the first column holds {shown(tokens[:5])}, which are numbers or ids, not tokens, "
+            "as in all lines; write the token in the first column and its tag in the last"
+        )
+
+
+def check_one_sentence(sentence: Sentence) -> None:
+    """Checks the one sentence of a file that has no blank line after it: it may be a file that lacks all of them.
+
+    Raises:
+        ValueError: it is long, or goes on after the end of a sentence.
+    """
+    tokens = sentence.tokens
+    end = next((index for index, token in enumerate(tokens) if token.startswith(_ENDS)), len(tokens))
+    further = next((index for index in range(end, len(tokens)) if not tokens[index].startswith(_ENDS + _CLOSING)), None)
+    if further is not None or len(tokens) > _LONG:
+        after = "" if further is None else f"; after its end it goes on at {sentence.locate(further)}"
+        raise ValueError(
+            f"{sentence.where}: no blank line ends a sentence, so that the whole file would be one of "
+            f"{len(tokens)} tokens{after}; write a blank line after every sentence (at the end of the file "
+            "too, if it is one sentence)"
+        )
+
+
+def strip_positions(sentences: list[Sentence]) -> bool:
+    """Takes the positions within words off the tokens, if all have them (see `read_ner`); returns whether they had.
+
+    Raises:
+        ValueError: nearly all tokens have a position, and a few do not.
+    """
+    total = sum(len(sentence.tokens) for sentence in sentences)
+    lacking = [(s, index) for s in sentences for index, token in enumerate(s.tokens) if not _has_position(token, index)]
+    if lacking and total >= 2 * _ENOUGH_TOKENS and len(lacking) * 10 < total:
+        sentence, index = lacking[0]
+        raise ValueError(
+            f"{sentence.locate(index)}: the token {shown(sentence.tokens[index])} does not end in its position within "
+            f"its word (0 at the beginning of a sentence), as {total - len(lacking)} of {total} tokens do; write it, "
+            "or leave the positions out everywhere"
+        )
+    if lacking:
         return False
     for sentence in sentences:
         position = -1
@@ -55,4 +134,8 @@ def strip_positions(sentences: list[Sentence]) -> bool:
     return True
 
 
-__all__ = ["parse_columns", "strip_positions"]
+def _has_position(token: str, index: int) -> bool:
+    return len(token) > 1 and token[-1] in "0123456789" and (index > 0 or token[-1] == "0")
+
+
+__all__ = ["check_one_sentence", "parse_columns", "strip_positions"]

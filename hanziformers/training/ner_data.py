@@ -5,22 +5,24 @@ sorted by start, then end. Entities that overlap all stay. Every reader returns 
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
 from datasets import ClassLabel, Dataset, Features, Value
 
-from .ner_columns import parse_columns, strip_positions
+from .ner_columns import check_one_sentence, parse_columns, strip_positions
 from .ner_records import FORMS, TAG_COLUMNS, Sentence, parse_record
-from .tag_schemes import Entity, decode_tags, detect_scheme, split_overlaps
-from .text_files import LONE_SURROGATE, is_json_lines, parse_json_object, read_text
+from .tag_schemes import Entity, TagSchemeError, decode_tags, detect_scheme, split_overlaps
+from .text_files import LONE_SURROGATE, is_json, json_records, read_text, shown, split_lines
 
 FEATURES = Features(
     {"text": Value("string"), "entities": [{"start": Value("int64"), "end": Value("int64"), "label": Value("string")}]}
 )
+_MOST_LABELS = 50  # different tags without prefix, from which on there have to be as many O
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,20 @@ class ReadReport:
 
 
 def read_ner(path: str | os.PathLike[str], *, joiner: str = "") -> tuple[Dataset, ReadReport]:
-    """Reads a file of named-entity data: UTF-8, with or without byte order mark, plain or gzipped.
+    """Reads a file of named-entity data; see `text_files` for encodings and line ends.
 
-    A file named .json or .jsonl (before any .gz), or beginning with `{"`, is JSON lines: each text with entities,
-    tokens with tags, or CLUENER's form; other fields are not read. Any other file has a token per line, the first
-    column the token and the last its tag, between them TABs or, in a line without TAB, spaces; a blank line ends a
-    sentence. A line that begins with a whitespace character and a separator has that character as its token.
+    A file that begins as JSON does, or is named .json, .jsonl or .ndjson, is JSON, one object per line or all in one
+    list: each text with entities, tokens with tags, or CLUENER's form; other fields are not read. Any other file has a
+    token per line, the first column the token and the last its tag, between them TABs or, in a line without TAB,
+    spaces; a blank line ends a sentence. A line that begins with a whitespace character and a separator has that
+    character as its token.
 
     In some corpora (Weibo NER) each token carries its position within its word: `科0 技1`. The digits are taken off if
     every token of the file has at least two characters and ends in a digit, and every sentence begins with position
     0. Positions go on beyond 9: `p10` after a token of position 9 is `p`, elsewhere `p1` of position 0.
+
+    What has this form but holds something else is refused: tags that are none (ids, part-of-speech tags, `_`; see
+    `detect_scheme`), a first column of numbers, several sentences without a blank line between them.
 
     Args:
         path: the file.
@@ -67,18 +73,21 @@ def read_ner(path: str | os.PathLike[str], *, joiner: str = "") -> tuple[Dataset
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no file, is empty, is not UTF-8, or has a line that cannot be read without loss: the
-            message names the file, the line, what was expected and the fix.
+        ValueError: if it is no file, is empty, is in another encoding, or has a line that cannot be read without loss:
+            the message names the file, the line, what was expected and the fix.
     """
     path = Path(path)
     content = read_text(path, "named-entity data")
-    lines = [(f"{path}, line {number}", line.removesuffix("\r")) for number, line in enumerate(content.split("\n"), 1)]
-    if is_json_lines(path, content):
-        records = [(where, parse_json_object(where, line)) for where, line in lines if line.strip()]
-        return _build([parse_record(where, record, None) for where, record in records], str(path), joiner)
-    sentences, document_marks = parse_columns(lines)
+    lines = list(split_lines(path, [content]))
+    if is_json(path, content):
+        sentences = [parse_record(where, record, None) for where, record in json_records(path, lines)]
+        return _build(sentences, str(path), joiner)
+    sentences, document_marks = parse_columns((f"{path}, line {number}", line) for number, line in enumerate(lines, 1))
     stripped = strip_positions(sentences)
-    return _build(sentences, str(path), joiner, document_marks=document_marks, positions_stripped=stripped)
+    read = _build(sentences, str(path), joiner, document_marks=document_marks, positions_stripped=stripped)
+    if len(sentences) == 1 and lines[-1].strip():
+        check_one_sentence(sentences[0])
+    return read
 
 
 def from_columns(dataset: Dataset, *, joiner: str = "") -> tuple[Dataset, ReadReport]:
@@ -117,10 +126,7 @@ def _build(sentences: list[Sentence], source: str, joiner: str, **met: Any) -> t
     if not sentences:
         raise ValueError(f"{source} has no sentence; expected at least one, with its entities or tags")
     tagged = [sentence for sentence in sentences if sentence.tokens is not None]
-    try:
-        scheme = detect_scheme(sentence.tags for sentence in tagged) if tagged else None
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from error
+    scheme = _scheme(tagged, source) if tagged else None
     repairs = 0
     for sentence in tagged:
         spans, broken = decode_tags(sentence.tags, scheme)
@@ -128,12 +134,45 @@ def _build(sentences: list[Sentence], source: str, joiner: str, **met: Any) -> t
         repairs += broken
     for sentence in sentences:
         if LONE_SURROGATE.search(sentence.text):
-            raise ValueError(f"{sentence.where}: {sentence.text!r} has a lone surrogate; write whole characters")
+            raise ValueError(f"{sentence.where}: {shown(sentence.text)} has a lone surrogate; write whole characters")
     rows = [{"text": s.text, "entities": [e._asdict() for e in sorted(s.entities)]} for s in sentences]
     overlapping = sum(len(split_overlaps(sentence.entities)[1]) for sentence in sentences)
     count = sum(len(sentence.entities) for sentence in sentences)
     report = ReadReport(len(rows), count, repairs, overlapping, scheme, **met)
     return Dataset.from_list(rows, features=FEATURES), report
+
+
+def _scheme(sentences: list[Sentence], source: str) -> str:
+    """The scheme of all tags together; an error names the first token whose tag does not fit."""
+    try:
+        scheme = detect_scheme(sentence.tags for sentence in sentences)
+    except TagSchemeError as error:
+        where, token, tag = next(
+            (sentence.locate(index), sentence.tokens[index], tag)
+            for sentence in sentences
+            for index, tag in enumerate(sentence.tags)
+            if tag in error.tags
+        )
+        raise ValueError(
+            f"{source}: {error}; the first is at {where}: {shown(token)} has the tag {shown(tag)}"
+        ) from error
+    if scheme == "IO":
+        _check_column(sentences)
+    return scheme
+
+
+def _check_column(sentences: list[Sentence]) -> None:
+    """Refuses tags of the scheme IO that are words: those of the text, or more different ones than there are O."""
+    tags = Counter(tag for sentence in sentences for tag in sentence.tags)
+    labels = len(tags) - ("O" in tags)
+    pairs = ((s, index) for s in sentences for index, tag in enumerate(s.tags) if tag == s.tokens[index] != "O")
+    same = list(islice(pairs, tags.total() // 2 + 1))
+    if len(same) * 2 > tags.total() or labels > max(_MOST_LABELS, tags["O"]):
+        sentence, index = same[0] if same else (sentences[0], 0)
+        raise ValueError(
+            f"{sentence.locate(index)}: {shown(sentence.tokens[index])} has the tag {shown(sentence.tags[index])}, one "
+            f"of {labels} that are words of the text rather than labels; write the tag into the last column"
+        )
 
 
 def _join(tokens: Sequence[str], spans: Iterable[Entity], joiner: str) -> tuple[str, list[Entity]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .tag_schemes import Entity
+from .text_files import shown
 
 TAG_COLUMNS = ("ner_tags", "tags", "labels")
 FORMS = (
@@ -24,6 +25,7 @@ class Sentence:
         entities: entities of the text.
         tokens: its tokens; None where it has a text.
         tags: the tags of the tokens.
+        places: where each token is, if each has a line of its own.
     """
 
     where: str
@@ -31,35 +33,46 @@ class Sentence:
     entities: Sequence[Entity] = ()
     tokens: list[str] | None = None
     tags: Sequence[str] = ()
+    places: Sequence[str] = ()
+
+    def locate(self, index: int) -> str:
+        """Where a token is: its line, or its number in its record."""
+        return self.places[index] if self.places else f"{self.where}, token {index + 1}"
 
 
 def parse_record(where: str, record: dict[str, Any], names: Sequence[str] | None) -> Sentence:
     """Reads a record of any form; `names` are the names of its tags where those are ids."""
-    text, tokens = record.get("text"), record.get("tokens")
-    tag_column = next((name for name in TAG_COLUMNS if name in record), "")
-    if tokens is not None and tag_column:
-        return Sentence(where, tokens=tokens, tags=_check_tags(where, tokens, record[tag_column], names))
-    if isinstance(text, str) and isinstance(record.get("entities"), list | dict):
-        return Sentence(where, text, _parse_entities(where, text, record["entities"]))
+    text, tokens, entities = (record.get(name) for name in ("text", "tokens", "entities"))
+    tag_columns = [name for name in TAG_COLUMNS if name in record]
+    # a column of that name that holds something else, as the topics of a text in `tags`, is not looked at
+    lists = [name for name in tag_columns if isinstance(record[name], list)]
+    has_entities = isinstance(text, str) and isinstance(entities, list | dict)
+    if tokens is not None and tag_columns and not (has_entities and not (lists and isinstance(tokens, list))):
+        tags = record[(lists or tag_columns)[0]]
+        return Sentence(where, tokens=tokens, tags=_check_tags(where, tokens, tags, names))
+    if has_entities:
+        return Sentence(where, text, _parse_entities(where, text, entities))
     if isinstance(text, str) and isinstance(record.get("label"), dict):
         return Sentence(where, text, _parse_cluener(where, text, record["label"]))
-    raise ValueError(f"{where} is of no known form: {str(record)[:200]}; write one of: {FORMS}")
+    raise ValueError(f"{where} is of no known form: {shown(record)}; write one of: {FORMS}")
 
 
 def _check_tags(where: str, tokens: Any, tags: Any, names: Sequence[str] | None) -> list[str]:
     if not (isinstance(tokens, list) and isinstance(tags, list) and len(tokens) == len(tags)):
-        raise ValueError(f"{where}: tokens {tokens!r} and tags {tags!r} are not two lists of one length; pair them")
+        raise ValueError(
+            f"{where}: tokens {shown(tokens)} and tags {shown(tags)} are not two lists of one length; pair them"
+        )
     if names is not None:
         outside = [tag for tag in tags if tag is None or not 0 <= tag < len(names)]
         if outside:
             raise ValueError(
-                f"{where}: tag ids {outside} outside 0..{len(names) - 1}, those of the column; correct them"
+                f"{where}: tag ids {shown(outside)} outside 0..{len(names) - 1}, those of the column; correct them"
             )
         tags = [names[tag] for tag in tags]
     odd = [item for item in (*tokens, *tags) if not isinstance(item, str) or not item]
     if odd:
         raise ValueError(
-            f"{where}: tokens and tags are strings that are not empty, not {odd[:10]}; write the tags' names, "
+            f"{where}: tokens and tags are strings that are not empty, not {shown(odd[:10])}; write the tags' names, "
             "or give a dataset whose tag column is a ClassLabel"
         )
     return tags
@@ -70,10 +83,10 @@ def _parse_entities(where: str, text: str, entities: list[Any] | dict[str, Any])
         try:
             entities = [dict(zip(entities, values, strict=True)) for values in zip(*entities.values(), strict=True)]
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{where}: entities {entities!r} need lists of one length; pair them") from error
+            raise ValueError(f"{where}: entities {shown(entities)} need lists of one length; pair them") from error
     for entity in entities:
         if not isinstance(entity, dict) or not {"start", "end", "label"} <= set(entity):
-            raise ValueError(f"{where}: entity {entity!r} lacks one of start, end, label; write all three")
+            raise ValueError(f"{where}: entity {shown(entity)} lacks one of start, end, label; write all three")
     return [_check_entity(where, text, entity["start"], entity["end"], entity["label"]) for entity in entities]
 
 
@@ -82,14 +95,14 @@ def _parse_cluener(where: str, text: str, labels: dict[str, Any]) -> list[Entity
     for label, surfaces in labels.items():
         for surface, spans in surfaces.items() if isinstance(surfaces, dict) else [(surfaces, None)]:
             if not isinstance(spans, list) or not all(isinstance(span, list) and len(span) == 2 for span in spans):
-                raise ValueError(f"{where}: {label!r} has {surfaces!r}, expected {{surface: [[start, end], ...]}}")
+                raise ValueError(f"{where}: {label!r} has {shown(surfaces)}, expected {{surface: [[start, end], ...]}}")
             for start, last in spans:
                 end = last + 1 if type(last) is int else last  # CLUENER's ends are inclusive
                 entities.append(_check_entity(where, text, start, end, label))
                 if text[start:end] != surface:
                     raise ValueError(
-                        f"{where}: {label!r} at [{start}, {last}] is {text[start:end]!r} in the text, but "
-                        f"{surface!r} in the label; correct the offsets, both inclusive, in characters"
+                        f"{where}: {label!r} at [{start}, {last}] is {shown(text[start:end])} in the text, but "
+                        f"{shown(surface)} in the label; correct the offsets, both inclusive, in characters"
                     )
     return entities
 

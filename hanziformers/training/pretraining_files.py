@@ -1,20 +1,32 @@
 """The text of a pre-training: which files, what is held out for validation, and the documents as a stream."""
 
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from glob import glob
+from glob import escape, glob
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from datasets import IterableDataset, load_dataset
+from datasets import IterableDataset
 from transformers.utils import logging
 
+from .hub_data import load_data_set, read_rows
+from .text_files import LONE_SURROGATE, is_json, json_records, read_lines, shown
+
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
+
+_MARKUP = ("<doc ", "<?xml", "<!DOCTYPE", "<html")  # beginnings of what is no plain text: WikiExtractor, XML, HTML
 
 
 @dataclass
 class TextArguments:
     """Which text: files, or a data set of the Hub."""
 
-    train_files: list[str] = field(default_factory=list, metadata={"help": "paths or patterns: .txt, .jsonl, also .gz"})
+    train_files: list[str] = field(
+        default_factory=list,
+        metadata={"help": "paths or patterns: text with a document per line, or JSON lines; also .gz"},
+    )
     validation_files: list[str] = field(
         default_factory=list, metadata={"help": "as train_files; these files are not trained on"}
     )
@@ -26,9 +38,19 @@ class TextArguments:
 def find_files(patterns: list[str]) -> dict[str, str]:
     """Finds files, each once: resolved path -> path as it was given; a pattern without files stands for itself."""
     found: dict[str, str] = {}
-    for path in (path for pattern in patterns for path in sorted(glob(pattern)) or [pattern]):
+    for path in (path for pattern in patterns for path in _expand(pattern) or [pattern]):
         found.setdefault(str(Path(path).resolve()), path)
     return found
+
+
+def _expand(pattern: str) -> list[str]:
+    """The files that match a pattern; what exists as it is written is a name, brackets and stars or not."""
+    if os.path.exists(pattern):
+        return [pattern]
+    folder = os.path.dirname(pattern)
+    while folder and not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    return sorted(glob(escape(folder) + pattern[len(folder) :]))
 
 
 def text_files(args: TextArguments, split: str) -> list[str]:
@@ -36,7 +58,7 @@ def text_files(args: TextArguments, split: str) -> list[str]:
 
     Raises:
         FileNotFoundError: a path or pattern without a file.
-        ValueError: JSON lines and plain text mixed; no training file that is not held out.
+        ValueError: JSON and plain text mixed, or other kinds of files; no training file that is not held out.
     """
     found = find_files(getattr(args, f"{split}_files"))
     # resolved paths are compared, so that links and other ways of writing a path are seen
@@ -47,13 +69,44 @@ def text_files(args: TextArguments, split: str) -> list[str]:
         raise FileNotFoundError(f"there is no file {missing[0]}; give paths or patterns that match files")
     if held_out and not files:
         raise ValueError(f"the train files are all validation files too: {[*found.values()]}; give others to train on")
-    kinds = {"json" if ".json" in Path(path).name else "text" for path in files}
-    if len(kinds) > 1:
-        raise ValueError(f"the {split} files are JSON lines and plain text mixed: {files}; give one kind")
+    kinds = {path: _kind(Path(path)) for path in files}
+    if {*kinds.values()} >= {"JSON", "text"}:
+        first = {kind: path for path, kind in reversed(kinds.items())}
+        raise ValueError(
+            f"the {split} files are JSON lines and plain text mixed: {first['JSON']} is JSON, {first['text']} is text; "
+            "give one kind"
+        )
     if files:
         rest = f"; held out for validation: {[found[path] for path in sorted(held_out)]}" if held_out else ""
         logger.warning(f"{split} files: {files}{rest}")
     return files
+
+
+def _kind(path: Path) -> str:
+    """What a file holds, by its content: "JSON", "text" or, if there is nothing in it, "".
+
+    Raises:
+        ValueError: it is a table or markup, which has to be made into text first.
+    """
+    head = _head(path)
+    if is_json(path, head):
+        return "JSON" if head else ""
+    name = path.name.lower()
+    if any(f"{ending}." in f"{name}." for ending in (".csv", ".tsv")):
+        raise ValueError(
+            f"{path} is a table by its name; write its texts as JSON lines, or one per line into a .txt file"
+        )
+    if head.lstrip().startswith(_MARKUP):
+        raise ValueError(
+            f"{path} begins with {head.strip()[:80]!r}, which is markup, not text; write plain text or JSON lines "
+            "(WikiExtractor: --json)"
+        )
+    return "text" if head else ""
+
+
+def _head(path: Path) -> str:
+    """The first four lines of a file that are not blank: enough to tell JSON, in one list too."""
+    return "\n".join(islice((line for line in read_lines(path, "text") if line.strip()), 4))
 
 
 def load_documents(args: TextArguments, split: str) -> IterableDataset | None:
@@ -69,27 +122,75 @@ def load_documents(args: TextArguments, split: str) -> IterableDataset | None:
             f"--dataset_name {args.dataset_name} beside {' and '.join(beside)}: the text comes from one of them; leave "
             "the other out"
         )
-    files: list[str] = []
-    if args.dataset_name:
-        documents = load_dataset(args.dataset_name, args.dataset_config_name, streaming=True).get(split)
-    else:
+    if not args.dataset_name:
         files = text_files(args, split)
-        kind = "json" if files and ".json" in Path(files[0]).name else "text"
-        try:
-            documents = load_dataset(kind, data_files=files, split="train", streaming=True) if files else None
-        except StopIteration:  # raised by `datasets` for JSON files without a line
-            documents = []
-    if documents is None:
-        return None
-    first = next(iter(documents), None)
+        if not files:
+            return None
+        # a list among the arguments: its files are shared out between processes and workers
+        options = {"files": files, "column": args.text_column}
+        documents = IterableDataset.from_generator(_read_files, gen_kwargs=options)
+    else:
+        documents = load_data_set(args.dataset_name, args.dataset_config_name, "--train_files", streaming=True).get(
+            split
+        )
+        if documents is None:
+            return None
+    first = next(read_rows(documents, "--train_files"), None)
     if first is None:
         raise ValueError(
             f"the {split} text is empty: {args.dataset_name or files}; give files with a document per line"
         )
-    if args.text_column not in first:
-        raise ValueError(f"the {split} text has the columns {sorted(first)}; name one of them by --text_column")
-    documents = documents.select_columns([args.text_column])  # before renaming: another column may be called `text`
-    return documents if args.text_column == "text" else documents.rename_column(args.text_column, "text")
+    if args.dataset_name:
+        if args.text_column not in first:
+            raise ValueError(f"the {split} text has the columns {sorted(first)}; name one of them by --text_column")
+        documents = documents.select_columns([args.text_column])  # before renaming: another may be called `text`
+        if args.text_column != "text":
+            documents = documents.rename_column(args.text_column, "text")
+    return documents
 
 
-__all__ = ["TextArguments", "find_files", "load_documents", "text_files"]
+def read_texts(documents: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """The texts of a stream of documents.
+
+    Raises:
+        ValueError: a document has no string as `text`, or the stream cannot be read on: where it is, and what to do.
+    """
+    before = "the first one read"  # where a wrong document is, for the message: a data set has no line numbers
+    for row in read_rows(documents, "--train_files"):
+        text = row.get("text")
+        if fault := _fault(text):
+            raise ValueError(f"{fault}; it is {before}")
+        before = f"the one read after {text[:40]!r}"
+        yield text
+
+
+def _read_files(files: list[str], column: str) -> Iterator[dict[str, str]]:
+    """The documents of files: the lines of text, or the column `column` of the objects of JSON."""
+    for path in map(Path, files):
+        lines = read_lines(path, "text")
+        if _kind(path) != "JSON":
+            yield from ({"text": line} for line in lines)
+            continue
+        for where, record in json_records(path, lines):
+            if column not in record:
+                raise ValueError(
+                    f"{where} has the columns {shown(sorted(record))}, and no {column!r}; name one of them by "
+                    "--text_column, or fill or remove such records"
+                )
+            if fault := _fault(record[column]):
+                raise ValueError(f"{where}: {fault}")
+            yield {"text": record[column]}
+
+
+def _fault(text: Any) -> str:
+    """What is wrong with the text of a document, "" if nothing is."""
+    if not isinstance(text, str):
+        return (
+            f"a document has text={shown(text)}, but a string is needed (it may be empty): fill or remove such records"
+        )
+    if LONE_SURROGATE.search(text):
+        return f"a document has a lone surrogate, which is no character: {shown(text)}; write whole characters"
+    return ""
+
+
+__all__ = ["TextArguments", "find_files", "load_documents", "read_texts", "text_files"]

@@ -15,6 +15,7 @@ import numpy as np
 from datasets.distributed import split_dataset_by_node
 from torch.utils.data import IterableDataset, get_worker_info
 
+from .pretraining_files import read_texts
 from .pretraining_text import Document, Example, MakeExamples
 
 
@@ -95,16 +96,7 @@ class PretrainingStream(IterableDataset):
             documents = documents.shuffle(seed=self.seed + (epoch << 32), buffer_size=self.buffer)
         if self.world_size > 1:
             documents = split_dataset_by_node(documents, self.rank, self.world_size)
-        before = "the first one read"  # where a wrong document is, for the message: a stream has no line numbers
-        for row in documents:
-            text = row.get("text")
-            if not isinstance(text, str):
-                raise ValueError(
-                    f"a document has text={text!r}, but a string is needed (it may be empty): fill or remove such "
-                    f"records; it is {before}"
-                )
-            before = f"the one read after {text[:40]!r}"
-            yield text
+        return read_texts(documents)
 
 
 __all__ = ["PretrainingStream"]

@@ -23,19 +23,26 @@ Example = dict[str, Any]
 Document = list[dict[str, np.ndarray]]  # its sentences: key -> int64 [n] or [n, ...], one value per token
 MakeExamples = Callable[[list[Document], np.random.Generator], Iterator[Example]]
 
+MAX_SENTENCE = 100_000  # characters
+_BATCH = 1_000_000  # characters that are tokenised together, at most with one more sentence
 _SENTENCE = re.compile(r"[^。！？!?；;…\n]*(?:[。！？!?；;…\n]+[\"'”’』」）)】》]*|$)")
 
 
 def split_sentences(text: str) -> list[str]:
     """Cuts a text after 。！？； and the like (with the closing quotes behind them) and at line breaks.
 
-    Nothing but white space between sentences is lost.
+    Nothing but white space between sentences is lost. What goes on for more than `MAX_SENTENCE` characters without such
+    a mark is cut there, so that the memory of a tokenizer does not grow with it.
     """
-    return [sentence for sentence in _SENTENCE.findall(text) if sentence.strip()]
+    sentences = [sentence for sentence in _SENTENCE.findall(text) if sentence.strip()]
+    if max(map(len, sentences), default=0) <= MAX_SENTENCE:
+        return sentences
+    starts = [(sentence, start) for sentence in sentences for start in range(0, len(sentence), MAX_SENTENCE)]
+    return [sentence[start : start + MAX_SENTENCE] for sentence, start in starts]
 
 
 class SentenceEncoder:
-    """Turns texts into documents of encoded sentences, with one call of the tokenizer.
+    """Turns texts into documents of encoded sentences, with few calls of the tokenizer.
 
     Args:
         processing_class: tokenizer or processor of the model.
@@ -59,22 +66,23 @@ class SentenceEncoder:
         """Encodes texts: one list of sentences for each; a text without any token gives an empty list."""
         cut = [split_sentences(text) for text in texts]
         sentences = [sentence for text in cut for sentence in text]
-        if not sentences:
-            return [[] for _ in texts]
-        encoded = self.tokenizer(
-            sentences,
-            add_special_tokens=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            return_offsets_mapping=self.words is not None,
-            verbose=False,
-        )
         # the sentences of all texts, in order: every text takes as many as it has
-        indices = iter(range(len(sentences)))
-        return [
-            [piece for index in islice(indices, len(text)) for piece in self._pieces(encoded, index, sentences[index])]
-            for text in cut
-        ]
+        encoded = self._encode(sentences)
+        return [[piece for pieces in islice(encoded, len(text)) for piece in pieces] for text in cut]
+
+    def _encode(self, sentences: list[str]) -> Iterator[Document]:
+        """The pieces of each sentence; a call of the tokenizer takes so many that they fit into memory."""
+        for batch in _batches(sentences):
+            encoded = self.tokenizer(
+                batch,
+                add_special_tokens=False,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+                return_offsets_mapping=self.words is not None,
+                verbose=False,
+            )
+            for index, sentence in enumerate(batch):
+                yield self._pieces(encoded, index, sentence)
 
     def _pieces(self, encoded: Any, index: int, sentence: str) -> Document:
         """One encoded sentence, in pieces of at most `longest` tokens."""
@@ -84,6 +92,19 @@ class SentenceEncoder:
             columns["word_ids"] = self.words(sentence, np.array(encoded["offset_mapping"][index]))
         starts = range(0, length, self.longest)
         return [{key: value[start : start + self.longest] for key, value in columns.items()} for start in starts]
+
+
+def _batches(sentences: list[str]) -> Iterator[list[str]]:
+    """The sentences in groups of about `_BATCH` characters."""
+    batch, length = [], 0
+    for sentence in sentences:
+        batch.append(sentence)
+        length += len(sentence)
+        if length >= _BATCH:
+            yield batch
+            batch, length = [], 0
+    if batch:
+        yield batch
 
 
 class Assembler:
@@ -204,9 +225,10 @@ def _tokens(sentences: Document) -> int:
 
 def _run(document: Document, start: int, budget: int) -> Document:
     """The sentences from `start` on that fit into `budget` tokens; at least one."""
-    # no sentence is empty, so `budget` of them are more than enough
-    ends = np.cumsum([len(sentence["input_ids"]) for sentence in islice(document, start, start + max(1, budget))])
-    return document[start : start + max(1, int(np.searchsorted(ends, budget, side="right")))]
+    # no sentence is empty, so `budget` of them are more than enough; a slice, as islice would walk through all before
+    candidates = document[start : start + max(1, budget)]
+    ends = np.cumsum([len(sentence["input_ids"]) for sentence in candidates])
+    return candidates[: max(1, int(np.searchsorted(ends, budget, side="right")))]
 
 
 def _fit(first: Document, second: Document, budget: int, rng: np.random.Generator) -> tuple[Document, Document]:

@@ -2,8 +2,11 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+
+from .text_files import shown, split_lines
 
 Fields = tuple[str, list[str]]
 
@@ -15,9 +18,9 @@ def split_tsv(path: Path, content: str) -> tuple[list[Fields], int]:
         For every row, "FILE, line N" and its fields; the number of blank lines.
 
     Raises:
-        ValueError: a row has more or fewer columns than the first.
+        ValueError: a row has more or fewer columns than the others.
     """
-    lines = [line.removesuffix("\r") for line in content.split("\n")]
+    lines = list(split_lines(path, [content]))
     fields = [(f"{path}, line {n}", line.split("\t")) for n, line in enumerate(lines, 1) if not is_blank(line)]
     hint = "a row is one line with a TAB between columns; a text with TABs or line breaks needs CSV with quotes"
     _check_widths(fields, hint)
@@ -31,9 +34,9 @@ def split_csv(path: Path, content: str) -> tuple[list[Fields], int]:
         As `split_tsv`; a row that has several lines is named by its first.
 
     Raises:
-        ValueError: the content is not CSV, or a row has more or fewer columns than the first.
+        ValueError: the content is not CSV, or a row has more or fewer columns than the others.
     """
-    csv.field_size_limit(max(csv.field_size_limit(), len(content)))
+    limit = csv.field_size_limit(max(csv.field_size_limit(), len(content)))
     reader = csv.reader(io.StringIO(content, newline=""), strict=True)
     fields, blank, start = [], 0, 1
     try:
@@ -48,13 +51,15 @@ def split_csv(path: Path, content: str) -> tuple[list[Fields], int]:
             f"{path}, line {start}: not CSV ({error}); put texts with quotes, commas or line breaks into quotes, and "
             'write a quote within as ""; or name a file without quoting .tsv'
         ) from error
+    finally:
+        csv.field_size_limit(limit)  # it holds for the whole process
     _check_widths(fields, 'put texts with commas or line breaks into quotes, and write a quote within as ""')
     return fields, blank
 
 
 def count_blank(lines: Sequence[str]) -> int:
-    """Blank lines; what follows the last line break is no line if it is empty."""
-    return sum(is_blank(line) for line in lines) - (lines[-1] == "")
+    """How many lines are blank."""
+    return sum(map(is_blank, lines))
 
 
 def is_blank(line: str) -> bool:
@@ -62,13 +67,18 @@ def is_blank(line: str) -> bool:
     return not line.strip(" \r")
 
 
+def usual_width(widths: Sequence[int]) -> tuple[int, str]:
+    """The most frequent number of columns, the first line's where several are, and in words whose it is."""
+    width = Counter(widths).most_common(1)[0][0]
+    return width, "as in the first line" if widths[0] == width else "as in most lines"
+
+
 def _check_widths(fields: list[Fields], hint: str) -> None:
-    width = len(fields[0][1])
+    # a first row that is the odd one does not decide for the others
+    width, whose = usual_width([len(row) for _, row in fields])
     for where, row in fields:
         if len(row) != width:
-            raise ValueError(
-                f"{where}: {str(row)[:200]} has {len(row)} columns, expected {width} as in the first line; {hint}"
-            )
+            raise ValueError(f"{where}: {shown(row)} has {len(row)} columns, expected {width} {whose}; {hint}")
 
 
-__all__ = ["Fields", "count_blank", "is_blank", "split_csv", "split_tsv"]
+__all__ = ["Fields", "count_blank", "is_blank", "split_csv", "split_tsv", "usual_width"]

@@ -4,6 +4,7 @@ A tag is `O`, or a prefix, a hyphen and a label: `B-PER.NOM`. The label is every
 """
 
 import re
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -24,8 +25,22 @@ ALIASES: dict[str, str] = {"BIO": "IOB2", "BMESO": "BMES"}
 _TO_BIOES = {"BMES": str.maketrans("M", "I"), "BILOU": str.maketrans("LU", "ES")}
 _FROM_BIOES = {"BMES": str.maketrans("I", "M"), "BILOU": str.maketrans("ES", "LU")}
 _PREFIXED = re.compile(r"[BIMELSU]-.", re.DOTALL)
-# What is no plain label name: a lone prefix, one letter before a separator (`X-PER`, `B_PER`), a prefix at the end.
-_NOT_BARE = re.compile(r"[BIMELSU]?$|.[-_]|.*[-_][BIMELSU]$", re.DOTALL)
+# What is no plain label name: a lone prefix, one letter before a separator (`X-PER`, `B_PER`), a prefix at the end,
+# nothing but digits and marks (`0`, `_`).
+_NOT_BARE = re.compile(r"[BIMELSU]?$|.[-_]|.*[-_][BIMELSU]$|[\W\d_]*$", re.DOTALL)
+# What stands for "no entity", or names a column, in files of other forms: no label either.
+_NO_LABELS = {
+    *("o", "none", "null", "nil", "nan", "na", "n/a", "out", "outside", "无", "非实体"),
+    *("pad", "[pad]", "<pad>", "[cls]", "[sep]", "tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags"),
+}
+
+
+class TagSchemeError(ValueError):
+    """Tags are of no known scheme; `tags` are those that do not fit."""
+
+    def __init__(self, message: str, tags: Iterable[str]) -> None:
+        super().__init__(message)
+        self.tags = frozenset(tags)
 
 
 class Entity(NamedTuple):
@@ -39,9 +54,9 @@ class Entity(NamedTuple):
 def detect_scheme(sequences: Iterable[Sequence[str]]) -> str:
     """Names the scheme of tag sequences from the prefixes that occur in all of them together.
 
-    The first that holds: only I and O, or labels without any prefix (`PER`), are IO; only B, I and O are IOB1 if every
-    B directly follows a tag of its own label, else IOB2; E or S without M is BIOES; M is BMES; L or U is BILOU.
-    Sequences of nothing but O are IO.
+    The first that holds: only I and O, or names without any prefix (`PER`) beside O, are IO; only B, I and O are IOB1
+    if every B directly follows a tag of its own label, else IOB2; E or S without M is BIOES; M is BMES; L or U is
+    BILOU. Sequences of nothing but O are IO.
 
     Args:
         sequences: the tags of each sentence; read once.
@@ -50,8 +65,9 @@ def detect_scheme(sequences: Iterable[Sequence[str]]) -> str:
         A key of `SCHEMES`.
 
     Raises:
-        ValueError: if no scheme has all the prefixes, some tags have a prefix and others none, an entity's end is
-            marked but no beginning is, or a tag is neither prefixed nor a plain name.
+        TagSchemeError: if no scheme has all the prefixes, some tags have a prefix and others none, an entity's end is
+            marked but no beginning is, tags without prefix have no O among them, or a tag is neither prefixed nor a
+            plain name: it is a number, a mark, or a word for no entity (`none`).
     """
     found: set[str] = set()
     every_b_follows_its_label = True
@@ -59,20 +75,37 @@ def detect_scheme(sequences: Iterable[Sequence[str]]) -> str:
         found.update(tags)
         for before, tag in pairwise(("O", *tags)):
             every_b_follows_its_label &= tag[:2] != "B-" or (before != "O" and before[2:] == tag[2:])
+    has_outside = "O" in found
     found.discard("O")
     prefixed = {tag for tag in found if _PREFIXED.match(tag)}
-    if not prefixed and not any(_NOT_BARE.match(tag) for tag in found):
+    if not prefixed and (has_outside or not found) and all(map(_is_name, found)):
         return "IO"
     prefixes = {tag[0] for tag in prefixed}
     fitting = [name for name, allowed in SCHEMES.items() if prefixes <= set(allowed)]
     if prefixed != found or not fitting or (prefixes & set("EL") and "B" not in prefixes):
-        odd = sorted(found - prefixed)[:10]
-        raise ValueError(
-            f"tags of no known scheme: prefixes {sorted(prefixes)}, tags {sorted(prefixed)[:10]}, "
-            f"tags without a known prefix and label {odd}; allowed are {_allowed()}, or bare label names with O "
-            "everywhere; rename the tags to one scheme, the same in the whole data"
-        )
+        raise _no_scheme(found, prefixed)
     return "IOB2" if fitting[0] == "IOB1" and not every_b_follows_its_label else fitting[0]
+
+
+def _no_scheme(found: set[str], prefixed: set[str]) -> TagSchemeError:
+    """The error for tags, O left out, that no scheme has together; it names those that do not fit."""
+    prefixes = {tag[0] for tag in prefixed}
+    if prefixed == found:
+        # those whose prefix the scheme that has most of the prefixes lacks; else those that end what never begins
+        best = max(SCHEMES.values(), key=lambda allowed: len(prefixes & set(allowed)))
+        odd = {tag for tag in prefixed if tag[0] not in best} or {tag for tag in prefixed if tag[0] in "EL"}
+    elif prefixed:
+        odd = found - prefixed
+    else:
+        odd = {tag for tag in found if not _is_name(tag)} or found
+    with_prefix, without = ([tag[:40] for tag in sorted(some)[:10]] for some in (prefixed, found - prefixed))
+    return TagSchemeError(
+        f"tags of no known scheme: prefixes {sorted(prefixes)}, tags {with_prefix}, "
+        f"tags without a known prefix and label {without}; allowed are {_allowed()}, or names of labels without "
+        "prefix, and O for what is outside of entities; rename the tags to one scheme, the same in the whole data "
+        "(ids to the names they stand for)",
+        odd,
+    )
 
 
 def decode_tags(tags: Sequence[str], scheme: str) -> tuple[list[Entity], int]:
@@ -162,12 +195,21 @@ def split_overlaps(entities: Iterable[Entity]) -> tuple[list[Entity], list[Entit
     Returns:
         The entities kept, to which none of the others can be added, and those left over; each sorted.
     """
-    kept: list[Entity] = []
+    kept: list[Entity] = []  # sorted
     left_over: list[Entity] = []
     for entity in sorted(entities, key=lambda entity: (entity.start - entity.end, entity)):  # longest first
-        clashes = any(entity.start < other.end and other.start < entity.end for other in kept)
-        (left_over if clashes else kept).append(entity)
-    return sorted(kept), sorted(left_over)
+        # those kept do not overlap: only the last that starts before this one ends can reach into it
+        before = bisect_left(kept, (entity.end,)) - 1
+        if before >= 0 and kept[before].end > entity.start:
+            left_over.append(entity)
+        else:
+            insort(kept, entity)
+    return kept, sorted(left_over)
+
+
+def _is_name(tag: str) -> bool:
+    """Whether a tag without prefix may name a label."""
+    return not _NOT_BARE.match(tag) and tag.casefold() not in _NO_LABELS
 
 
 def _allowed() -> str:
@@ -193,7 +235,7 @@ def _split(tag: str, name: str) -> tuple[str, str]:
         return "O", ""
     if _PREFIXED.match(tag) and tag[0] in SCHEMES[name]:
         return tag[0].translate(_TO_BIOES.get(name, {})), tag[2:]
-    if name == "IO" and not _PREFIXED.match(tag) and not _NOT_BARE.match(tag):
+    if name == "IO" and not _PREFIXED.match(tag) and _is_name(tag):
         return "I", tag
     raise ValueError(
         f"tag {tag!r} is not of the scheme {name}; allowed are O and, each with a hyphen and a label, "

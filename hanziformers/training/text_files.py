@@ -1,32 +1,119 @@
-"""Text files of data: UTF-8, with or without byte order mark, plain or gzipped; JSON lines."""
+"""Text files of data, as every reader opens them: decoded, in lines, and the records of JSON.
 
-import gzip
+A file is UTF-8, with or without byte order mark, or UTF-16 or UTF-32 with one; plain, or compressed by gzip, bzip2 or
+xz, which its first bytes say. A line ends with LF, CR LF or CR, and with nothing else.
+"""
+
+import codecs
 import json
 import re
-import zlib
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from .text_encodings import DAMAGES, compression_of, explain, explain_zeros, find_mark
+
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # half of a pair of UTF-16, which JSON can name but UTF-8 cannot hold
+MAX_LINE = 50_000_000  # characters: a line has to fit into memory, several times
+_CHUNK = 1 << 16  # bytes that are decoded together
+# CR CR LF is one line end too: CR LF that went through the text mode of Windows
+_LINE_END = re.compile("\r{0,2}\n|\r")
+_JSON_NAMES = (".json", ".jsonl", ".ndjson")
+# an object, or a list of objects, lists or strings: {"text": ..., [{"text": ..., ["...
+_JSON = re.compile(r'(?:(?:\[\s*)*\{\s*["}]|(?:\[\s*)+")')
 
 
 def read_text(path: Path, kind: str) -> str:
     """The content of a file, without byte order mark; line ends stay as they are.
 
     Args:
-        path: the file; a gzipped one is recognised by its first bytes.
+        path: the file.
         kind: what it should hold, for messages: "named-entity data".
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no file, is empty, is damaged or is not UTF-8: the message says what to do.
+        ValueError: if it is no file, is empty, is damaged, is no text or is in another encoding: the message says what
+            to do.
     """
-    return _decode(path, _read_bytes(path, kind))
+    content = "".join(_decode(path, kind))
+    if not content.strip():
+        raise ValueError(f"{path} is empty; expected {kind}")
+    return content
 
 
-def is_json_lines(path: Path, content: str) -> bool:
-    r"""Whether a file is named .json or .jsonl (before any .gz) or begins with `{"`."""
-    return Path(path.name.removesuffix(".gz")).suffix in (".json", ".jsonl") or content.lstrip().startswith('{"')
+def read_lines(path: Path, kind: str) -> Iterator[str]:
+    """The lines of a file, without their ends, read as they are asked for; an empty file has none.
+
+    Args:
+        path: the file.
+        kind: what it should hold, for messages: "text".
+
+    Raises:
+        FileNotFoundError: see `read_text`.
+        ValueError: see `read_text`, where the fault is met; or a line has more than `MAX_LINE` characters.
+    """
+    return split_lines(path, _decode(path, kind))
+
+
+def split_lines(path: Path, chunks: Iterable[str]) -> Iterator[str]:
+    """Splits text into lines, without their ends; after the last line end there is no further line.
+
+    Args:
+        path: the file, for errors.
+        chunks: its text in parts, none of which ends within a line end.
+
+    Raises:
+        ValueError: a line has more than `MAX_LINE` characters.
+    """
+    parts: list[str] = []  # of the line that has not ended yet: joined once, so that a long line takes linear time
+    number, length = 1, 0
+    for chunk in chunks:
+        first, *others = _LINE_END.split(chunk) if "\r" in chunk else chunk.split("\n")
+        parts.append(first)
+        length += len(first)
+        for line in others:
+            yield "".join(parts)
+            parts, length, number = [line], len(line), number + 1
+        if length > MAX_LINE:
+            raise ValueError(
+                f"{path}, line {number} has more than {MAX_LINE:,} characters, the limit; write one document or "
+                "sentence per line"
+            )
+    if last := "".join(parts):
+        yield last
+
+
+def is_json(path: Path, head: str) -> bool:
+    r"""Whether a file is JSON: its text begins with `{"` or a list of the like, or it is named .json, .jsonl, .ndjson.
+
+    Args:
+        path: the file; an ending for its compression, and upper case, do not matter.
+        head: the beginning of its text, a few lines of it or more.
+    """
+    name = re.sub(r"\.(gz|bz2|xz)$", "", path.name.lower())
+    return name.endswith(_JSON_NAMES) or _JSON.match(head.lstrip()[:1000]) is not None
+
+
+def json_records(path: Path, lines: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects of a JSON file, one per line or in one list, each with its place for errors: "FILE, line 3".
+
+    Args:
+        path: the file, for errors.
+        lines: its lines; blank ones are skipped.
+
+    Raises:
+        ValueError: it is not JSON, or holds something else than objects.
+    """
+    numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
+    first = next(numbered, None)
+    if first is not None and (first[1].lstrip().startswith("[") or first[1].strip() == "{"):
+        # one value that takes the whole file
+        yield from _whole_file(path, first[0], "\n".join(chain([first[1]], (line for _, line in numbered))))
+    elif first is not None:
+        for number, line in chain([first], numbered):
+            where = f"{path}, line {number}"
+            yield where, parse_json_object(where, line)
 
 
 def parse_json_object(where: str, line: str) -> dict[str, Any]:
@@ -35,41 +122,99 @@ def parse_json_object(where: str, line: str) -> dict[str, Any]:
     Raises:
         ValueError: if the line is not JSON or holds no object.
     """
-    try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise ValueError(f"{where} is not JSON ({error}); write one JSON object per line: {line[:80]!r}") from error
+    record = _parse(where, line)
     if not isinstance(record, dict):
         raise ValueError(f"{where} is a {type(record).__name__}, expected one JSON object per line: {line[:80]!r}")
     return record
 
 
-def _read_bytes(path: Path, kind: str) -> bytes:
+def shown(value: Any) -> str:
+    """A value as an error names it: at most 200 characters of its `repr`."""
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = f"a deeply nested {type(value).__name__}"
+    return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def _whole_file(path: Path, number: int, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects of one list, or one object, that begins in line `number`."""
+    records = _parse(f"{path}, line {number}", text)
+    for place, record in enumerate(records if isinstance(records, list) else [records], 1):
+        if not isinstance(record, dict):
+            raise ValueError(
+                f"{path}, line {number}: item {place} of the list is {shown(record)}, expected a JSON object; write "
+                "one JSON object per line"
+            )
+        yield f"{path}, record {place}", record
+
+
+def _parse(where: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where} is not JSON ({error}); write one JSON object per line: {text[:80]!r}") from error
+
+
+def _decode(path: Path, kind: str) -> Iterator[str]:
+    """The text of a file in parts, none of which ends within a line end."""
+    number, held = 1, ""  # the number of the line that a part begins in, and what the part before left to it
+    head, text = b"", None
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for data in _read(path, kind):
+        if text is None:
+            encoding, size = find_mark(data)
+            decoder, head, data = codecs.getincrementaldecoder(encoding)(), data, data[size:]
+        try:
+            decoded = held + decoder.decode(data, not data)
+        except UnicodeDecodeError as error:
+            line = number + _count_ends(held + error.object[: error.start].decode(error.encoding))
+            raise ValueError(explain(path, line, error, text)) from error
+        if "\0" in decoded:
+            line = number + _count_ends(decoded[: decoded.index("\0")])
+            raise ValueError(explain_zeros(path, line, head))
+        # trailing carriage returns stay for the next part, which says whether they end one line or more
+        held = decoded[len(decoded.rstrip("\r")) :][-2:] if data else ""
+        text = decoded.removesuffix(held)
+        yield text
+        number += _count_ends(text)
+
+
+def _read(path: Path, kind: str) -> Iterator[bytes]:
+    """The bytes of a file, unpacked, in parts, of which the last is empty."""
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; give the path of a file of {kind}")
     if not path.is_file():
         raise ValueError(f"{path} is not a file; give one file, for each split of the data")
-    data = path.read_bytes()
-    if data.startswith(b"\x1f\x8b"):
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            raise ValueError(f"{path} is a damaged gzip file ({error}); fetch or write it again") from error
-    if not data.strip():
-        raise ValueError(f"{path} is empty; expected {kind}")
-    return data
+    compression, line = compression_of(path), 1
+    with path.open("rb") if compression is None else compression.open(path) as file:
+        data = None
+        while data != b"":
+            try:
+                data = file.read(_CHUNK)
+            except DAMAGES as error:
+                if compression is None:
+                    raise
+                raise ValueError(
+                    f"{path} is a damaged {compression.name} file ({error}; at or after line {line}); fetch or write "
+                    "it again"
+                ) from error
+            line += data.count(b"\n") or data.count(b"\r")
+            yield data
 
 
-def _decode(path: Path, data: bytes) -> str:
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(
-            f"{path}, line {line}: byte 0x{data[error.start]:02x} is not UTF-8; convert the file, for example with "
-            "iconv -f GB18030 -t UTF-8"
-        ) from error
+def _count_ends(text: str) -> int:
+    return len(_LINE_END.findall(text)) if "\r" in text else text.count("\n")
 
 
-__all__ = ["LONE_SURROGATE", "is_json_lines", "parse_json_object", "read_text"]
+__all__ = [
+    "LONE_SURROGATE",
+    "MAX_LINE",
+    "is_json",
+    "json_records",
+    "parse_json_object",
+    "read_lines",
+    "read_text",
+    "shown",
+    "split_lines",
+]

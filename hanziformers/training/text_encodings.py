@@ -1,0 +1,163 @@
+"""How a data file is written: its encoding and compression, by its first bytes, and the command that converts it.
+
+UTF-8 is read, and UTF-16 and UTF-32 with their byte order mark. Text in another encoding is never guessed at: it is
+refused with what it looks like and the command that converts it.
+"""
+
+import bz2
+import codecs
+import gzip
+import lzma
+import re
+import shlex
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+# UTF-32 first: its little-endian mark begins with that of UTF-16
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+class Compression(NamedTuple):
+    """A compression that is read: its name, the program that unpacks it, and how it is opened."""
+
+    name: str
+    program: str
+    open: Callable[[Path], BinaryIO]
+
+
+_COMPRESSIONS = {
+    b"\x1f\x8b": Compression("gzip", "gzip -dc", gzip.open),
+    b"BZh": Compression("bzip2", "bzip2 -dc", bz2.open),
+    b"\xfd7zXZ": Compression("xz", "xz -dc", lzma.open),
+}
+DAMAGES = (OSError, EOFError, zlib.error, lzma.LZMAError)  # what reading a damaged compressed file raises
+_NOT_TEXT = {
+    b"PK\x03\x04": "a zip archive (or an Excel or Word file); unpack it, or save it as UTF-8 text",
+    b"PAR1": "a Parquet file; write it as JSON lines, or give its folder as --dataset_name",
+    b"\x28\xb5\x2f\xfd": "a Zstandard file; unpack it with zstd -d",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive; unpack it",
+    b"Rar!": "a RAR archive; unpack it",
+    b"%PDF": "a PDF file; write its text as UTF-8",
+}
+# Candidates for text that is not UTF-8: the name for iconv, that for Python. Where two are equally likely, the first.
+_CANDIDATES = {"GB18030": "gb18030", "BIG5-HKSCS": "big5hkscs", "UTF-16LE": "utf-16-le", "UTF-16BE": "utf-16-be"}
+# The most frequent characters of Chinese text, simplified and traditional: read in a wrong encoding, a text has few.
+_FREQUENT = frozenset(
+    "的一是不了在人有我他这這中大来來上国國个個到说說们們为為子和你地出道也时時年得就那要下以生会會自着著去之过過家学學对對"
+    "可她里裏后後小么麼心多天而能好都然没沒日于於起还還发發成事只作当當想看文无無开開手十用主行方又如前所本见見经經头頭面公同"
+    "三已老从從动動两兩长長知民样樣现現分将將外但身些与與高意进進把法此实實回二理美点點月明其种種全工话話者向部正名定问問力机"
+    "機给給等很业業最间間新什被电電第门門相次东東，。、：；？！"
+)
+_CHINESE = re.compile("[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
+_WIDE = re.compile("[\u2e80-\uffef]")  # of the characters of three bytes in UTF-8, those of East Asia
+
+
+def compression_of(path: Path) -> Compression | None:
+    """How a file is compressed, by its first bytes; None if it is not.
+
+    Raises:
+        ValueError: it is no text file but an archive, a Parquet or PDF file ...: the message says what to do.
+    """
+    with path.open("rb") as file:
+        head = file.read(8)
+    for magic, what in _NOT_TEXT.items():
+        if head.startswith(magic):
+            raise ValueError(f"{path} is {what}")
+    return next((how for magic, how in _COMPRESSIONS.items() if head.startswith(magic)), None)
+
+
+def find_mark(data: bytes) -> tuple[str, int]:
+    """The encoding of a file that begins with `data`, by its byte order mark, and the length of the mark in bytes."""
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return encoding, len(mark)
+    return "utf-8", 0
+
+
+def recognise(data: bytes) -> str | None:
+    """The encoding of Chinese text that is not UTF-8, as iconv names it; None where none fits.
+
+    Args:
+        data: from the beginning of a line on; the last character may be cut.
+    """
+    found: tuple[int, str | None] = (-1, None)
+    for name, codec in _CANDIDATES.items():
+        try:
+            text = codecs.getincrementaldecoder(codec)().decode(data)
+        except UnicodeDecodeError:
+            continue
+        others = sum(not character.isascii() for character in text)
+        if "\0" not in text and len(_CHINESE.findall(text)) * 2 > others:
+            found = max(found, (sum(map(text.count, _FREQUENT)), name), key=lambda pair: pair[0])
+    return found[1]
+
+
+def explain(path: Path, line: int, fault: UnicodeDecodeError, before: str | None) -> str:
+    """Says what a file is that is not UTF-8, and how to convert it.
+
+    Args:
+        path: the file.
+        line: the number of the line with the fault.
+        fault: with the bytes around it as its `object`.
+        before: the text that was decoded before these bytes; None if they are the file's first.
+    """
+    data, start = fault.object, fault.start
+    # without the characters right before the fault: other bytes may by chance begin as UTF-8
+    clean = (before or "") + re.sub(rb"[\x80-\xff]+$", b"", data[:start]).decode(fault.encoding, "replace")
+    where = f"{path}, line {line}: byte 0x{data[start]:02x} is not {fault.encoding.upper()}"
+    read_as_utf8 = data.decode("utf-8", "replace")
+    is_damaged = _WIDE.search(clean) or len(_WIDE.findall(read_as_utf8)) > 2 * read_as_utf8.count("\ufffd")
+    if fault.encoding != "utf-8" or is_damaged:
+        encoding = fault.encoding.removesuffix("-le").removesuffix("-be").upper()
+        return (
+            f"{where}, while the text before or after it is: the file is damaged or made of parts in different "
+            f"encodings; fetch or write it again (leaving out such bytes: {command(path, encoding, '-c ')})"
+        )
+    line_start = max(data.rfind(b"\n", 0, start), data.rfind(b"\r", 0, start)) + 1
+    encoding = recognise(data if before is None else data[line_start:])
+    if encoding is None:
+        return f"{where}; convert the file from its encoding, which was not recognised: {command(path, 'ENCODING')}"
+    return f"{where}; convert the file, which looks like {encoding}: {command(path, encoding)}"
+
+
+def explain_zeros(path: Path, line: int, head: bytes) -> str:
+    """Says what a file is that holds zero bytes: UTF-16 or UTF-32 without mark, or no text.
+
+    Args:
+        path: the file.
+        line: the number of the first line with one.
+        head: the file's first bytes, as many as there are of the first lines.
+    """
+    where = f"{path}, line {line}: zero bytes (U+0000), which no text has"
+    # of line ends and other ASCII characters a half is zeros in UTF-16; elsewhere they are rare
+    for name in ("UTF-32LE", "UTF-32BE", "UTF-16LE", "UTF-16BE") if head.count(0) * 8 > len(head) else ():
+        try:
+            text = codecs.getincrementaldecoder(name)().decode(head)
+        except UnicodeDecodeError:
+            continue
+        usual = sum(character.isascii() or _CHINESE.match(character) is not None for character in text)
+        if "\0" not in text and usual * 4 > len(text) * 3:
+            return f"{where}; convert the file, which looks like {name} without mark: {command(path, name)}"
+    return f"{where}; give a text file in UTF-8 (leaving out zero bytes: tr -d '\\000' < FILE > NEW)"
+
+
+def command(path: Path, encoding: str, options: str = "") -> str:
+    """The shell command that writes a file again in UTF-8, beside it and unpacked."""
+    compression = compression_of(path)
+    name = path.name if compression is None else re.sub(r"\.(gz|bz2|xz)$", "", path.name)
+    old, new = (shlex.quote(str(file)) for file in (path, path.with_name(f"utf8-{name}")))
+    convert = f"iconv {options}-f {encoding} -t UTF-8"
+    if compression is None:
+        return f"{convert} < {old} > {new}"
+    return f"{compression.program} < {old} | {convert} > {new}"
+
+
+__all__ = ["DAMAGES", "Compression", "command", "compression_of", "explain", "explain_zeros", "find_mark", "recognise"]

@@ -1,0 +1,114 @@
+"""What data files are, by their bytes; and the commands that convert them, which are run."""
+
+import bz2
+import gzip
+import lzma
+import subprocess
+
+import pytest
+
+from hanziformers.training.text_encodings import command, compression_of, find_mark, recognise
+from hanziformers.training.text_files import read_text
+
+SIMPLIFIED = "今天的天气很好，我们去北京。\n他在上海工作了三年\tB-LOC\n"
+TRADITIONAL = "今天的天氣很好，我們去臺北。\n他在香港工作了三年\tB-LOC\n"
+PACKERS = {"": bytes, ".gz": lambda data: gzip.compress(data, mtime=0), ".bz2": bz2.compress, ".xz": lzma.compress}
+
+
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("ending", PACKERS)
+def test_a_mark_says_the_encoding(tmp_path, codec, ending):
+    path = tmp_path / f"data.txt{ending}"
+    has_mark = codec in ("utf-8-sig", "utf-16", "utf-32")
+    path.write_bytes(PACKERS[ending](((not has_mark) * "\ufeff" + TRADITIONAL * 3000).encode(codec)))
+    assert read_text(path, "texts") == TRADITIONAL * 3000
+
+
+def test_without_a_mark_it_is_utf_8():
+    assert find_mark("天".encode()) == ("utf-8", 0)
+
+
+@pytest.mark.parametrize(
+    ("codec", "text", "name"),
+    [
+        ("gb18030", SIMPLIFIED, "GB18030"),
+        ("gb18030", "\ufeff" + SIMPLIFIED, "GB18030"),  # with its own byte order mark
+        ("gbk", SIMPLIFIED, "GB18030"),
+        ("gb2312", SIMPLIFIED * 5000, "GB18030"),
+        ("gb18030", TRADITIONAL + "𠮷龘", "GB18030"),
+        ("gb18030", "李 O\n雷 O\n", "GB18030"),
+        ("gb18030", "a\n" * 100_000 + SIMPLIFIED, "GB18030"),  # found in the middle
+        ("gb18030", "一\n" * 50_000 + SIMPLIFIED, "GB18030"),  # two bytes that are UTF-8 too
+        ("big5", TRADITIONAL, "BIG5-HKSCS"),
+        ("big5hkscs", TRADITIONAL * 5000, "BIG5-HKSCS"),
+        ("cp950", "李先生說：「好」\n", "BIG5-HKSCS"),
+        ("utf-16-le", SIMPLIFIED, "UTF-16LE"),
+        ("utf-16-be", SIMPLIFIED, "UTF-16BE"),
+        ("utf-16-le", "北\n", "UTF-16LE"),
+        ("utf-16-le", '{"text": "\\u5929"}\n', "UTF-16LE"),
+        ("utf-32-le", "B-LOC\n", "UTF-32LE"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_other_encodings_are_refused_with_a_command_that_converts_them(tmp_path, codec, text, name, ending):
+    path = tmp_path / f"it's data.txt{ending}"
+    path.write_bytes(PACKERS[ending](text.encode(codec)))
+    with pytest.raises(
+        ValueError, match=f"it's data.txt{ending}, line .*convert the file, which looks like {name}"
+    ) as caught:
+        read_text(path, "texts")
+    advice = str(caught.value)
+    subprocess.run(advice[advice.rindex(": ") + 2 :], shell=True, check=True)
+    assert read_text(tmp_path / "utf8-it's data.txt", "texts") == text.removeprefix("\ufeff")
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (TRADITIONAL.encode() + b"\xff" + TRADITIONAL.encode(), 3),
+        (TRADITIONAL.encode()[1:], 1),  # cut within a character
+        (TRADITIONAL.encode() * 9000 + "\n坏".encode()[:-1], 18002),
+        (SIMPLIFIED.encode() + SIMPLIFIED.encode("gb18030"), 3),
+    ],
+)
+def test_utf_8_with_a_fault_is_not_converted_as_a_whole(tmp_path, data, line):
+    path = tmp_path / "data.txt"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=f"line {line}: byte 0x.. is not UTF-8, while the text before or after it is"):
+        read_text(path, "texts")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            b"a\n\xff\xfe\xfd\n",
+            "line 2: byte 0xff is not UTF-8; convert the file from its encoding, which was not recog",
+        ),
+        (b"a\nb\x00c\n", "line 2: zero bytes"),
+        ("\ufeff天地".encode("utf-16-le")[:-1], "line 1: byte 0x30 is not UTF-16-LE"),
+        (b"PK\x03\x04xxxx", "is a zip archive"),
+        (b"PAR1xxxx", "is a Parquet file"),
+        (b"\x28\xb5\x2f\xfdxxxx", "is a Zstandard file"),
+        (b"%PDF-1.7\n", "is a PDF file"),
+    ],
+)
+def test_what_is_no_text_is_refused(tmp_path, data, message):
+    path = tmp_path / "data.txt"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=message):
+        read_text(path, "texts")
+
+
+def test_compressions(tmp_path):
+    for ending, pack in PACKERS.items():
+        path = tmp_path / f"a{ending}.txt"
+        path.write_bytes(pack(b"x"))
+        found = compression_of(path)
+        assert (found and found.open(path).read()) == (b"x" if ending else None)
+        assert command(path, "BIG5").count("|") == bool(ending)
+
+
+def test_a_cut_last_character_is_no_fault():
+    assert recognise(SIMPLIFIED.rstrip().encode("gb18030")[:-6]) == "GB18030"
+    assert recognise(b"\xff\xff\xff") is None

@@ -194,10 +194,7 @@ def test_forms_of_the_large_convolution(form):
         conv, images = (thing.to(memory_format=torch.channels_last) for thing in (conv, images))
     flags = {"enabled": form != "without cudnn", "benchmark": form == "cudnn benchmark", "allow_tf32": False}
     with torch.backends.cudnn.flags(**flags):
-        if form == "frequencies":
-            found = correlate(images, conv.weight) + conv.bias[:, None, None]
-        else:
-            found = conv(images)
+        found = correlate(images, conv.weight) + conv.bias[:, None, None] if form == "frequencies" else conv(images)
         gradient = torch.autograd.grad((found * target.to(DEVICE)).sum(), (conv.weight, conv.bias))
     assert relative_error([found], [exact]) < 1e-5
     assert relative_error(gradient, wanted) < 1e-4
@@ -279,7 +276,7 @@ def test_a_training_run(model_type, tmp_path):
     command = [sys.executable, "run_scripts/run_ner.py", "--model_type", model_type, "--output_dir", tmp_path / "run"]
     command += ["--train_file", sample / "train.jsonl", "--validation_file", sample / "dev.jsonl", "--bf16", "True"]
     command += ["--config_overrides", "hidden_size=64,num_hidden_layers=2,num_attention_heads=4,intermediate_size=128"]
-    command += ["--max_steps", "4", "--max_train_samples", "64", "--logging_steps", "1"]
+    command += ["--max_steps", "4", "--max_train_samples", "64", "--do_train", "--do_eval"]
     environment = os.environ | {"HANZIFORMERS_CACHE": str(tmp_path / "cache")}
     run = subprocess.run(list(map(str, command)), cwd=REPOSITORY, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr[-4000:]

@@ -55,7 +55,7 @@ def test_the_code_of_the_readme_runs(place, monkeypatch):
     monkeypatch.chdir(folder)
     (folder / "tests").symlink_to(REPOSITORY / "tests")  # the README's paths begin at the repository
     blocks = code_blocks("README.md", "python")
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         for block in blocks:

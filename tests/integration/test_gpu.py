@@ -273,7 +273,11 @@ def test_a_pipeline_on_the_gpu(tools, processing_class):
 @pytest.mark.parametrize("model_type", FAMILIES)
 def test_a_training_run(model_type, tmp_path):
     sample = REPOSITORY / "tests" / "data" / "ner_sample"
-    command = [sys.executable, "run_scripts/run_ner.py", "--model_type", model_type, "--output_dir", tmp_path / "run"]
+    characters = sorted({c for c in (sample / "dev.jsonl").read_text(encoding="utf-8") if "一" <= c <= "鿿"})
+    vocab_file = tmp_path / "vocab.txt"
+    vocab_file.write_text("\n".join([*SPECIAL, *characters]), encoding="utf-8")
+    command = [sys.executable, "run_scripts/run_ner.py", "--model_type", model_type, "--vocab_file", vocab_file]
+    command += ["--output_dir", tmp_path / "run"]
     command += ["--train_file", sample / "train.jsonl", "--validation_file", sample / "dev.jsonl", "--bf16", "True"]
     command += ["--config_overrides", "hidden_size=64,num_hidden_layers=2,num_attention_heads=4,intermediate_size=128"]
     command += ["--max_steps", "4", "--max_train_samples", "64", "--do_train", "--do_eval"]

@@ -10,7 +10,7 @@ from pypinyin import Style, pinyin
 from transformers import BertTokenizer, DataCollatorWithPadding
 
 from hanziformers import ChineseBertTokenizer
-from hanziformers.tokenization.character_inputs import CharacterInputs, to_tensor
+from hanziformers.tokenization.character_inputs import CharacterInputs
 from hanziformers.tokenization.glyph_inputs import GlyphInputs
 from hanziformers.tokenization.pinyin import pinyin_table
 
@@ -211,9 +211,11 @@ def test_a_mixin_without_inputs_changes_nothing():
     assert plain.pad([plain("银行"), plain("")]) == bert.pad([bert("银行"), bert("")])
 
 
-def test_to_tensor():
-    for array in (np.arange(3), np.arange(6, dtype=np.uint8).reshape(1, 2, 3), np.zeros((2, 0, 3), np.uint8)):
-        assert to_tensor(array, None) is to_tensor(array, "np") is array
-        tensor = to_tensor(array, "pt")
-        assert torch.equal(tensor, torch.from_numpy(array))
-        assert tensor.dtype == torch.from_numpy(array).dtype
+def test_values_of_tokens_without_a_text():
+    ids = np.array([VOCABULARY[token] for token in ("行", "[MASK]", "行", "##s")])
+    assert WidthTokenizer(VOCABULARY).values_of_tokens(ids)["widths"].tolist() == [-1] * 4  # the padding value
+    values = PINYIN.values_of_tokens(ids)
+    assert values.keys() == {"glyph_ids", "pinyin_ids"}
+    assert values["glyph_ids"].tolist() == ids.tolist()
+    assert values["pinyin_ids"].any(1).tolist() == [True, False, True, False]
+    assert SOUND.values_of_tokens(ids)["syllable_ids"].tolist() == [0] * 4

@@ -26,7 +26,7 @@ from glyph_tools import (
     make_tokenizer,
     texts,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, BertTokenizer, DataCollatorForTokenClassification, DataCollatorWithPadding
 
@@ -35,6 +35,7 @@ from hanziformers import GlyphCrmConfig, GlyphCrmTokenizer, HanziGlyphImageProce
 TOKENIZER = make_tokenizer()
 
 
+@settings(deadline=None)
 @given(st.lists(texts, min_size=1, max_size=4), st.sampled_from(["left", "right"]), st.sampled_from(["pt", "np"]))
 def test_pad_gives_what_a_call_gives(batch, side, kind):
     expected = TOKENIZER(batch, padding=True, padding_side=side, return_tensors=kind)
@@ -145,6 +146,16 @@ def test_keys_are_the_same_whatever_the_text():
     assert TOKENIZER("好", return_tensors="np")["extra_glyphs"].dtype == np.uint8
 
 
+def test_the_axis_of_images_is_not_empty_where_pipelines_pad_on_the_left():
+    left = make_tokenizer()
+    left.padding_side = "left"
+    for text, rows in (("好", 1), (RARE[0], 1), (RARE, len(RARE))):
+        for batch in (left(text, return_tensors="pt"), left.pad([left(text)], return_tensors="np")):
+            assert batch["extra_glyphs"].shape == (1, rows, 32)
+            assert np.asarray(batch["extra_glyphs"]).any() == (text != "好")
+    assert left("好")["glyph_ids"] == TOKENIZER("好")["glyph_ids"]
+
+
 def test_pickles():
     again = pickle.loads(pickle.dumps(TOKENIZER))
     first, second = (one(TEXT, return_tensors="np") for one in (TOKENIZER, again))
@@ -202,7 +213,7 @@ def test_saving_without_the_image_processor_is_warned_about(checkpoint, warnings
 def test_the_image_processor_of_a_revision_in_a_cache(checkpoint):
     root, tokenizer = checkpoint
     revision, cache = "0123456789" * 4, root.parent / "cache"
-    GlyphCrmConfig(vocab_size=V, glyph_vocab_size=N).save_pretrained(root / "sub")
+    GlyphCrmConfig(vocab_size=V, glyph_vocab_size=N, glyph_size=24).save_pretrained(root / "sub")
     shutil.copytree(root, cache / "models--someone--glyphs/snapshots" / revision)  # as the Hub's client lays it out
     where = {"cache_dir": str(cache), "revision": revision, "subfolder": "sub", "local_files_only": True}
     again = AutoTokenizer.from_pretrained("someone/glyphs", **where)

@@ -263,14 +263,19 @@ def test_removed_characters_do_not_shift(tokenizer):
         assert tokens["的"] == symbols("de")
 
 
-def test_token_pinyin_ids(tokenizer):
-    table = tokenizer.token_pinyin_ids()
+def test_values_of_tokens(tokenizer):
+    table = tokenizer.values_of_tokens(np.arange(len(tokenizer)))["pinyin_ids"]
     assert table.shape == (len(tokenizer), 8)
+    assert table.dtype == np.int64
     for token, index in tokenizer.get_vocab().items():
         bare = token.removeprefix("##")
         assert table[index].tolist() == (readings(bare)[0] if len(bare) == 1 else NONE), token
     assert table[VOCABULARY["行"]].tolist() == XING2
     assert not table[[VOCABULARY[token] for token in SPECIAL]].any()
+    again = np.array([7, 3, 7])
+    assert np.array_equal(tokenizer.values_of_tokens(again)["pinyin_ids"], table[again])
+    assert tokenizer.values_of_tokens(np.zeros(0, np.int64))["pinyin_ids"].shape == (0, 8)
+    assert not tokenizer.values_of_tokens(np.array([10**6]))["pinyin_ids"].any()  # no token has this id
 
 
 # --- shapes and keys
@@ -474,7 +479,7 @@ def test_saving_keeps_added_tokens(tmp_path, vocabulary_file):
     loaded = AutoTokenizer.from_pretrained(tmp_path)
     same(tokenizer, loaded)
     assert loaded("银行<人>行")["pinyin_ids"] == [NONE, NONE, NONE, XING2, NONE]
-    assert loaded.token_pinyin_ids().shape == (len(TOKENS) + 2, 8)
+    assert not loaded.values_of_tokens(np.array([len(TOKENS), len(TOKENS) + 1]))["pinyin_ids"].any()
 
 
 def test_pickle_and_deepcopy(tokenizer):

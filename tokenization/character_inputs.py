@@ -7,15 +7,18 @@ import numpy as np
 from transformers import BatchEncoding
 
 from .alignment import TextAlignment, is_batch
+from .character_batch import CharacterBatch, to_tensor
 from .text_checks import check_batch, explain
 
 
 class CharacterInputs:
     """Mixin before a tokenizer class of transformers: further inputs that have one value for every token.
 
-    A family names its keys in `extra_inputs` and `model_input_names`, and computes them in `extra_values`. Calls,
-    `pad`, collators, processors, data sets and pipelines then carry them like BERT's own keys. Texts that cannot be
-    encoded are refused with an error that names the piece of text.
+    A family names its keys in `extra_inputs` and `model_input_names`, and computes them in `extra_values`, and in
+    `values_of_tokens` for tokens without a text. Calls, `pad`, collators, processors, data sets and pipelines then
+    carry them like BERT's own keys. In tensors they follow `input_ids`, so that every collator that masks ids hides
+    them too (see `CharacterBatch`). Texts that cannot be encoded are refused with an error that names the piece of
+    text.
 
     Parts can be combined, because each adds its keys to those of `super()`.
 
@@ -40,7 +43,16 @@ class CharacterInputs:
             args: of that class.
             kwargs: of that class. auto_map is not kept: it belongs to the folder that the tokenizer was loaded from,
                 and may name the code of a processor, which the folder that it is saved to lacks.
+
+        Raises:
+            TypeError: it is given `fonts`, which are a setting of the image processor.
         """
+        if "fonts" in kwargs:  # the tokenizer would keep it, and publish the paths in tokenizer_config.json
+            raise TypeError(
+                "a tokenizer takes no fonts; give them to its image processor: tokenizer.image_processor = "
+                "HanziGlyphImageProcessor.from_pretrained(folder, fonts={'song': ['path of a font']}), or load both "
+                "with HanziProcessor.from_pretrained(folder, fonts=...)"
+            )
         kwargs.pop("auto_map", None)
         super().__init__(*args, **kwargs)
 
@@ -55,6 +67,17 @@ class CharacterInputs:
             each token, padding included.
         """
         return {}
+
+    def values_of_tokens(self, ids: np.ndarray) -> dict[str, np.ndarray]:
+        """Gives the `extra_inputs` of tokens that stand for no character of a text: what replaces a masked one.
+
+        Args:
+            ids: of the tokens, int64 [n].
+
+        Returns:
+            For every key one value for each token, int64 [n, ...]; that of a padding token unless the family says more.
+        """
+        return {name: np.array([padding] * len(ids), np.int64) for name, padding in self.extra_inputs.items()}
 
     def tensor_values(self, values: dict[str, list[Any]]) -> tuple[dict[str, list[Any]], dict[str, np.ndarray]]:
         """Says what tensors hold, where that differs from lists.
@@ -116,7 +139,18 @@ class CharacterInputs:
             output.convert_to_tensors(return_tensors, prepend_batch_axis=not several)
         for name, array in of_batch.items():
             output[name] = to_tensor(array, return_tensors)
-        return output
+        return self._following(output)
+
+    def pad(self, *args: Any, **kwargs: Any) -> BatchEncoding:
+        """Pads as transformers does; in tensors the `extra_inputs` follow `input_ids` (see `CharacterBatch`)."""
+        return self._following(super().pad(*args, **kwargs))
+
+    def _following(self, output: BatchEncoding) -> BatchEncoding:
+        """The batch as one in which the `extra_inputs` follow, if it holds any and in tensors."""
+        in_tensors = isinstance(output, BatchEncoding) and not isinstance(output.get("input_ids"), list | None)
+        if not in_tensors or not self.extra_inputs.keys() & output.keys():
+            return output
+        return CharacterBatch.of(output, self.values_of_tokens)
 
     def _pad(self, encoded_inputs: Any, *args: Any, padding_side: str | None = None, **kwargs: Any) -> dict:
         """Pads the `extra_inputs` of one example on the side where its other keys are padded; collators end here."""
@@ -134,14 +168,6 @@ class CharacterInputs:
         return output
 
 
-def to_tensor(array: np.ndarray, kind: Any) -> Any:
-    """Gives an array as the kind of tensor that a caller named in `return_tensors`; as it is for "np" and None."""
-    if kind is None or kind == "np":
-        return array
-    # BatchEncoding converts lists only
-    return BatchEncoding({"values": list(array) if array.ndim > 1 else array.tolist()}, tensor_type=kind)["values"]
-
-
 def _as_lists(rows: list[Any]) -> list[list]:
     """The rows as lists, without the garbage collector: it would walk them all again at every few hundred new lists."""
     if not rows or not isinstance(rows[0], np.ndarray):
@@ -155,4 +181,4 @@ def _as_lists(rows: list[Any]) -> list[list]:
             gc.enable()
 
 
-__all__ = ["CharacterInputs", "to_tensor"]
+__all__ = ["CharacterInputs"]

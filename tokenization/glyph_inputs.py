@@ -15,7 +15,8 @@ from transformers.utils import PaddingStrategy, TensorType, logging
 
 from .alignment import TextAlignment
 from .bank_rows import BankRows
-from .character_inputs import CharacterInputs, to_tensor
+from .character_batch import to_tensor
+from .character_inputs import CharacterInputs
 from .characters import code_points
 from .open_glyphs import OpenGlyphs
 from .rare_glyphs import RareGlyphs, flat_glyphs
@@ -36,9 +37,9 @@ class GlyphInputs(BankRows, CharacterInputs):
       `extra_characters`.
     - In tensors (`return_tensors`, also of `pad` and of the collators that call it): 0..N-1 as before, and N + i for
       row i of the example's own `extra_glyphs` [B, E, F*h*w] uint8, the glyph images of its characters outside of the
-      bank. Shorter examples are filled up with zero rows (below: a pipeline with batches needs `padding_side` "right",
-      the default); E may be 0. There are extra_glyphs as soon as `glyph_values` is known. Equal characters of an
-      example share a row.
+      bank. Shorter examples are filled up with zero rows; E may be 0 (with `padding_side` "left" it is 1 or more, as
+      transformers' pipelines cannot pad an empty axis on that side). There are extra_glyphs as soon as `glyph_values`
+      is known. Equal characters of an example share a row.
 
     Those glyph images are rendered by `image_processor`: HanziProcessor sets it, or it is loaded when first needed from
     where the tokenizer was loaded from; it is saved beside the tokenizer. Pickles and copies carry one that was set,
@@ -119,6 +120,15 @@ class GlyphInputs(BankRows, CharacterInputs):
             self.glyph_vocab_size, self.extra_characters, self.unk_token_id, self.glyph_values, self._rare
         )
 
+    def _resolve(
+        self, ids: list[np.ndarray], images: list[np.ndarray | None]
+    ) -> tuple[list[np.ndarray], np.ndarray | None]:
+        """See `OpenGlyphs.resolve`; E is 1 or more where a pipeline may have to pad that axis on the left."""
+        ids, extra = self._open_glyphs().resolve(ids, images)
+        if extra is not None and not extra.shape[1] and self.padding_side == "left":
+            extra = np.zeros((len(extra), 1, extra.shape[2]), np.uint8)
+        return ids, extra
+
     def extra_values(self, alignment: TextAlignment) -> dict[str, list[Any]]:
         """Open glyph ids: the ids of the tokens, but for the characters that are [UNK] there."""
         unknown, rows = self.unk_token_id, [encoding.ids for encoding in alignment.encodings]
@@ -133,12 +143,16 @@ class GlyphInputs(BankRows, CharacterInputs):
             rows[index] = ids.tolist()
         return {**super().extra_values(alignment), "glyph_ids": rows}
 
+    def values_of_tokens(self, ids: np.ndarray) -> dict[str, np.ndarray]:
+        """Every token of the vocabulary has the glyph image of its own row of the bank."""
+        return {**super().values_of_tokens(ids), "glyph_ids": np.asarray(ids, np.int64)}
+
     def tensor_values(self, values: dict[str, list[Any]]) -> tuple[dict[str, list[Any]], dict[str, np.ndarray]]:
         """Resolves open ids; adds extra_glyphs."""
         values, of_batch = super().tensor_values(values)
         if "glyph_ids" in values:
             rows = [np.array(row, np.int64) for row in values["glyph_ids"]]
-            rows, extra = self._open_glyphs().resolve(rows, [None] * len(rows))
+            rows, extra = self._resolve(rows, [None] * len(rows))
             values = {**values, "glyph_ids": rows}
             of_batch = of_batch if extra is None else {**of_batch, "extra_glyphs": extra}
         return values, of_batch
@@ -191,7 +205,7 @@ class GlyphInputs(BankRows, CharacterInputs):
         in_lists = isinstance(output["glyph_ids"], list)
         if in_lists and all(one is None for one in images):  # open ids stay open
             return output
-        rows, extra = self._open_glyphs().resolve([np.array(row, np.int64) for row in glyph_ids], list(images))
+        rows, extra = self._resolve([np.array(row, np.int64) for row in glyph_ids], list(images))
         if not batched:
             rows, extra = rows[0], None if extra is None else extra[0]
         if in_lists:  # they were resolved before, and only padded now

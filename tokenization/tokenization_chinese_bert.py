@@ -15,6 +15,7 @@ from .alignment import TextAlignment
 from .character_inputs import CharacterInputs
 from .characters import UNSPACED
 from .pinyin import PINYIN_LENGTH, pinyin_table
+from .published_pinyin import check_published
 from .vocabulary import read_vocabulary
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
@@ -31,13 +32,19 @@ class ChineseBertTokenizer(CharacterInputs, BertTokenizer):
     Pairs get the token types 0 and 1, as in BERT. (The published fine-tuning of pairs passed none, which is all 0.)
     Decoding writes Chinese without spaces between the characters.
 
+    Published folders load as they are. Their pinyin files are compared with our alphabet and readings: another alphabet
+    is refused, other readings are warned of.
+
     Args:
         vocab: path of vocab.txt, or token -> id.
         do_lower_case: lower-case, and strip accents unless `strip_accents` says otherwise.
         pypinyin_version: set when the tokenizer is saved. Readings depend on pypinyin's dictionary; loading under
             another version logs a warning.
         vocab_file: path of vocab.txt, where `vocab` is None.
-        kwargs: as for `transformers.BertTokenizer`.
+        pinyin_map_file: path of a published folder's config/pinyin_map.json; set by `from_pretrained`.
+        pinyin2tensor_file: path of its config/pinyin2tensor.json; set by `from_pretrained`.
+        kwargs: as for `transformers.BertTokenizer`. `pinyin_map` and `pinyin2tensor`, as some published folders have
+            them in tokenizer_config.json, are compared like the files and not kept.
 
     Raises:
         FileNotFoundError, ValueError: a vocabulary that cannot be used (see `read_vocabulary`); on a call, text that
@@ -49,6 +56,11 @@ class ChineseBertTokenizer(CharacterInputs, BertTokenizer):
         [13, 6, 19, 12, 2, 0, 0, 0]
     """
 
+    # transformers looks for these files and hands their paths to `__init__`
+    vocab_files_names = BertTokenizer.vocab_files_names | {
+        "pinyin_map_file": "config/pinyin_map.json",
+        "pinyin2tensor_file": "config/pinyin2tensor.json",
+    }
     model_input_names = ["input_ids", "token_type_ids", "attention_mask", "pinyin_ids"]
     extra_inputs = {"pinyin_ids": [0] * PINYIN_LENGTH}
     padding_side = "right"
@@ -66,8 +78,12 @@ class ChineseBertTokenizer(CharacterInputs, BertTokenizer):
         strip_accents: bool | None = None,
         pypinyin_version: str | None = None,
         vocab_file: str | None = None,
+        pinyin_map_file: str | None = None,
+        pinyin2tensor_file: str | None = None,
         **kwargs: Any,
     ) -> None:
+        published = {name: kwargs.pop(name, None) for name in ("pinyin_map", "pinyin2tensor", "id2pinyin")}
+        check_published(pinyin_map_file or published["pinyin_map"], pinyin2tensor_file or published["pinyin2tensor"])
         vocab = vocab_file if vocab is None else vocab
         if vocab is not None:
             vocab = read_vocabulary(vocab, [str(t) for t in (unk_token, sep_token, pad_token, cls_token, mask_token)])
@@ -100,15 +116,14 @@ class ChineseBertTokenizer(CharacterInputs, BertTokenizer):
             ]
         )
 
-    def token_pinyin_ids(self) -> np.ndarray:
-        """The reading of every token by itself, without a context: uint8 [V, 8], zeros where there is none.
-
-        A token that replaces a masked character gets its pinyin from here.
-        """
+    def values_of_tokens(self, ids: np.ndarray) -> dict[str, np.ndarray]:
+        """A token of one character has the reading of the character by itself, every other token none."""
         table = pinyin_table()
-        tokens = self.convert_ids_to_tokens(range(len(self)))
-        bare = [token.removeprefix("##") for token in tokens]
-        return table.ids[[table.row_of(token) if len(token) == 1 else 0 for token in bare]]
+        distinct, index = np.unique(np.asarray(ids, np.int64), return_inverse=True)
+        # an id that no token has (a vocabulary may have gaps) has no reading either
+        tokens = [(token or "").removeprefix("##") for token in self.convert_ids_to_tokens(distinct.tolist())]
+        rows = np.array([table.row_of(token) if len(token) == 1 else 0 for token in tokens], np.int64)
+        return {**super().values_of_tokens(ids), "pinyin_ids": table.ids[rows[index]].astype(np.int64)}
 
     def extra_values(self, alignment: TextAlignment) -> dict[str, list[Any]]:
         """Pinyin of the tokens: all texts of the call are read in one go."""

@@ -29,6 +29,7 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
 
     `glyph_ids` and `pinyin_ids`, where the tokenizer makes them, follow: [MASK] has its own glyph image and no reading,
     a random token its own glyph image and the reading that it has by itself; a token that stays keeps both.
+    (In transformers' DataCollatorForLanguageModeling they follow too: see `CharacterBatch`.)
 
     Masks can be made again. An example with an `epoch` (see `PretrainingStream`) is masked by (`seed`, epoch, its own
     tokens): the same whatever the batch, the number of workers or processes, or a restart. Other examples are masked
@@ -80,9 +81,9 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
         self._predictable = np.ones(len(self.tokenizer), bool)  # [V]: which ids may be selected
         self._predictable[special] = False
         self._predictable[self.tokenizer.unk_token_id] = self.predict_unknown
-        self._readings = None
-        if "pinyin_ids" in self.tokenizer.model_input_names:
-            self._readings = self.tokenizer.token_pinyin_ids().astype(np.int64)  # [V, 8]
+        self._values: dict[str, np.ndarray] = {}  # what belongs to each token: [V, ...]
+        if hasattr(self.tokenizer, "values_of_tokens"):  # BERT's has nothing but ids
+            self._values = self.tokenizer.values_of_tokens(np.arange(len(self.tokenizer)))
         self._generator: np.random.Generator | None = None
 
     def torch_call(self, examples: list[Example]) -> dict[str, torch.Tensor]:
@@ -127,10 +128,9 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
         changed = np.concatenate([masked, random])
         output["input_ids"], output["labels"] = ids.tolist(), labels
         # glyph image and reading of a changed position would give its character away: both are the new token's
-        if "glyph_ids" in output:
-            output["glyph_ids"] = _replaced(output["glyph_ids"], changed, ids[changed])
-        if "pinyin_ids" in output and self._readings is not None:
-            output["pinyin_ids"] = _replaced(output["pinyin_ids"], changed, self._readings[ids[changed]])
+        for name, values in self._values.items():
+            if name in output:
+                output[name] = _replaced(output[name], changed, values[ids[changed]])
         return output
 
     def _select(self, ids: np.ndarray, words: Any, rng: np.random.Generator) -> np.ndarray:

@@ -6,6 +6,7 @@ the glyph image's height and width, D the vector's length.
     ids [B, L]:  0..N-1 are rows of the bank; N + i is image i of the example's own `extra_glyphs` [B, E, F*h*w]
     training:    unique(ids) -> glyph images [U, F, h, w] -> encoder -> vectors [U, D] -> gather -> [B, L, D]
     inference:   the same, but a row that was encoded once is kept in a table [N, D] and only looked up from then on
+    compiled:    in a graph, which must not depend on one batch, the glyph image of every position is encoded
 
 Spectrograms may take the place of glyph images: any uint8 image of a character will do.
 """
@@ -15,16 +16,25 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 from transformers.utils import logging
 
 from .checks import check_glyphs, check_ids
+from .tracing import has_open_sizes, is_traced
 from .unique import encode_unique
 from .vector_table import VectorTable
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 PROCESSOR_HINT = "Pass the text through the processor or tokenizer that was saved with the model"
+FIRST_OPEN, CODE_POINTS = 0x21, 0x110000  # code points of characters with ink
+OPEN_IDS_HINT = (
+    "It is an open id, {rows} + the code point U+{code:04X} ({character!r}), as in lists and data sets. A batch needs "
+    "rows and extra_glyphs, which tokenizer.pad makes of open ids: collate with DataCollatorWithPadding(tokenizer), or "
+    "another collator that takes the tokenizer, in place of default_data_collator (in transformers' example scripts: "
+    "--pad_to_max_length False), or encode with return_tensors='pt'"
+)
 
 
 class CharacterBank(nn.Module):
@@ -59,6 +69,15 @@ class CharacterBank(nn.Module):
         self._table.drop()
         return super().train(mode)
 
+    @property
+    def weight(self) -> Tensor:
+        """The glyph images, flattened: uint8 [N, F*h*w], a view of the buffer `glyphs` and no parameter.
+
+        For code that asks an embedding for its size, its device or its rows, such as transformers' example scripts
+        (`model.get_input_embeddings().weight.shape[0]`). Its width and its dtype are not those of the vectors.
+        """
+        return self.glyphs.flatten(1)
+
     @torch.no_grad()
     def set_glyphs(self, images: Tensor | np.ndarray, rows: Tensor | Sequence[int] | None = None) -> None:
         """Writes glyph images into the bank.
@@ -79,7 +98,8 @@ class CharacterBank(nn.Module):
 
         Args:
             ids: int64 [B, L], or any shape without `extra_glyphs`: 0..N-1, and N + i for image i of `extra_glyphs`.
-            extra_glyphs: uint8 [B, E, F*h*w], each example's further characters; blank rows are padding.
+            extra_glyphs: uint8 [B, E, F*h*w], each example's further characters; blank rows are padding. Those before
+                its first image, where a pipeline that pads on the left puts them, do not count: i starts behind them.
 
         Returns:
             [*ids.shape, D].
@@ -89,6 +109,10 @@ class CharacterBank(nn.Module):
                 CPU only: elsewhere reading the values would make the host wait); a shape or dtype that does not fit.
         """
         self._check(ids, extra_glyphs)
+        if extra_glyphs is not None:
+            ids = self._behind_padding(ids, extra_glyphs)
+        if is_traced(ids):
+            return self._encode_positions(ids, extra_glyphs)
         if extra_glyphs is None or not extra_glyphs.shape[1]:
             vectors = self._look_up(ids)
             return self._encode_distinct(ids) if vectors is None else vectors
@@ -132,21 +156,40 @@ class CharacterBank(nn.Module):
 
     def _encode_keys(self, keys: Tensor, extra_glyphs: Tensor | None = None) -> Tensor:
         """Keys [U] -> [U, D]."""
-        dtype = next((weight.dtype for weight in self.encoder.parameters()), torch.get_default_dtype())
-        # as floats a glyph image is large: all distinct ones of a long batch at a time could fill the memory
-        chunks = keys.split(self.chunk_size)
-        return torch.cat([self._encode(self._images(some, extra_glyphs).to(dtype) / 255) for some in chunks])
-
-    def _images(self, keys: Tensor, extra_glyphs: Tensor | None) -> Tensor:
-        """Keys [U] -> uint8 [U, F, h, w]."""
         if extra_glyphs is None:
-            return self.glyphs[keys]
-        rows = len(self.glyphs)
-        # both are gathered at clamped indices and one is chosen: a choice by position would break a compiled graph
-        extra = extra_glyphs.view(-1, *self.glyphs.shape[1:])[(keys - rows).clamp(min=0)]
-        return torch.where((keys < rows)[:, None, None, None], self.glyphs[keys.clamp(max=rows - 1)], extra)
+            return self._encode(self.glyphs[keys])
+        rows, extras = len(self.glyphs), extra_glyphs.shape[1]
+        further = (keys - rows).clamp(min=0)
+        ids = torch.where(keys < rows, keys, rows + further % extras)
+        return self._encode(self._images(ids, further // extras, extra_glyphs))
+
+    def _encode_positions(self, ids: Tensor, extra_glyphs: Tensor | None) -> Tensor:
+        """As `forward`, by steps that are the same for all values, and for all B, L and E, 0 included."""
+        if extra_glyphs is None:
+            images = self.glyphs[ids.flatten()]  # [B * L, F, h, w]
+        else:
+            # not len(ids): to torch.jit.trace that is a constant
+            example = torch.arange(ids.shape[0], device=ids.device)[:, None].expand_as(ids)
+            images = self._images(ids.flatten(), example.flatten(), extra_glyphs)
+        return self._encode(images).view(*ids.shape, self.width)  # not unflatten: ONNX export would fix the sizes
+
+    def _images(self, ids: Tensor, example: Tensor, extra_glyphs: Tensor) -> Tensor:
+        """Ids [U], and the example of each, [U] -> uint8 [U, F, h, w]."""
+        rows, shape = len(self.glyphs), self.glyphs.shape[1:]
+        # one blank image goes before the others, for the rows of the bank to point to, as E may be 0
+        extra = F.pad(extra_glyphs, (0, 0, 1, 0)).unflatten(-1, shape)  # [B, 1 + E, F, h, w]
+        further = extra[example, (ids - rows + 1).clamp(min=0)]
+        # both are gathered and one is chosen: a choice by position would break a compiled graph
+        return torch.where((ids < rows)[:, None, None, None], self.glyphs[ids.clamp(max=rows - 1)], further)
 
     def _encode(self, images: Tensor) -> Tensor:
+        """Glyph images uint8 [U, F, h, w] -> [U, D]."""
+        dtype = next((weight.dtype for weight in self.encoder.parameters()), torch.get_default_dtype())
+        # as floats a glyph image is large: all distinct ones of a long batch at a time could fill the memory
+        chunks = [images] if has_open_sizes() else images.split(self.chunk_size)
+        return torch.cat([self._encode_chunk(some.to(dtype) / 255) for some in chunks])
+
+    def _encode_chunk(self, images: Tensor) -> Tensor:
         if self.gradient_checkpointing and self.training:
             return checkpoint(self.encoder, images, use_reentrant=False)
         return self.encoder(images)
@@ -154,20 +197,24 @@ class CharacterBank(nn.Module):
     def _check(self, ids: Tensor, extra_glyphs: Tensor | None) -> None:
         rows, values = len(self.glyphs), self.glyphs[0].numel()
         if extra_glyphs is None:
-            check_ids("glyph_ids", ids, rows, "rows of the bank; further characters need extra_glyphs", PROCESSOR_HINT)
+            meaning = "rows of the bank; further characters need extra_glyphs"
+            check_ids("glyph_ids", ids, rows, meaning, self._advice)
         else:
             batch, extras = (*extra_glyphs.shape, 0, 0)[:2]  # zeros, so that too few axes fail below, with words
-            if ids.dim() != 2 or extra_glyphs.dtype != torch.uint8 or extra_glyphs.shape != (len(ids), extras, values):
+            needed = (*ids.shape[:1], extras, values)  # len(ids) would fix B in a graph
+            if ids.dim() != 2 or extra_glyphs.dtype != torch.uint8 or extra_glyphs.shape != needed:
                 raise ValueError(
                     f"extra_glyphs are {extra_glyphs.dtype} {tuple(extra_glyphs.shape)} for ids {tuple(ids.shape)}; "
                     f"needed are torch.uint8 [B, E, {values}] for ids [B, L]: every example's own glyph images "
                     f"{tuple(self.glyphs.shape[1:])} flattened. {PROCESSOR_HINT}"
                 )
+            if is_traced(ids):  # the text below would fix E in the graph
+                return
             meaning = f"{rows} rows of the bank and {extras} extra_glyphs"
-            check_ids("glyph_ids", ids, rows + extras, meaning, PROCESSOR_HINT)
-            if extras and ids.device.type == "cpu" and not torch.compiler.is_compiling():
+            check_ids("glyph_ids", ids, rows + extras, meaning, self._advice)
+            if extras and ids.device.type == "cpu":
                 self._check_padding(ids, extra_glyphs)
-        if not self._checked_for_images and not torch.compiler.is_compiling() and not self.glyphs.is_meta:
+        if not self._checked_for_images and not is_traced(ids) and not self.glyphs.is_meta:
             self._checked_for_images = True
             if not self.glyphs.any():
                 logger.warning(
@@ -175,10 +222,25 @@ class CharacterBank(nn.Module):
                     "model.base_model.set_glyphs(images), or load a checkpoint, which holds them"
                 )
 
+    def _behind_padding(self, ids: Tensor, extra_glyphs: Tensor) -> Tensor:
+        """Ids [B, L] that count the blank rows before an example's first image too."""
+        has_ink = extra_glyphs.amax(-1) > 0  # [B, E]
+        blank = (has_ink.long().cumsum(1) == 0).long().sum(1)  # [B]; E where there is no image at all
+        return torch.where(ids >= len(self.glyphs), ids + (blank * has_ink.any(1).long())[:, None], ids)
+
+    def _advice(self, wrong: int) -> str:
+        """What to do about a glyph id that is no row of the bank and of no extra_glyphs."""
+        code = wrong - len(self.glyphs)
+        # lower ones are the rows of extra_glyphs that were lost on the way
+        if not FIRST_OPEN <= code < CODE_POINTS:
+            return PROCESSOR_HINT
+        return OPEN_IDS_HINT.format(rows=len(self.glyphs), code=code, character=chr(code))
+
     def _check_padding(self, ids: Tensor, extra_glyphs: Tensor) -> None:
         example, position = (ids >= len(self.glyphs)).nonzero(as_tuple=True)
-        further = ids[example, position]
-        blank = (extra_glyphs[example, further - len(self.glyphs)] == 0).all(-1)
+        further, extras = ids[example, position], extra_glyphs.shape[1]
+        index = self._behind_padding(ids, extra_glyphs)[example, position] - len(self.glyphs)
+        blank = (index >= extras) | (extra_glyphs[example, index.clamp(max=extras - 1)] == 0).all(-1)
         if blank.any():
             first = int(blank.nonzero()[0])
             raise ValueError(

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from transformers import initialization as init
 
 from .configuration_glyph_crm import GlyphCrmConfig
+from .tracing import is_traced
 
 FFT_KERNEL, FFT_IMAGES = 9, 32  # from this kernel size and number of images on, a CPU is faster through frequencies
 
@@ -33,12 +34,12 @@ class GlyphConv(nn.Conv2d):
     def forward(self, images: Tensor) -> Tensor:
         """[U, c_in, n, n] -> [U, c, n', n']."""
         fast = (
-            len(images) >= FFT_IMAGES
-            and self.kernel_size[0] >= FFT_KERNEL
+            self.kernel_size[0] >= FFT_KERNEL
             and images.device.type == "cpu"
             and images.dtype == self.weight.dtype == torch.float32
             and not torch.is_autocast_enabled("cpu")
-            and not torch.compiler.is_compiling()
+            and not is_traced(images)
+            and len(images) >= FFT_IMAGES  # last: a graph would be made for one number of images
         )
         return correlate(images, self.weight) + self.bias[:, None, None] if fast else super().forward(images)
 
@@ -93,7 +94,8 @@ class HanGlyph(nn.Module):
         Returns:
             [U, 3H] = [R, G1, G2]: the input of the Transformer and what its two bottom layers add.
         """
-        maps = self.maps.to(images.dtype).expand(len(images), -1, -1, -1)  # [U, 2, n, n]
+        # not len(): to torch.jit.trace and the ONNX exporter built on it, that is a constant
+        maps = self.maps.to(images.dtype).expand(images.shape[0], -1, -1, -1)  # [U, 2, n, n]
         deep1 = self.block1(torch.cat([images, maps], dim=1))  # [U, c_1, n/4, n/4]
         deep2 = self.block2(deep1).flatten(1)  # [U, c_2 * (n/16)^2]
         vectors = [self.to_input(deep2), self.to_glyph1(deep1.flatten(1)), self.to_glyph2(deep2)]

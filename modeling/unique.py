@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .tracing import is_traced
+
 
 def encode_unique(keys: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
     """Encodes every distinct key once and gathers the vectors; gradients of copies are summed.
 
-    Under torch.compile and torch.export the number of distinct keys would break the graph, and on the meta device it
-    is not known, so all keys are encoded there; the numbers are the same.
+    All keys are encoded, to the same numbers, where the number of distinct ones is not known (on the meta device) or
+    would break a graph or be fixed in it: under torch.compile, torch.export, torch.jit.trace and ONNX export.
 
     Args:
         keys: int64 of any shape; equal keys must have equal vectors.
@@ -27,8 +29,9 @@ def encode_unique(keys: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
     Returns:
         The vectors, [*keys.shape, H].
     """
-    if torch.compiler.is_compiling() or keys.is_meta:
-        return encode(keys.flatten()).unflatten(0, keys.shape)
+    if is_traced(keys) or keys.is_meta:
+        vectors = encode(keys.flatten())
+        return vectors.reshape(*keys.shape, vectors.shape[-1])  # not unflatten: ONNX export would fix the sizes
     distinct, inverse = torch.unique(keys, return_inverse=True)  # [U], [*keys.shape]
     return F.embedding(inverse, encode(distinct))
 

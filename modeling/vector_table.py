@@ -14,7 +14,9 @@ from threading import Lock
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.modules.module import _has_any_global_hook
+from torch.nn.modules import module as hooks_of_all
+
+from .tracing import is_traced
 
 ENTRIES_OF_WEIGHT = 32  # compared at every look-up; a few hundred over all weights
 ENTRIES_OF_ROW = 16  # compared in each row that a batch asks for
@@ -91,7 +93,7 @@ class VectorTable:
 
     def _may_serve(self, ids: Tensor, parts: Sequence[nn.Module]) -> bool:
         """Whether the parts would compute now what they computed for the table, their weights being the same."""
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing():
+        if torch.is_grad_enabled() or is_traced(ids):  # a graph would hold the vectors of today
             return False
         if ids.is_meta or not ids.numel():
             return False
@@ -194,7 +196,17 @@ def has_hooks(parts: Iterable[nn.Module]) -> bool:
         or "forward" in vars(part)
         for part in parts
     )
-    return _has_any_global_hook() or any(hooked)
+    return any(_of_all_modules()) or any(hooked)
+
+
+def _of_all_modules() -> tuple[dict, ...]:
+    """The hooks that torch calls for every module of the process."""
+    return (
+        hooks_of_all._global_forward_hooks,
+        hooks_of_all._global_forward_pre_hooks,
+        hooks_of_all._global_backward_hooks,
+        hooks_of_all._global_backward_pre_hooks,
+    )
 
 
 def _tensors(parts: Iterable[nn.Module]) -> Iterator[Tensor]:

@@ -323,13 +323,27 @@ def test_two_threads_that_meet_a_fresh_table(monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
-def test_a_trace_holds_no_table():
-    bank, ids = build(), torch.tensor([[4, 1]])
+@pytest.mark.parametrize("extras", [None, 0, 1, 3])
+def test_a_trace_holds_no_table_and_no_size(extras):
+    bank, (ids, extra) = build(chunk_size=4), make_batch(2, 5, extras or 0)
     with torch.no_grad():
-        bank(ids)
-        traced = torch.jit.trace(bank, (ids,), check_trace=False)
-        other = torch.tensor([[7, 9]])
-        torch.testing.assert_close(traced(other), naive(bank, other))
+        bank(ids, extra)
+        traced = torch.jit.trace(bank, (ids,) if extras is None else (ids, extra), check_trace=False)
+        for batch, length, others in ((1, 4, 1), (3, 7, 2), (4, 60, 0)):
+            ids, extra = make_batch(max(batch, 2), length, 0 if extras is None else others)
+            run = traced(ids) if extras is None else traced(ids, extra)
+            torch.testing.assert_close(run, naive(bank, ids, extra))
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_an_id_beyond_the_examples_own_characters_is_refused_by_a_trace():
+    """It must not read those of the next example."""
+    bank, (ids, extra) = build(), make_batch(2, 5, 2)
+    with torch.no_grad():
+        traced = torch.jit.trace(bank, (ids, extra), check_trace=False)
+        ids[0, 1] = ROWS + 2
+        with pytest.raises(RuntimeError, match="index 3 is out of bounds for dimension 1 with size 3"):
+            traced(ids, extra)
 
 
 def test_train_drops_the_table():
@@ -439,6 +453,41 @@ def test_compiled_without_breaks(extras):
     torch.testing.assert_close(*grads)
 
 
+@pytest.mark.parametrize("extras", [None, 3])
+def test_exported_with_open_sizes(extras):
+    torch._dynamo.reset()
+    bank = CharacterBank(nn.Sequential(nn.Flatten(), nn.Linear(24, WIDTH)), ROWS, SHAPE, WIDTH, chunk_size=4)
+    bank.set_glyphs(torch.randint(1, 256, (ROWS, *SHAPE), dtype=torch.uint8))
+    bank.eval()
+    ids, extra = make_batch(extras=extras or 0)
+    batch = (ids,) if extras is None else (ids, extra)
+    shapes = tuple({axis: torch.export.Dim.DYNAMIC for axis in (0, 1)} for _ in batch)
+    with torch.no_grad():
+        bank(*batch)
+        run = torch.export.export(bank, batch, dynamic_shapes=shapes, strict=False).module()
+        for size, length, others in ((2, 4, 1), (4, 60, 2), (3, 6, 0)):
+            ids, extra = make_batch(size, length, 0 if extras is None else others)
+            batch = (ids,) if extras is None else (ids, extra)
+            torch.testing.assert_close(run(*batch), bank(*batch))
+
+
+# ---------------------------------------------------------------------------------------------- what others ask for
+
+
+def test_a_size_for_code_that_asks_an_embedding_for_it():
+    bank = build()
+    assert bank.weight.shape == (ROWS, 24)
+    assert bank.weight.dtype == torch.uint8
+    assert torch.equal(bank.weight, bank.glyphs.flatten(1))
+    assert not bank.weight.requires_grad
+    bank.set_glyphs(255 - bank.glyphs)
+    assert torch.equal(bank.weight, bank.glyphs.flatten(1))
+    names = [name for name, _ in [*bank.named_parameters(), *bank.named_buffers()]]
+    assert not [name for name in (*names, *bank.state_dict()) if name.endswith("weight") and "encoder" not in name]
+    with pytest.raises((AttributeError, KeyError), match="weight"):
+        bank.weight = nn.Parameter(torch.zeros(ROWS, WIDTH))
+
+
 # ---------------------------------------------------------------------------------------------- glyph images, bad input
 
 
@@ -484,8 +533,13 @@ def blank(extra, example, index):
 
 
 IDS, EXTRA = torch.tensor([[0, 1], [2, ROWS + 1]]), torch.ones(2, 2, 24, dtype=torch.uint8)
+OPEN = torch.tensor([[0, 1], [2, ROWS + ord("𠮷")]])
+PADDING = r"collate with DataCollatorWithPadding\(tokenizer\).*--pad_to_max_length False.*return_tensors='pt'"
 WRONG = {
     "beyond the bank": ((IDS, None), f"glyph_ids holds {ROWS + 1}.*0 to {ROWS - 1}.*extra_glyphs.*processor"),
+    "open": ((OPEN, None), f"glyph_ids holds {ROWS + 0x20BB7}; .*open id, {ROWS} .*U.20BB7 .'𠮷'.*{PADDING}"),
+    "open, with extras": ((OPEN, EXTRA), f"glyph_ids holds {ROWS + 0x20BB7}; .*open id, {ROWS} .*{PADDING}"),
+    "beyond all characters": ((OPEN + 0x110000, None), "(?!.*open id).*processor or tokenizer"),
     "below": ((IDS - 1, EXTRA), f"glyph_ids holds -1.*0 to {ROWS + 1}"),
     "beyond the extras": ((IDS + 1, EXTRA), f"glyph_ids holds {ROWS + 2}.*0 to {ROWS + 1}.*2 extra_glyphs.*processor"),
     "beyond no extras": ((IDS, EXTRA[:, :0]), f"glyph_ids holds {ROWS + 1}.*0 to {ROWS - 1}.*0 extra_glyphs"),
@@ -519,3 +573,34 @@ def test_a_blank_bank_warns_once(warnings):
     other = build()
     other(torch.tensor([[1]]))
     assert len(warnings) == 1
+
+
+@pytest.mark.parametrize("mode", ["train", "eval"])
+@pytest.mark.parametrize("traced", [False, True])
+def test_blank_rows_before_the_images_do_not_count(mode, traced):
+    """A pipeline that pads on the left puts them there; how many differs from example to example."""
+    bank = build().train(mode == "train")
+    ids, extra = make_batch(extras=2)
+    ids[0, 2:4] = torch.tensor([ROWS, ROWS + 1])
+    extra[2, 1] = 0  # this example has one image of its own, and each of the others two
+    ids[2, 2] = ROWS
+    expected = bank(ids, extra)
+    moved = torch.zeros(3, 5, 24, dtype=torch.uint8)
+    moved[0, 3:], moved[1, 1:3], moved[2, 4:] = extra[0], extra[1], extra[2, :1]
+    run = torch.jit.trace(bank, (ids, moved), check_trace=False) if traced else bank
+    torch.testing.assert_close(run(ids, moved), expected)
+    blank = torch.zeros(3, 5, 24, dtype=torch.uint8)
+    inside = ids.masked_fill(ids >= ROWS, 4)
+    torch.testing.assert_close(run(inside, blank), bank(inside))
+
+
+@pytest.mark.parametrize("beyond", [1, 2, 3])
+def test_ids_behind_the_last_image_are_refused(beyond):
+    bank = build()
+    ids, extra = make_batch(extras=3)
+    ids = ids.masked_fill(ids >= ROWS, 4)
+    extra[:, : 3 - beyond] = 0  # `beyond` images at the end
+    ids[1, 2] = ROWS + beyond
+    wanted = "allowed are 0 to" if beyond == 3 else f"{ROWS + beyond} in example 1, whose glyph image .* is blank"
+    with pytest.raises(ValueError, match=wanted):
+        bank(ids, extra)

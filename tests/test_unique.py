@@ -53,6 +53,25 @@ def test_each_distinct_key_is_encoded_once():
     assert [sorted(call) for call in seen] == [[1, 4, 9]]
 
 
+@pytest.mark.parametrize("shape", [(2, 5), (3, 1, 4), (7,)])
+def test_a_graph_serves_other_numbers_of_keys(shape):
+    """Of keys and of distinct ones."""
+    table = torch.randn(6, 3)
+
+    class Model(torch.nn.Module):
+        def forward(self, keys):
+            return encode_unique(keys, lambda flat: F.embedding(flat, table))
+
+    example = torch.randint(0, 6, shape)
+    traced = torch.jit.trace(Model(), (example,))
+    axes = {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(shape) if size > 1}
+    exported = torch.export.export(Model(), (example,), dynamic_shapes=(axes,), strict=False).module()
+    for factor in (1, 3):
+        keys = torch.randint(0, 2, [size * factor if size > 1 else 1 for size in shape])
+        assert torch.equal(traced(keys), table[keys])
+        assert torch.equal(exported(keys), table[keys])
+
+
 def test_compiled_without_breaks():
     torch._dynamo.reset()
     table = torch.randn(6, 3)

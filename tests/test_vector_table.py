@@ -12,6 +12,7 @@ import pytest
 import torch
 from remote_tools import run_without_package
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from hanziformers.modeling.vector_table import ENTRIES_OF_WEIGHT, VectorTable, _entries, has_hooks
 
@@ -311,6 +312,25 @@ def test_not_compiled():
     compiled = torch.compile(lambda ids: owner(ids) is None, fullgraph=True, backend="eager")
     with torch.no_grad():
         assert compiled(IDS)
+
+
+def test_not_in_a_graph_and_not_for_fake_tensors():
+    owner, seen = build(), []
+    assert_fresh(owner)
+
+    class Model(nn.Module):
+        def forward(self, ids):
+            seen.append(owner(ids))
+            return ids + 1
+
+    with torch.no_grad():
+        torch.jit.trace(Model(), (IDS,), check_trace=False)
+        torch.export.export(Model(), (IDS,), strict=False)
+        with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+            seen.append(owner(mode.from_tensor(IDS)))
+    assert seen == [None] * len(seen)
+    assert len(seen) >= 3
+    assert_fresh(owner)
 
 
 def test_weights_inside_of_vmap_are_not_kept():

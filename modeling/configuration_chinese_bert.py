@@ -12,6 +12,9 @@ from huggingface_hub.dataclasses import strict
 from .checks import check_glyph_styles, check_sizes, require
 from .configuration_bert_like import BertLikeConfig
 
+_PUBLISHED_TYPES = ("bert",)  # what published folders call themselves
+_PUBLISHED_CLASSES = ("GlyceBert", "ChineseBert")  # how the architectures of published folders begin
+_PUBLISHED_FIELDS = {"glyph_embedding_dim", "pinyin_map_len"}
 _SIZES = ("glyph_size", "pinyin_vocab_size", "pinyin_length", "pinyin_embedding_size")
 
 
@@ -68,6 +71,12 @@ class ChineseBertConfig(BertLikeConfig):
         sizes = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
         return cls(**{**sizes, **fields})
 
+    @classmethod
+    def get_config_dict(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> tuple[dict, dict]:
+        """As in transformers; the config.json of a published folder, which says "bert", is taken as ours."""
+        settings, kwargs = super().get_config_dict(pretrained_model_name_or_path, **kwargs)
+        return _from_published(settings), kwargs
+
     @property
     def glyph_embedding_dim(self) -> int:
         """Values of a character's glyph images: F * h * w."""
@@ -96,9 +105,13 @@ class ChineseBertConfig(BertLikeConfig):
         """Takes the fields that are not typed here; `glyph_embedding_dim` follows from others and may be repeated.
 
         Raises:
-            ValueError: a given `glyph_embedding_dim` is not that of `glyph_styles` and `glyph_size`.
+            ValueError: a given `glyph_embedding_dim` is not that of `glyph_styles` and `glyph_size`; positions of
+                another kind than BERT's own.
         """
         given = kwargs.pop("glyph_embedding_dim", None)
+        kind = kwargs.pop("position_embedding_type", None)
+        allowed = '"absolute": this model has a vector for each position; leave it out'
+        require(self, kind in (None, "absolute"), "position_embedding_type", kind, allowed)
         super().__post_init__(**kwargs)
         if given is not None:
             self.glyph_embedding_dim = given  # only compared
@@ -113,6 +126,21 @@ class ChineseBertConfig(BertLikeConfig):
         keys = self.vocab_size * self.pinyin_vocab_size**length
         allowed = "so few that vocab_size * pinyin_vocab_size ** pinyin_length < 2 ** 63: both are packed into an int64"
         require(self, keys < 2**63, "pinyin_length", length, allowed)
+
+
+def _from_published(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a config.json, without what only the code of a published folder could use.
+
+    Published folders, the authors' and others of the Hub, have the model type "bert", and some name code of their own.
+    """
+    if settings.get("model_type") not in _PUBLISHED_TYPES:
+        return settings
+    settings = {name: value for name, value in settings.items() if name != "auto_map"}
+    # a plain BERT keeps its type, so that transformers warns of it
+    of_authors = any(str(name).startswith(_PUBLISHED_CLASSES) for name in settings.get("architectures") or ())
+    if of_authors or _PUBLISHED_FIELDS & settings.keys():
+        settings["model_type"] = ChineseBertConfig.model_type
+    return settings
 
 
 ChineseBertConfig.register_for_auto_class()

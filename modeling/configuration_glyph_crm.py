@@ -38,6 +38,11 @@ class GlyphCrmConfig(BertLikeConfig):
             "torch" the vectors of two characters differ by a tenth of what all have in common, and small models hardly
             learn from little text: take "kaiming" for those.
         glyph_dropout_prob: dropout on a token's glyph vector R, in [0, 1).
+        id_embeddings: a table of ids [V, H] beside the glyph vectors, and a Linear(2H -> H) that fuses R with its row;
+            G1 and G2 stay as they are. The paper's model has none; the published checkpoint most likely has it. It
+            adds 15,474,432 parameters at base size, and initialises them as BERT.
+        unk_token_id: id of [UNK], 0..V-1. With `id_embeddings` it is the row of the id table for characters outside of
+            the vocabulary, where the model is given glyph_ids without input_ids. The published vocabulary has 1.
         classifier_dropout: dropout before a task head, in [0, 1); the published runs have none.
 
     Example:
@@ -57,6 +62,8 @@ class GlyphCrmConfig(BertLikeConfig):
     position_maps: str = "paper"
     glyph_initializer: str = "torch"
     glyph_dropout_prob: float | int = 0.1
+    id_embeddings: bool = False
+    unk_token_id: int = 1
     classifier_dropout: float | int = 0.0
     tie_word_embeddings: bool = False
 
@@ -88,8 +95,12 @@ class GlyphCrmConfig(BertLikeConfig):
         require(self, maps in POSITION_MAPS, "position_maps", maps, " or ".join(map(repr, POSITION_MAPS)))
         kind = self.glyph_initializer
         require(self, kind in INITIALIZERS, "glyph_initializer", kind, " or ".join(map(repr, INITIALIZERS)))
+        unknown = self.unk_token_id
+        fine = not self.id_embeddings or 0 <= unknown < self.vocab_size
+        require(self, fine, "unk_token_id", unknown, f"0 to {self.vocab_size - 1}: [UNK] has a row of the id table")
         tied = self.tie_word_embeddings
-        require(self, not tied, "tie_word_embeddings", tied, "False: there is no table of words to tie the decoder to")
+        allowed = "False: the decoder is a table of its own, as characters are read from their glyph images"
+        require(self, not tied, "tie_word_embeddings", tied, allowed)
 
 
 GlyphCrmConfig.register_for_auto_class()

@@ -2,12 +2,14 @@
 
     glyph_ids -> CharacterBank of HanGlyph -> R, G1, G2                                         [B, L, H] each
     h_0 = dropout(LayerNorm(dropout(R) + position + token type))                                [B, L, H]
+          (with `id_embeddings`, R' of hybrid_bank.py in place of dropout(R))
     h_l = LayerNorm(h_M + dropout(FFN(h_M)) + G_l)   G_1, G_2 in the two bottom layers alone    [B, L, H]
 
 Axes: B batch, L length, H hidden, V labels of masked-character prediction, N rows of the bank, E further characters of
 an example, F*h*w values of a glyph image.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,18 +25,22 @@ from transformers.utils import TransformersKwargs, logging
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from .auto_map import register
 from .bert_parts import BertLikePreTrainedModel, PositionedEmbeddings
 from .character_bank import CharacterBank
 from .checks import check_inputs
 from .configuration_glyph_crm import GlyphCrmConfig
 from .han_glyph import HanGlyph
+from .hybrid_bank import HybridBank
 from .task_heads import (
     ForMaskedLM,
+    ForMultipleChoice,
     ForPreTraining,
     ForQuestionAnswering,
     ForSequenceClassification,
     ForTokenClassification,
 )
+from .tracing import is_traced
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
@@ -46,11 +52,15 @@ class GlyphCrmEmbeddings(PositionedEmbeddings):
         super().__init__()
         self.config = config
         hidden = config.hidden_size
-        self.characters = CharacterBank(HanGlyph(config), config.num_glyphs, config.glyph_shape, 3 * hidden)
+        if config.id_embeddings:
+            self.characters = HybridBank(HanGlyph(config), config)
+        else:
+            self.characters = CharacterBank(HanGlyph(config), config.num_glyphs, config.glyph_shape, 3 * hidden)
         self.position_embeddings = nn.Embedding(config.max_position_embeddings, hidden)
         self.token_type_embeddings = nn.Embedding(config.type_vocab_size, hidden)
         self.LayerNorm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
-        self.glyph_dropout = nn.Dropout(config.glyph_dropout_prob)
+        # a hybrid bank has its own, as R is dropped out before it is fused
+        self.glyph_dropout = nn.Identity() if config.id_embeddings else nn.Dropout(config.glyph_dropout_prob)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.count_positions()
 
@@ -61,6 +71,7 @@ class GlyphCrmEmbeddings(PositionedEmbeddings):
         position_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
         extra_glyphs: Tensor | None = None,
+        input_ids: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Embeds a batch. Shapes and errors: see `GlyphCrmModel.forward`.
 
@@ -74,7 +85,10 @@ class GlyphCrmEmbeddings(PositionedEmbeddings):
         if inputs_embeds is not None and (inputs_embeds.dim() != 3 or inputs_embeds.shape[2] != width):
             shape = tuple(inputs_embeds.shape)
             raise ValueError(f"inputs_embeds has the shape {shape}; needed is [B, L, 3H={width}] = [R, G1, G2]")
-        vectors = self.characters(glyph_ids, extra_glyphs) if inputs_embeds is None else inputs_embeds
+        vectors = inputs_embeds
+        if vectors is None:
+            ids = (glyph_ids, extra_glyphs, input_ids) if self.config.id_embeddings else (glyph_ids, extra_glyphs)
+            vectors = self.characters(*ids)
         glyphs, first, second = vectors.chunk(3, dim=-1)  # [B, L, 3H] -> 3 x [B, L, H]
         # dropout comes after the gathering, so that every copy of a character has its own
         hidden = self.add_positions(self.glyph_dropout(glyphs), token_type_ids, position_ids)
@@ -160,8 +174,11 @@ class GlyphCrmPreTrainedModel(BertLikePreTrainedModel):
             NotImplementedError: the size is not that of the vocabulary.
         """
         if new_num_tokens not in (None, self.config.vocab_size) or pad_to_multiple_of:
+            table = "has no table of words to resize"
+            if self.config.id_embeddings:  # new ids would take the rows of the bank's further characters
+                table = "cannot resize its id table, whose ids are the first rows of the bank,"
             raise NotImplementedError(
-                f"{type(self).__name__} has no table of words to resize from {self.config.vocab_size} to "
+                f"{type(self).__name__} {table} from {self.config.vocab_size} to "
                 f"{new_num_tokens} rows, and needs none: a character outside of the vocabulary is read from its "
                 "glyph image (glyph_ids and extra_glyphs, which tokenizer and processor make). For another closed "
                 "vocabulary of labels start from GlyphCrmConfig(vocab_size=...)"
@@ -181,11 +198,14 @@ class GlyphCrmModel(GlyphCrmPreTrainedModel):
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
-        """The bank of characters: (glyph_ids, extra_glyphs) -> vectors [B, L, 3H], which are `inputs_embeds`."""
+        """The bank of characters: (glyph_ids, extra_glyphs) -> vectors [B, L, 3H], which are `inputs_embeds`.
+
+        With `id_embeddings` it takes input_ids as a third argument, or takes the ids from glyph_ids.
+        """
         return self.embeddings.characters
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        """Replaces the bank by a module that maps ids [B, L] to vectors [B, L, 3H]."""
+        """Replaces the bank by a module that maps the same inputs to vectors [B, L, 3H]: see `get_input_embeddings`."""
         self.embeddings.characters = value
 
     def set_glyphs(self, images: Tensor | np.ndarray, rows: Tensor | Sequence[int] | None = None) -> None:
@@ -203,12 +223,14 @@ class GlyphCrmModel(GlyphCrmPreTrainedModel):
 
         Args:
             input_ids: [B, L] int64, 0..V-1; where `glyph_ids` is None they are the rows of the bank, else they are only
-                compared: a warning is logged where the glyph image is that of another token of the vocabulary.
+                compared: a warning is logged where the glyph image is that of another token of the vocabulary. With
+                `id_embeddings` they also are the rows of the id table ([UNK]'s for characters outside of the
+                vocabulary); without them glyph_ids below V are the ids, and all others have [UNK]'s.
             attention_mask: [B, L], 1 = token, 0 = padding; None takes all as tokens.
             token_type_ids: [B, L] int64, 0..type_vocab_size-1; None is all 0.
             position_ids: [B, L] or [1, L] int64; None counts from 0.
             inputs_embeds: [B, L, 3H] = [R, G1, G2] in place of glyph images: `get_input_embeddings()(glyph_ids)`; then
-                no ids are read.
+                no ids are read. With `id_embeddings` R is the fused vector R' of glyph image and id.
             glyph_ids: [B, L] int64, row of the bank, 0..N-1, or N + i for image i of the example's `extra_glyphs`.
             extra_glyphs: [B, E, F*h*w] uint8, foreground 255 on background 0: each example's characters that the bank
                 does not hold; blank rows are padding.
@@ -230,7 +252,8 @@ class GlyphCrmModel(GlyphCrmPreTrainedModel):
                 f"glyph_ids has the shape {tuple(glyph_ids.shape)}; needed is that of input_ids, "
                 f"{tuple(input_ids.shape)}: one for each token"
             )
-        if extra_glyphs is not None and extra_glyphs.shape[1] and glyph_ids is None and inputs_embeds is None:
+        # the size is looked at last: in a graph that is exported it would fix E
+        if glyph_ids is None and inputs_embeds is None and extra_glyphs is not None and extra_glyphs.shape[1]:
             raise ValueError(
                 "extra_glyphs without glyph_ids would be read by no position: input_ids show characters outside of the "
                 "vocabulary as [UNK]. Pass both, or neither, as tokenizer and processor make them"
@@ -239,7 +262,7 @@ class GlyphCrmModel(GlyphCrmPreTrainedModel):
             self._compare(input_ids, glyph_ids)
         # the first V rows of the bank are the vocabulary's, so ids of tokens are rows too
         rows = input_ids if glyph_ids is None else glyph_ids
-        hidden, *glyphs = self.embeddings(rows, token_type_ids, position_ids, inputs_embeds, extra_glyphs)
+        hidden, *glyphs = self.embeddings(rows, token_type_ids, position_ids, inputs_embeds, extra_glyphs, input_ids)
         mask = create_bidirectional_mask(self.config, hidden, attention_mask)
         hidden = self.encoder(hidden, mask, tuple(glyphs), **kwargs)  # [B, L, H]
         pooled = None if self.pooler is None else self.pooler(hidden)
@@ -248,22 +271,27 @@ class GlyphCrmModel(GlyphCrmPreTrainedModel):
     def _compare(self, input_ids: Tensor, glyph_ids: Tensor) -> None:
         """Warns, once, where glyph images are those of other tokens than `input_ids`: what was masked can be seen.
 
+        With `id_embeddings` a character outside of the vocabulary counts as [UNK], as the id table has it.
+
         Every batch on the CPU is compared; on other devices, where comparing makes the host wait, only the first one in
         training.
         """
         on_cpu = input_ids.device.type == "cpu"
-        if torch.compiler.is_compiling() or input_ids.is_meta or self._compared or not (on_cpu or self.training):
+        if is_traced(input_ids) or input_ids.is_meta or self._compared or not (on_cpu or self.training):
             return
         # glyph_ids from the vocabulary's size on are characters without an id of their own: [UNK] beside them is right
-        other = ((glyph_ids != input_ids) & (glyph_ids < self.config.vocab_size)).nonzero()
+        outside, hybrid = glyph_ids >= self.config.vocab_size, self.config.id_embeddings
+        shown = torch.where(outside, self.config.unk_token_id if hybrid else input_ids, glyph_ids)
+        other = (shown != input_ids).nonzero()
         self._compared = len(other) > 0 or not on_cpu
         if len(other):
             example, position = other[0].tolist()
             logger.warning(
                 f"input_ids[{example}, {position}] is {int(input_ids[example, position])}, but glyph_ids shows "
-                f"{int(glyph_ids[example, position])}, another token of the vocabulary ({len(other)} such positions); "
-                "the model reads glyph images only. To mask, mask both: DataCollatorForMaskedCharacters does "
-                "(transformers' DataCollatorForLanguageModeling masks input_ids alone, and the model sees the answer)"
+                f"{int(glyph_ids[example, position])}, another character ({len(other)} such positions); the model "
+                f"reads {'both' if hybrid else 'glyph images only'}. To mask, mask both: "
+                "DataCollatorForMaskedCharacters does, and transformers' DataCollatorForLanguageModeling with the "
+                "tokenizer of the model; where you mask yourself, assign input_ids to the tokenizer's own batch"
             )
 
 
@@ -274,6 +302,7 @@ class GlyphCrmTaskModel(GlyphCrmPreTrainedModel):
 
     def __init__(self, config: GlyphCrmConfig) -> None:
         super().__init__(config)
+        self.vector_inputs = {"extra_glyphs": math.prod(config.glyph_shape)}
         self.glyph_crm = GlyphCrmModel(config, add_pooling_layer=self.reads == "pooler")
         self.dropout = nn.Dropout(config.classifier_dropout)
 
@@ -302,15 +331,24 @@ class GlyphCrmForQuestionAnswering(ForQuestionAnswering, GlyphCrmTaskModel):
     """Scores every token as the start and as the end of an answer."""
 
 
-GlyphCrmModel.register_for_auto_class("AutoModel")
-GlyphCrmForPreTraining.register_for_auto_class("AutoModelForPreTraining")
-GlyphCrmForMaskedLM.register_for_auto_class("AutoModelForMaskedLM")
-GlyphCrmForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")
-GlyphCrmForTokenClassification.register_for_auto_class("AutoModelForTokenClassification")
-GlyphCrmForQuestionAnswering.register_for_auto_class("AutoModelForQuestionAnswering")
+class GlyphCrmForMultipleChoice(ForMultipleChoice, GlyphCrmTaskModel):
+    """Scores each of C choices from its first token; inputs are [B, C, L], extra_glyphs [B, C, E, F*h*w]."""
+
+
+AUTO_CLASSES = {
+    "AutoModel": GlyphCrmModel,
+    "AutoModelForPreTraining": GlyphCrmForPreTraining,
+    "AutoModelForMaskedLM": GlyphCrmForMaskedLM,
+    "AutoModelForSequenceClassification": GlyphCrmForSequenceClassification,
+    "AutoModelForTokenClassification": GlyphCrmForTokenClassification,
+    "AutoModelForQuestionAnswering": GlyphCrmForQuestionAnswering,
+    "AutoModelForMultipleChoice": GlyphCrmForMultipleChoice,
+}
+register(AUTO_CLASSES)
 
 __all__ = [
     "GlyphCrmForMaskedLM",
+    "GlyphCrmForMultipleChoice",
     "GlyphCrmForPreTraining",
     "GlyphCrmForQuestionAnswering",
     "GlyphCrmForSequenceClassification",

@@ -1,4 +1,4 @@
-"""Converts a released ChineseBERT folder into a checkpoint that `from_pretrained` loads.
+"""Converts a released ChineseBERT folder, or a port of the Hub, into a checkpoint that `from_pretrained` loads.
 
     python run_scripts/convert_chinesebert.py --source ChineseBERT-base --target chinesebert-base
 
@@ -30,7 +30,7 @@ from transformers import (
 
 import hanziformers
 from hanziformers import ChineseBertConfig, ChineseBertTokenizer
-from hanziformers.tokenization.pinyin import SYMBOLS, encode_pinyin
+from hanziformers.tokenization.published_pinyin import check_symbols, differing_readings
 
 HOLDS = (
     "a released folder holds config.json, pytorch_model.bin or model.safetensors, vocab.txt, and config/ with "
@@ -76,13 +76,15 @@ def main(argv: list[str] | None = None) -> None:
         raise ValueError(f"source and target are both {source}; the released files are not written over")
     settings = json.loads(existing(source / "config.json").read_text("utf-8"))
     vocabulary = existing(source / "vocab.txt")
-    check_symbols(existing(source / "config" / "pinyin_map.json"))
-    check_readings(source / "config" / "pinyin2tensor.json")
+    symbols = check_symbols(existing(source / "config" / "pinyin_map.json"))
+    print(f"pinyin_map.json: all {symbols} symbols have our ids")
+    compare_readings(source / "config" / "pinyin2tensor.json")
 
     state = read_weights(source)
     name, labels = decide(state, arguments.architecture)
     print(f"weights: {len(state)} keys -> {name}")
     known = {part.name for part in fields(ChineseBertConfig)} - {"architectures", "dtype", "transformers_version"}
+    known.add("position_embedding_type")  # no field, but refused where it is not that of this model
     config = ChineseBertConfig.from_dict({key: value for key, value in settings.items() if key in known})
     maps = [value for key, value in state.items() if key.endswith("embeddings.glyph_map.weight")]
     if not maps:
@@ -140,32 +142,13 @@ def decide(state: dict[str, Tensor], wanted: str | None) -> tuple[str, int]:
     return name or wanted, len(state[key]) if key and key.startswith("classifier.") else 0
 
 
-def check_symbols(path: Path) -> None:
-    """The released symbols must have our ids; 0 is empty whatever it is called."""
-    released = {symbol: index for symbol, index in json.loads(path.read_text("utf-8"))["char2idx"].items() if index}
-    ours = {symbol: index for index, symbol in enumerate(SYMBOLS) if index}
-    differing = sorted(symbol for symbol in ours.keys() | released.keys() if ours.get(symbol) != released.get(symbol))
-    if differing:
-        here = ", ".join(f"{symbol!r} {released.get(symbol)} (ours {ours.get(symbol)})" for symbol in differing)
-        raise ValueError(f"{path} gives other ids than the tokenizer: {here}; the pinyin would be read wrongly")
-    print(f"pinyin_map.json: all {len(ours)} symbols have our ids")
-
-
-def check_readings(path: Path) -> None:
+def compare_readings(path: Path) -> None:
     """Counts the readings that the tokenizer writes otherwise; the weights work all the same, so none is refused."""
     if not path.is_file():
         print("pinyin2tensor.json: not there, readings not compared")
         return
-    released = json.loads(path.read_text("utf-8"))
-    differing = []
-    for reading, ids in released.items():
-        try:
-            ours = encode_pinyin(reading)
-        except ValueError:
-            ours = None
-        if ours != ids:
-            differing.append(f"{reading!r} {ids} (ours {ours})")
-    print(f"pinyin2tensor.json: {len(differing)} of {len(released)} readings differ", *differing[:5], sep="\n  ")
+    differing, count = differing_readings(path)
+    print(f"pinyin2tensor.json: {len(differing)} of {count} readings differ", *differing[:5], sep="\n  ")
 
 
 def read_fonts(folder: Path, vocab_size: int, values: int) -> tuple[list[str], list[Tensor]]:

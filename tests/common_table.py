@@ -111,6 +111,7 @@ FAMILIES = [
             "token_classification": "hanziformers:GlyphCrmForTokenClassification",
             "sequence_classification": "hanziformers:GlyphCrmForSequenceClassification",
             "question_answering": "hanziformers:GlyphCrmForQuestionAnswering",
+            "multiple_choice": "hanziformers:GlyphCrmForMultipleChoice",
         },
         "inputs": glyph_crm_inputs,
         "extra_inputs": ["glyph_ids", "extra_glyphs"],
@@ -127,6 +128,10 @@ FAMILIES = [
         "may_skip": {"test_*resize*": "test_resize_embeddings"},
     },
 ]
+
+FAMILIES.append(  # with an id table beside the glyph images, as the published checkpoint most likely has it
+    {**FAMILIES[-1], "name": "glyph_crm_hybrid", "config_kwargs": {**GLYPH_CRM_SIZES, "id_embeddings": True}}
+)
 
 
 TEXTS = ["银行很忙，今天天气好。", "行长"]

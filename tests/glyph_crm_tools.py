@@ -6,6 +6,7 @@ from chinese_bert_tools import assert_same, gradients, no_grad, tensors, with_gr
 from hanziformers import (
     GlyphCrmConfig,
     GlyphCrmForMaskedLM,
+    GlyphCrmForMultipleChoice,
     GlyphCrmForPreTraining,
     GlyphCrmForQuestionAnswering,
     GlyphCrmForSequenceClassification,
@@ -33,6 +34,7 @@ HEADS = [
     GlyphCrmForSequenceClassification,
     GlyphCrmForTokenClassification,
     GlyphCrmForQuestionAnswering,
+    GlyphCrmForMultipleChoice,
 ]
 EVERY = [GlyphCrmModel, *HEADS]
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "glyph_dropout_prob": 0.0}
@@ -85,6 +87,10 @@ def make_inputs(batch=4, length=9, extras=3, **more):
 
 
 def inputs_for(cls, labels=True, batch=4, length=9):
+    if cls is GlyphCrmForMultipleChoice:
+        flat = make_inputs(batch * 3, length)
+        more = {"labels": torch.randint(0, 3, (batch,))} if labels else {}
+        return {name: value.unflatten(0, (batch, 3)) for name, value in flat.items()} | more
     inputs = make_inputs(batch, length)
     if not labels or cls is GlyphCrmModel:
         return inputs

@@ -18,6 +18,9 @@ WRONG_CONFIGS = {
     "styles": ({"glyph_styles": ["song", "kai"]}, r"glyph_styles=\['song', 'kai'\].*one name.*song"),
     "no style": ({"glyph_styles": []}, r"glyph_styles=\[\].*one name"),
     "tied": ({"tie_word_embeddings": True}, "tie_word_embeddings=True.*False"),
+    "tied to the id table": ({"tie_word_embeddings": True, "id_embeddings": True}, "tie_word_embeddings=True.*False"),
+    "no row of [UNK]": ({"id_embeddings": True, "unk_token_id": 18612}, "unk_token_id=18612.*0 to 18611"),
+    "negative row of [UNK]": ({"id_embeddings": True, "unk_token_id": -1}, "unk_token_id=-1.*0 to 18611"),
 }
 
 
@@ -36,6 +39,7 @@ def test_presets():
         assert (config.first_block_channels, config.second_block_channels) == (64, 128)
         assert (config.max_position_embeddings, config.glyph_dropout_prob, config.layer_norm_eps) == (512, 0.1, 1e-12)
         assert config.classifier_dropout == 0
+    assert not base.id_embeddings  # the paper's model reads glyph images alone
     assert (base.position_maps, released.position_maps, released.num_labels) == ("paper", "released", 7)
     assert GlyphCrmConfig.base(num_hidden_layers=3).num_hidden_layers == 3
     assert GlyphCrmConfig.released(position_maps="paper").position_maps == "paper"
@@ -49,6 +53,7 @@ def test_the_bank_has_the_vocabulary_and_more(rows, wanted):
 
 def test_round_trip(tmp_path):
     more = {"glyph_styles": ["kai"], "glyph_binary": False, "font_manifest": {"kai": {"font": "LXGW"}}}
+    more |= {"id_embeddings": True, "unk_token_id": 100}
     config = GlyphCrmConfig.released(
         hidden_size=48, glyph_size=72, glyph_vocab_size=20000, id2label={0: "O", 1: "B"}, classifier="mlp", **more
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModel,
@@ -236,6 +237,14 @@ def test_differing_readings_are_counted(convert, tmp_path, capsys):
     assert "pinyin2tensor.json: 2 of 4 readings differ" in out
     assert "'le' [17, 10, 0, 0, 0, 0, 0, 0] (ours [17, 10, 5, 0, 0, 0, 0, 0])" in out
     assert "'ê1' [0, 0, 0, 0, 0, 0, 0, 0] (ours None)" in out
+
+
+def test_positions_of_another_kind_are_refused(convert, tmp_path):
+    released(tmp_path / "source")
+    path = tmp_path / "source" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "position_embedding_type": "relative_key"}))
+    with pytest.raises((ValueError, StrictDataclassError), match="position_embedding_type='relative_key'.*absolute"):
+        convert(tmp_path / "source", tmp_path / "target")
 
 
 def test_empty_symbol_may_have_any_name(convert, tmp_path):

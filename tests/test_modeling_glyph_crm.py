@@ -30,6 +30,7 @@ from transformers import AutoModel, AutoModelForPreTraining, BertConfig, BertMod
 from hanziformers import (
     GlyphCrmConfig,
     GlyphCrmForMaskedLM,
+    GlyphCrmForMultipleChoice,
     GlyphCrmForPreTraining,
     GlyphCrmForQuestionAnswering,
     GlyphCrmForSequenceClassification,
@@ -51,9 +52,10 @@ from hanziformers import (
     ],
 )
 def test_parameter_counts(cls, arguments, count):
-    with torch.device("meta"):
-        model = cls(GlyphCrmConfig.base(), **arguments)
-    assert model.num_parameters() == count
+    for hybrid, more in ((False, 0), (True, 18_612 * 768 + 2 * 768 * 768 + 768)):
+        with torch.device("meta"):
+            model = cls(GlyphCrmConfig.base(id_embeddings=hybrid), **arguments)
+        assert model.num_parameters() == count + more
     assert model.base_model.embeddings.characters.glyphs.shape == (18_612, 1, 48, 48)
 
 
@@ -80,6 +82,9 @@ def slow_embeddings(model, inputs):
             images.append(image.float() / 255)
     vectors = torch.cat([emb.characters.encoder(image[None, None]) for image in images])
     glyphs, first, second = vectors.unflatten(0, inputs["glyph_ids"].shape).split(SIZES["hidden_size"], -1)
+    if model.config.id_embeddings:
+        ids = emb.characters.word_embeddings.weight[inputs["input_ids"]]
+        glyphs = emb.characters.fusion_linear(torch.cat([glyphs, ids], -1))
     position = emb.position_embeddings.weight[: glyphs.shape[1]]
     hidden = glyphs + position + emb.token_type_embeddings.weight[inputs["token_type_ids"]]
     return emb.LayerNorm(hidden), first, second
@@ -108,10 +113,13 @@ def slow_hidden(model, inputs):
     return every
 
 
-@pytest.mark.parametrize("attention", ["eager", "sdpa"])
-@pytest.mark.parametrize("layers", [1, 2, 4])
-def test_equal_to_the_slow_version(layers, attention):
-    model, inputs = build(num_hidden_layers=layers), make_inputs()
+@pytest.mark.parametrize(
+    ("layers", "attention", "hybrid"),
+    [(1, "eager", False), (2, "eager", False), (4, "eager", False), (1, "sdpa", False), (2, "sdpa", False)]
+    + [(4, "sdpa", False), (1, "sdpa", True), (3, "eager", True)],
+)
+def test_equal_to_the_slow_version(layers, attention, hybrid):
+    model, inputs = build(num_hidden_layers=layers, id_embeddings=hybrid), make_inputs()
     model.set_attn_implementation(attention)
     wanted = slow_hidden(model, inputs)
     for grad in (True, False):
@@ -125,8 +133,10 @@ def test_equal_to_the_slow_version(layers, attention):
         torch.testing.assert_close(output.pooler_output, pooled, atol=2e-5, rtol=0)
 
 
-def test_gradients_equal_the_slow_version():
-    model, inputs = build(), make_inputs()
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_gradients_equal_the_slow_version(hybrid):
+    model, inputs = build(id_embeddings=hybrid), make_inputs()
+    inputs["input_ids"][:, 4] = 0  # [PAD], whose row is not trained
     found = []
     for run in (lambda: model(**inputs).last_hidden_state, lambda: slow_hidden(model, inputs)[-1]):
         model.zero_grad()
@@ -135,6 +145,9 @@ def test_gradients_equal_the_slow_version():
         found.append(gradients(model))
     assert found[0].keys() == found[1].keys()
     for name, wanted in found[1].items():
+        if name.endswith("word_embeddings.weight"):
+            assert wanted[0].any()
+            wanted[0] = 0
         torch.testing.assert_close(found[0][name], wanted, atol=1e-4 * max(1, wanted.abs().max().item()), rtol=0)
 
 
@@ -194,14 +207,15 @@ def test_a_further_character_is_what_its_glyph_image_is():
     assert_same(no_grad(model, inputs), wanted)
 
 
-@pytest.mark.parametrize("cls", EVERY)
-def test_vectors_in_place_of_glyph_images(cls):
-    model, inputs = build(cls), inputs_for(cls)
+@pytest.mark.parametrize("hybrid", [False, True])
+@pytest.mark.parametrize("cls", [cls for cls in EVERY if cls is not GlyphCrmForMultipleChoice])
+def test_vectors_in_place_of_glyph_images(cls, hybrid):
+    model, inputs = build(cls, id_embeddings=hybrid), inputs_for(cls)
     wanted = with_grad(model, inputs)
     bank = model.get_input_embeddings()
-    vectors = bank(inputs.pop("glyph_ids"), inputs.pop("extra_glyphs"))
+    ids = inputs.pop("input_ids")
+    vectors = bank(inputs.pop("glyph_ids"), inputs.pop("extra_glyphs"), *([ids] if hybrid else []))
     assert vectors.shape == (4, 9, 3 * 24)
-    inputs.pop("input_ids")
     model.base_model.set_glyphs(torch.zeros_like(bank.glyphs))  # no glyph image is looked at
     assert_same(with_grad(model, inputs | {"inputs_embeds": vectors}), wanted, atol=1e-6)
 
@@ -313,9 +327,10 @@ def test_question_answering_does_not_score_positions_outside(outside):
     torch.testing.assert_close(output.loss, (first + second) / 2)
 
 
+@pytest.mark.parametrize("hybrid", [False, True])
 @pytest.mark.parametrize("cls", EVERY)
-def test_every_parameter_gets_a_gradient(cls):
-    model, inputs = build(cls).train(), inputs_for(cls)
+def test_every_parameter_gets_a_gradient(cls, hybrid):
+    model, inputs = build(cls, id_embeddings=hybrid).train(), inputs_for(cls)
     output = model(**inputs)
     loss = output.last_hidden_state.sum() + output.pooler_output.sum() if cls is GlyphCrmModel else output.loss
     loss.backward()
@@ -345,8 +360,9 @@ def test_saved_models_come_back_with_their_glyph_images(cls, dtype, tmp_path):
     assert {p.dtype for p in loaded.parameters()} == {dtype}
 
 
-def test_a_checkpoint_of_pretraining_loads_into_the_heads(tmp_path):
-    model = build(GlyphCrmForPreTraining)
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_a_checkpoint_of_pretraining_loads_into_the_heads(tmp_path, hybrid):
+    model = build(GlyphCrmForPreTraining, id_embeddings=hybrid)
     model.save_pretrained(tmp_path)
     for cls in EVERY:
         loaded, info = cls.from_pretrained(tmp_path, output_loading_info=True)
@@ -380,10 +396,13 @@ def test_what_a_checkpoint_lacks_is_initialised(tmp_path):
     assert torch.equal(loaded.pooler.dense.bias, kept["pooler.dense.bias"])
 
 
-def test_resizing_is_refused_with_a_reason():
+@pytest.mark.parametrize(
+    ("hybrid", "table"), [(False, "no table of words"), (True, "id table, whose ids are the first")]
+)
+def test_resizing_is_refused_with_a_reason(hybrid, table):
     for cls in EVERY:
-        model = build(cls)
-        with pytest.raises(NotImplementedError, match="50 to 57 rows.*needs none.*extra_glyphs.*vocab_size"):
+        model = build(cls, id_embeddings=hybrid)
+        with pytest.raises(NotImplementedError, match=f"{table}.*50 to 57 rows.*needs none.*extra_glyphs.*vocab_size"):
             model.resize_token_embeddings(57)
         assert model.resize_token_embeddings() is model.get_input_embeddings()
         assert model.resize_token_embeddings(50) is model.get_input_embeddings()
@@ -392,9 +411,12 @@ def test_resizing_is_refused_with_a_reason():
 # ---------------------------------------------------------------------------------------------- ways to run
 
 
-@pytest.mark.parametrize("cls", [GlyphCrmForPreTraining, GlyphCrmForTokenClassification])
-def test_gradient_checkpointing_gives_the_same_gradients(cls):
-    model, inputs = build(cls, **NO_DROPOUT).train(), inputs_for(cls)
+@pytest.mark.parametrize(
+    ("cls", "hybrid"),
+    [(GlyphCrmForPreTraining, False), (GlyphCrmForTokenClassification, False), (GlyphCrmForTokenClassification, True)],
+)
+def test_gradient_checkpointing_gives_the_same_gradients(cls, hybrid):
+    model, inputs = build(cls, id_embeddings=hybrid, **NO_DROPOUT).train(), inputs_for(cls)
     found = []
     for reentrant in (None, False, True):
         model.zero_grad()
@@ -410,9 +432,9 @@ def test_gradient_checkpointing_gives_the_same_gradients(cls):
             torch.testing.assert_close(other[name], value, atol=1e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("cls", EVERY)
-def test_bfloat16_is_near_float32(cls):
-    model, inputs = build(cls), inputs_for(cls)
+@pytest.mark.parametrize(("cls", "hybrid"), [*((cls, False) for cls in EVERY), (GlyphCrmForPreTraining, True)])
+def test_bfloat16_is_near_float32(cls, hybrid):
+    model, inputs = build(cls, id_embeddings=hybrid), inputs_for(cls)
     wanted = with_grad(model, inputs)
     near = {"atol": 0.2, "rtol": 0.05}
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -476,10 +498,11 @@ def test_feed_forward_in_chunks():
     assert_same(no_grad(model, inputs), wanted)
 
 
-def test_compiled_without_breaks_and_equal():
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_compiled_without_breaks_and_equal(hybrid):
     torch._dynamo.reset()
     cls = GlyphCrmForTokenClassification
-    model, inputs = build(cls, num_hidden_layers=2, **NO_DROPOUT), inputs_for(cls)
+    model, inputs = build(cls, num_hidden_layers=2, id_embeddings=hybrid, **NO_DROPOUT), inputs_for(cls)
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
     assert_same(no_grad(compiled, inputs), no_grad(model, inputs))
     with torch.no_grad():
@@ -581,6 +604,36 @@ def test_unmasked_glyph_images_of_masked_ids_are_warned_of_once(warnings):
     assert "input_ids[1, 3] is 1, but glyph_ids shows 7" in warnings[0]
     assert "2 such positions" in warnings[0]
     assert "DataCollatorForMaskedCharacters" in warnings[0]
+
+
+def test_a_masked_position_of_the_hybrid_has_both_masked(warnings):
+    """The hybrid reads id and glyph image: either of them alone gives the character away, also one that is unknown."""
+    ids, glyphs = ids_of(1, 6, 7), ids_of(1, 6, 7)
+    ids[0, 2], glyphs[0, 2] = 1, 55  # [UNK] in the id table, a row beyond the vocabulary
+    build(GlyphCrmForMaskedLM, id_embeddings=True)(input_ids=ids, glyph_ids=glyphs)
+    assert not warnings
+    for masked_ids, masked_glyphs in (((0, 4), None), (None, (0, 4)), ((0, 2), None)):
+        some, images = ids.clone(), glyphs.clone()
+        for where, tensor in ((masked_ids, some), (masked_glyphs, images)):
+            if where:
+                tensor[where] = 4
+        warnings.clear()
+        build(GlyphCrmForMaskedLM, id_embeddings=True)(input_ids=some, glyph_ids=images)
+        assert len(warnings) == 1
+        assert "1 such positions" in warnings[0]
+        assert "reads both. To mask, mask both" in warnings[0]
+    some, images = ids.clone(), glyphs.clone()
+    some[0, 2] = images[0, 2] = 4
+    warnings.clear()
+    build(GlyphCrmForMaskedLM, id_embeddings=True)(input_ids=some, glyph_ids=images)
+    assert not warnings
+
+
+def test_ids_beyond_the_id_table_are_explained():
+    model = build(id_embeddings=True)
+    for glyph_ids in (None, ids_of(1, 3, 55)):
+        with pytest.raises(ValueError, match=r"input_ids holds 55.*0 to 49.*\[UNK\]"):
+            model(input_ids=ids_of(1, 3, 55), glyph_ids=glyph_ids)
 
 
 def test_the_longest_sequence_and_the_last_ids_are_taken():

@@ -3,6 +3,7 @@
 Axes: B batch, L length, H hidden.
 """
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.models.bert.modeling_bert import BertLMPredictionHead
 
+from .auto_map import copy_code, model_auto_map, written_class
 from .checks import check_ids, check_length
 from .configuration_bert_like import BertLikeConfig
 
@@ -33,6 +35,21 @@ class BertLikePreTrainedModel(PreTrainedModel):
         super().__init__(config, *args, **kwargs)
         # a field may have been set after the configuration was made, e.g. by a keyword of from_pretrained
         config.validate_architecture()
+
+    @classmethod
+    def is_remote_code(cls) -> bool:
+        """Whether transformers saves the file of this class; that of FSDP2's subclass is no part of the model."""
+        return cls is written_class(cls) and super().is_remote_code()
+
+    def save_pretrained(
+        self, save_directory: str | Path, is_main_process: bool = True, *args: Any, **kwargs: Any
+    ) -> None:
+        """As in transformers; config.json names every model class of the family, not only the one that is saved."""
+        self.config.auto_map = {**(getattr(self.config, "auto_map", None) or {}), **model_auto_map(type(self))}
+        if is_main_process and not self.is_remote_code() and self._auto_class is not None:
+            Path(save_directory).mkdir(parents=True, exist_ok=True)
+            copy_code(written_class(type(self)), save_directory)
+        super().save_pretrained(save_directory, is_main_process, *args, **kwargs)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

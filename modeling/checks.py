@@ -1,17 +1,23 @@
 """Errors that say what was found, what is allowed and what to do: for configuration fields, ids and glyph images."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.activations import ACT2FN
+from transformers.cache_utils import Cache
 from transformers.utils import TransformersKwargs
 
+from .tracing import is_traced
+
 CLASSIFIERS = ("linear", "mlp")
+_INPUTS = (Tensor, np.ndarray, list, tuple, Cache)  # what could be an input, and no option
+
+PLAIN_HINT = "Do it before adapters or quantization are added, or take them off (peft: merge_and_unload(), unload())"
 
 BERT_SIZES = (
     "vocab_size",
@@ -98,16 +104,17 @@ def check_glyph_styles(config: PreTrainedConfig, most: int | None = None) -> Non
 
 
 def check_inputs(model: PreTrainedModel, more: Mapping[str, Any]) -> None:
-    """Refuses tensors under names that the model does not know, which transformers would drop silently.
+    """Refuses values under names that the model does not know, which transformers would drop silently.
 
     Args:
         model: its `forward` names its inputs.
-        more: the further keywords of a call. Values other than tensors are options of the attention and pass.
+        more: the further keywords of a call. Tensors, arrays, lists and caches count as inputs; other values are
+            options of the attention and pass.
 
     Raises:
         TypeError: names the inputs that the model does not take and those that it does.
     """
-    unknown = [name for name, value in more.items() if isinstance(value, Tensor)]
+    unknown = [name for name, value in more.items() if isinstance(value, _INPUTS)]
     # those that transformers itself hands to every model, e.g. the Trainer's num_items_in_batch
     unknown = [name for name in unknown if name not in TransformersKwargs.__annotations__]
     if unknown:
@@ -118,7 +125,7 @@ def check_inputs(model: PreTrainedModel, more: Mapping[str, Any]) -> None:
         )
 
 
-def check_ids(name: str, ids: Tensor | None, size: int, meaning: str, fix: str = "") -> None:
+def check_ids(name: str, ids: Tensor | None, size: int, meaning: str, fix: str | Callable[[int], str] = "") -> None:
     """Refuses ids outside of 0..size-1.
 
     Only on the CPU: on other devices, reading the values would make the host wait at every step.
@@ -128,17 +135,18 @@ def check_ids(name: str, ids: Tensor | None, size: int, meaning: str, fix: str =
         ids: int64 of any shape; None is fine.
         size: ids that are allowed.
         meaning: what the ids count.
-        fix: what to do; the default is for ids of tokens.
+        fix: what to do, or how to say it of the id found; the default is for ids of tokens.
 
     Raises:
         ValueError: names the input, the value found and what is allowed.
     """
-    if ids is None or ids.device.type != "cpu" or torch.compiler.is_compiling() or not ids.numel():
+    if ids is None or ids.device.type != "cpu" or is_traced(ids) or not ids.numel():
         return
     # both bounds in one pass; -100 of labels never comes here, so below 0 is as wrong as above
     low, high = (int(bound) for bound in torch.aminmax(ids))
     if low < 0 or high >= size:
         found = low if low < 0 else high
+        fix = fix(found) if callable(fix) else fix
         fix = fix or (
             "Were text and model made by the same tokenizer? After adding tokens call "
             "model.resize_token_embeddings(len(tokenizer))"
@@ -199,6 +207,36 @@ def check_glyphs(
     return images.reshape(-1, *shape), rows.long()  # torch would take uint8 rows for a mask
 
 
+def own_weight(table: nn.Module) -> nn.Parameter:
+    """The weight of a table of vectors, to be written to. An adapter around it may add to its vectors (LoRA).
+
+    Raises:
+        TypeError: the weight is computed or quantized: what is written would be lost, or mean something else.
+    """
+    weight = getattr(table, "weight", None)
+    # some adapters and parametrizations compute `weight` anew whenever it is read, and quantized tables hold codes
+    own = isinstance(weight, nn.Parameter) and any(weight is parameter for parameter in table.parameters())
+    if own and weight.is_floating_point():
+        return weight
+    raise TypeError(f"the weight of {_kind(table)} is computed or quantized and cannot be written to. {PLAIN_HINT}")
+
+
+def check_plain(table: nn.Module, kind: type[nn.Module]) -> None:
+    """Refuses to resize a table that is no `kind` any more: an adapter around it would lose what it has learnt.
+
+    Raises:
+        TypeError: the table is of another kind, or see `own_weight`.
+    """
+    if not isinstance(table, kind):
+        raise TypeError(f"{_kind(table)} cannot be resized; needed is {kind.__module__}.{kind.__name__}. {PLAIN_HINT}")
+    if kind is nn.Embedding:
+        own_weight(table)
+
+
+def _kind(module: nn.Module) -> str:
+    return f"{type(module).__module__}.{type(module).__name__}"
+
+
 __all__ = [
     "BERT_SIZES",
     "CLASSIFIERS",
@@ -208,7 +246,9 @@ __all__ = [
     "check_ids",
     "check_inputs",
     "check_length",
+    "check_plain",
     "check_rates",
     "check_sizes",
+    "own_weight",
     "require",
 ]

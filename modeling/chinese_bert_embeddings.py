@@ -16,12 +16,15 @@ the token types that the paper leaves out.
 
 import torch
 from torch import Tensor, nn
+from transformers.utils import logging
 
 from .bert_parts import PositionedEmbeddings
 from .checks import check_ids
 from .configuration_chinese_bert import ChineseBertConfig
 from .unique import encode_unique
 from .vector_table import VectorTable, has_hooks
+
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 TABLE_CHUNK = 4096  # rows of the table that are computed at a time
 
@@ -77,6 +80,7 @@ class ChineseBertEmbeddings(PositionedEmbeddings):
         self.LayerNorm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.count_positions()
+        self._warned = False  # whether the lack of pinyin was told of
         self._table = VectorTable(self._table_parts())
 
     def train(self, mode: bool = True) -> "ChineseBertEmbeddings":
@@ -100,6 +104,7 @@ class ChineseBertEmbeddings(PositionedEmbeddings):
         """
         self._check(input_ids, pinyin_ids, inputs_embeds, glyph_ids)
         if pinyin_ids is None:
+            self._warn_without_pinyin(inputs_embeds)
             source = input_ids if inputs_embeds is None else inputs_embeds
             pinyin_ids = torch.zeros((1, 1, self.config.pinyin_length), dtype=torch.long, device=source.device)
         fused = self._fused(input_ids, self._keys(pinyin_ids), inputs_embeds, glyph_ids)
@@ -143,9 +148,10 @@ class ChineseBertEmbeddings(PositionedEmbeddings):
         return self._table.look_up(input_ids, encode, parts, rows, self.training, whole=True)
 
     def _table_parts(self) -> list[nn.Module]:
-        # the two tables come first, see `_look_up`; `glyph_embeddings` around the second may be hooked or replaced too
+        # the two tables come first, see `_look_up`; `glyph_embeddings` around the second may be hooked or replaced too,
+        # by a module that has no `embedding`
         glyphs = self.glyph_embeddings
-        return [self.word_embeddings, glyphs.embedding, glyphs, self.glyph_map, self.map_fc]
+        return [self.word_embeddings, getattr(glyphs, "embedding", glyphs), glyphs, self.glyph_map, self.map_fc]
 
     def _part_of_readings(self, readings: Tensor) -> Tensor:
         """What the readings add to characters that were fused without one: [B, L] -> [B, L, H]."""
@@ -174,6 +180,18 @@ class ChineseBertEmbeddings(PositionedEmbeddings):
     def _glyphs(self, ids: Tensor) -> Tensor:
         """Ids [U] -> vectors of their glyph images [U, H]."""
         return self.glyph_map(self.glyph_embeddings(ids))
+
+    def _warn_without_pinyin(self, inputs_embeds: Tensor | None) -> None:
+        """Warns, once, of text without pinyin: the tokenizer always makes it, so that its lack was hardly wanted."""
+        if inputs_embeds is not None or self._warned or torch.compiler.is_compiling():
+            return
+        self._warned = True
+        logger.warning(
+            "ChineseBERT was given input_ids without pinyin_ids, and takes every token for one without a reading: its "
+            "outputs differ. ChineseBertTokenizer makes them (AutoTokenizer finds it unless tokenizer_config.json has "
+            "another); no step between may drop them. To leave pinyin out, pass zeros: "
+            f"pinyin_ids=torch.zeros(*input_ids.shape, {self.config.pinyin_length}, dtype=torch.long)"
+        )
 
     def _check(
         self,

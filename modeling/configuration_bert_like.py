@@ -2,9 +2,12 @@
 """What the configurations of all families share: the fields of BERT, and those of glyph images."""
 
 from dataclasses import field
+from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedConfig
 
+from .auto_map import named_files
 from .checks import check_bert_fields
 
 
@@ -69,6 +72,15 @@ class BertLikeConfig(PreTrainedConfig):
         """
         super().validate_architecture()
         check_bert_fields(self)
+
+    def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> None:
+        """As in transformers; `auto_map` of the folder names no file that the folder lacks."""
+        auto_map = getattr(self, "auto_map", None)
+        if auto_map is not None:
+            self.auto_map = named_files(auto_map, save_directory)
+        super().save_pretrained(save_directory, push_to_hub, **kwargs)
+        if auto_map is not None:
+            self.auto_map = {**auto_map, **self.auto_map}
 
 
 __all__ = ["BertLikeConfig"]

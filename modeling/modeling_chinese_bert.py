@@ -19,13 +19,14 @@ from transformers.masking_utils import create_bidirectional_mask
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.bert.modeling_bert import BertEncoder, BertLayer, BertPooler, BertSelfAttention
 from transformers.processing_utils import Unpack
-from transformers.utils import TransformersKwargs
+from transformers.utils import TransformersKwargs, logging
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from .auto_map import register
 from .bert_parts import BertLikePreTrainedModel
-from .checks import check_glyphs, check_inputs
-from .chinese_bert_embeddings import ChineseBertEmbeddings, PinyinConv
+from .checks import check_glyphs, check_inputs, check_plain, own_weight
+from .chinese_bert_embeddings import ChineseBertEmbeddings, GlyphEmbedding, PinyinConv
 from .configuration_chinese_bert import ChineseBertConfig
 from .task_heads import (
     ForMaskedLM,
@@ -34,6 +35,9 @@ from .task_heads import (
     ForSequenceClassification,
     ForTokenClassification,
 )
+from .tracing import is_traced
+
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 
 class ChineseBertPreTrainedModel(BertLikePreTrainedModel):
@@ -61,9 +65,19 @@ class ChineseBertPreTrainedModel(BertLikePreTrainedModel):
         """Resizes the word table (and a tied decoder) as transformers does, and the glyph table with it.
 
         A new token's glyph image is empty (zeros) until `set_glyphs` writes one.
+
+        Raises:
+            TypeError: the size changes, and a table is within an adapter, or quantized.
         """
+        if new_num_tokens in (None, self.config.vocab_size) and pad_to_multiple_of is None:
+            return self.get_input_embeddings()
+        embeddings = self.base_model.embeddings
+        glyphs = embeddings.glyph_embeddings
+        # before anything is changed: a new table in the place of an adapter would lose what the adapter has learnt
+        check_plain(embeddings.word_embeddings, nn.Embedding)
+        check_plain(glyphs, GlyphEmbedding)
+        check_plain(glyphs.embedding, nn.Embedding)
         words = super().resize_token_embeddings(new_num_tokens, pad_to_multiple_of, mean_resizing)
-        glyphs = self.base_model.embeddings.glyph_embeddings
         old = glyphs.embedding.weight
         if words.num_embeddings != len(old):
             # padded rows of the word table need a glyph row as well: any id below num_embeddings may be looked up
@@ -106,10 +120,11 @@ class ChineseBertModel(ChineseBertPreTrainedModel):
 
         Raises:
             ValueError: the dtype, the number of values or of rows does not fit, or a row does not exist.
+            TypeError: the table is quantized, or within an adapter that computes it.
         """
+        images, rows = check_glyphs(images, rows, self.config.glyph_shape, self.config.num_glyphs)
         # a counted write in place, after which no vector made from the old images is served
-        table = self.embeddings.glyph_embeddings.embedding.weight
-        images, rows = check_glyphs(images, rows, self.config.glyph_shape, len(table))
+        table = own_weight(self.embeddings.glyph_embeddings.embedding)
         table[rows.to(table.device)] = (images.flatten(1) / 255).to(table)
 
     @merge_with_config_defaults
@@ -127,8 +142,8 @@ class ChineseBertModel(ChineseBertPreTrainedModel):
             token_type_ids: [B, L] int64, 0..type_vocab_size-1; None is all 0.
             position_ids: [B, L] or [1, L] int64; None counts from 0.
             inputs_embeds: [B, L, H] in place of the word vectors; needs `glyph_ids`.
-            pinyin_ids: [B, L, P] int64, the symbols of every character's reading, 0 = none; None is all 0 (no token
-                has a reading; a tokenizer that knows pinyin gives better input).
+            pinyin_ids: [B, L, P] int64, the symbols of every character's reading, 0 = none. None is all 0, of which a
+                warning is logged, once, where there are input_ids; pass zeros to leave pinyin out without one.
             glyph_ids: [B, L] int64, row of the glyph table; None takes `input_ids`.
             kwargs: output_hidden_states, output_attentions (eager attention only), return_dict.
 
@@ -155,6 +170,7 @@ class ChineseBertTaskModel(ChineseBertPreTrainedModel):
 
     def __init__(self, config: ChineseBertConfig) -> None:
         super().__init__(config)
+        self.vector_inputs = {"pinyin_ids": config.pinyin_length}
         self.bert = ChineseBertModel(config)
         # not left out, as published checkpoints hold it; frozen where no head reads it, or DDP would wait for it
         self.bert.pooler.requires_grad_(self.reads != "tokens")
@@ -182,6 +198,51 @@ class ChineseBertForMaskedLM(ForMaskedLM, ChineseBertTaskModel):
         "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
         "cls.predictions.decoder.bias": "cls.predictions.bias",
     }
+    _masking_checked = False  # whether nothing is left to say about masked positions
+
+    def check_masking(self, inputs: dict[str, Tensor | None], labels: Tensor) -> None:
+        """Warns, once, where masked positions still have the pinyin, or the glyph image, of the hidden character.
+
+        Every batch on the CPU is looked at; on other devices, where looking makes the host wait, only the first one in
+        training. A single masked position cannot be told from a wrong character with its own reading, as in spelling
+        correction, and is not warned of.
+        """
+        ids, on_cpu = inputs["input_ids"], labels.device.type == "cpu"
+        if self._masking_checked or ids is None or ids.shape != labels.shape or is_traced(labels) or labels.is_meta:
+            return
+        if on_cpu or self.training:
+            told = _shown_answers(ids, labels, inputs["pinyin_ids"], inputs["glyph_ids"])
+            self._masking_checked = told is not None or not on_cpu
+            if told is not None:
+                logger.warning(
+                    f"{told}: the model sees the answer. To mask, mask ids and pinyin: DataCollatorForMaskedCharacters "
+                    "does; by hand, pinyin_ids are 0 wherever [MASK] stands, and glyph_ids those of [MASK]"
+                )
+
+
+def _shown_answers(ids: Tensor, labels: Tensor, pinyin_ids: Tensor | None, glyph_ids: Tensor | None) -> str | None:
+    """What masked positions still show of the hidden characters, in words; None if nothing is seen to be wrong.
+
+    Args:
+        ids: [B, L] int64.
+        labels: [B, L] int64, the true ids, -100 where nothing is predicted.
+        pinyin_ids: [B, L, P] int64.
+        glyph_ids: [B, L] int64.
+    """
+    replaced = (labels != -100) & (labels != ids)  # [B, L]
+    if glyph_ids is not None and (shown := int((replaced & (glyph_ids == labels)).sum())):
+        return f"glyph_ids shows the hidden character at {shown} masked positions"
+    if pinyin_ids is None or not replaced.any():
+        return None
+    # [MASK] is what most of them hold. One id with several readings has those of the characters that it hides; a wrong
+    # or random character, which has its own reading, hardly fills half of the positions
+    most = ids[replaced].mode().values
+    here = replaced & (ids == most)
+    readings = pinyin_ids[here]  # [M, P]
+    readings = readings[readings.any(-1)]
+    if 2 * here.sum() < replaced.sum() or len(readings.unique(dim=0)) < 2:
+        return None
+    return f"{len(readings)} masked positions (input id {int(most)}) still have the pinyin of the hidden character"
 
 
 class ChineseBertForSequenceClassification(ForSequenceClassification, ChineseBertTaskModel):
@@ -200,12 +261,16 @@ class ChineseBertForMultipleChoice(ForMultipleChoice, ChineseBertTaskModel):
     """Scores each of C choices from its pooled vector; inputs are [B, C, L], pinyin_ids [B, C, L, P]."""
 
 
-ChineseBertModel.register_for_auto_class("AutoModel")
-ChineseBertForMaskedLM.register_for_auto_class("AutoModelForMaskedLM")
-ChineseBertForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")
-ChineseBertForTokenClassification.register_for_auto_class("AutoModelForTokenClassification")
-ChineseBertForQuestionAnswering.register_for_auto_class("AutoModelForQuestionAnswering")
-ChineseBertForMultipleChoice.register_for_auto_class("AutoModelForMultipleChoice")
+AUTO_CLASSES = {
+    "AutoModel": ChineseBertModel,
+    "AutoModelForPreTraining": ChineseBertForMaskedLM,
+    "AutoModelForMaskedLM": ChineseBertForMaskedLM,
+    "AutoModelForSequenceClassification": ChineseBertForSequenceClassification,
+    "AutoModelForTokenClassification": ChineseBertForTokenClassification,
+    "AutoModelForQuestionAnswering": ChineseBertForQuestionAnswering,
+    "AutoModelForMultipleChoice": ChineseBertForMultipleChoice,
+}
+register(AUTO_CLASSES)
 
 __all__ = [
     "ChineseBertForMaskedLM",

@@ -42,7 +42,8 @@ class TaskHead:
 
     A head states `reads`, `label_names` and `output_class`, builds its layers and ends `__init__` with `post_init()`.
     A family's task model builds the base model under its prefix and `dropout`, states `extra_inputs` (what the base
-    model takes besides BERT's five inputs), and says in `sequence_vector(out)` how a text becomes one vector [B, H].
+    model takes besides BERT's five inputs) and `vector_inputs` (name -> length: those whose last axis is a vector), and
+    says in `sequence_vector(out)` how a text becomes one vector [B, H].
     """
 
     reads: str = "tokens"  # "tokens", "sequence" (one vector of a text) or "pooler" (BERT's own way to such a vector)
@@ -98,13 +99,16 @@ def _with_named_inputs(cls: type[TaskHead]) -> Callable[..., Any]:
     signature = inspect.signature(forward)
     *bert, rest = signature.parameters.values()  # self and BERT's five inputs; **kwargs
     more = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Tensor | None)
+        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=Tensor | None)
         for name in (*cls.label_names, *cls.extra_inputs)
     ]
 
+    names = [parameter.name for parameter in (*bert, *more)][1:]
+
     @wraps(forward)
     def named(self: TaskHead, *args: Any, **kwargs: Any) -> tuple[Tensor] | ModelOutput:
-        return forward(self, *args, **kwargs)
+        # torch.jit.trace and the ONNX exporter built on it pass all by position; too many of them fail in `forward`
+        return forward(self, *args[len(names) :], **dict(zip(names, args, strict=False)), **kwargs)
 
     result = tuple[Tensor] | cls.output_class
     named.__signature__ = signature.replace(parameters=[*bert, *more, rest], return_annotation=result)
@@ -130,7 +134,7 @@ class _WithLMHead(TaskHead):
         """Replaces the decoder, and the bias tied to it."""
         self.cls.predictions.decoder = value
         if self.config.tie_word_embeddings:
-            self.cls.predictions.bias = value.bias
+            self.cls.predictions.bias = getattr(value, "bias", None)  # an adapter around a Linear may show none
 
 
 class ForMaskedLM(_WithLMHead):
@@ -157,9 +161,14 @@ class ForMaskedLM(_WithLMHead):
         Returns:
             loss (mean cross-entropy over the masked positions), logits [B, L, V].
         """
-        logits = self.cls(out.last_hidden_state)
-        loss = None if labels is None else self.loss_function(logits, labels, self.config.vocab_size)
+        logits, loss = self.cls(out.last_hidden_state), None
+        if labels is not None:
+            self.check_masking(inputs, labels)
+            loss = self.loss_function(logits, labels, self.config.vocab_size)
         return {"loss": loss, "logits": logits}
+
+    def check_masking(self, inputs: dict[str, Tensor | None], labels: Tensor) -> None:
+        """For a family that can see that the inputs [B, L, ...] still show what the labels [B, L] ask for: warns."""
 
 
 class ForPreTraining(_WithLMHead):
@@ -334,7 +343,10 @@ def position_loss(logits: Tensor, positions: Tensor) -> Tensor:
 
 
 class ForMultipleChoice(TaskHead):
-    """Scores each of C choices, e.g. the endings of a story; every input has one more axis: [B, C, L, ...]."""
+    """Scores each of C choices, e.g. the endings of a story; every input has one more axis: [B, C, L, ...].
+
+    Transformers' DataCollatorForMultipleChoice flattens what follows C; inputs in that shape are taken too.
+    """
 
     reads = "sequence"
     output_class = MultipleChoiceModelOutput
@@ -346,8 +358,16 @@ class ForMultipleChoice(TaskHead):
 
     def encode(self, inputs: dict[str, Tensor | None], **kwargs: Any) -> BaseModelOutputWithPooling:
         """Every choice as a text of its own: [B, C, ...] -> [B * C, ...]."""
-        flat = {name: None if value is None else value.flatten(0, 1) for name, value in inputs.items()}
+        flat = {name: None if value is None else self._as_texts(name, value) for name, value in inputs.items()}
         return super().encode(flat, **kwargs)
+
+    def _as_texts(self, name: str, value: Tensor) -> Tensor:
+        texts, width = value.flatten(0, 1), self.vector_inputs.get(name)  # [B * C, ...]
+        # a length that is no multiple of the vector's is left as it is: the base model says which shape it needs
+        if width is None or texts.dim() != 2 or texts.shape[1] % width:
+            return texts
+        # no len() and no -1: the first is a constant to torch.jit.trace, the second is not known where L is 0
+        return texts.reshape(texts.shape[0], texts.shape[1] // width, width)  # [B * C, L * width] -> [B * C, L, width]
 
     def predict(self, out: BaseModelOutputWithPooling, inputs: dict, labels: Tensor | None) -> Predicted:
         """Scores choices.
@@ -361,8 +381,8 @@ class ForMultipleChoice(TaskHead):
             loss, logits [B, C].
         """
         # the inputs by name still have the axis of choices: only what the base model got was flattened
-        choices = next(value.shape[1] for value in inputs.values() if value is not None)
-        logits = self.classifier(self.dropout(self.sequence_vector(out))).view(-1, choices)
+        sizes = next(value.shape[:2] for value in inputs.values() if value is not None)  # B and C; -1 fixes B > 1
+        logits = self.classifier(self.dropout(self.sequence_vector(out))).view(sizes)
         loss = None if labels is None else F.cross_entropy(logits, labels)
         return {"loss": loss, "logits": logits}
 

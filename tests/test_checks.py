@@ -12,8 +12,10 @@ from hanziformers.modeling.checks import (
     check_ids,
     check_inputs,
     check_length,
+    check_plain,
     check_rates,
     check_sizes,
+    own_weight,
     require,
 )
 
@@ -53,6 +55,39 @@ def test_ids_outside_are_named(bad):
                                  torch.full((2,), 9, device="meta")])  # fmt: skip
 def test_ids_that_pass(ids):
     check_ids("ids", ids, 5, "the vocabulary")
+
+
+class Around(nn.Module):
+    """An adapter that shows the weight of what it stands around."""
+
+    def __init__(self, base):
+        super().__init__()
+        self.base = base
+
+    @property
+    def weight(self):
+        return self.base.weight
+
+
+class Computed(Around):
+    @property
+    def weight(self):
+        return self.base.weight + 1
+
+
+def test_a_table_that_can_be_written_to():
+    table = nn.Embedding(5, 3)
+    assert own_weight(table) is own_weight(Around(table)) is table.weight
+    check_plain(table, nn.Embedding)
+    with pytest.raises(
+        TypeError, match=r"test_checks.Around cannot be resized; needed is torch\..*Embedding\. Do it before"
+    ):
+        check_plain(Around(table), nn.Embedding)
+    quantized = nn.Module()
+    quantized.weight = nn.Parameter(torch.zeros(5, 3, dtype=torch.int8), requires_grad=False)
+    for wrong in (Computed(table), nn.ReLU(), quantized):
+        with pytest.raises(TypeError, match=rf"{type(wrong).__name__} is computed or quantized.*merge_and_unload"):
+            own_weight(wrong)
 
 
 def test_length():

@@ -22,6 +22,8 @@ from chinese_bert_tools import (
 from torch import nn
 from torch.nn import functional as F
 
+from hanziformers import ChineseBertForSequenceClassification
+
 # ---------------------------------------------------------------------------------------------- embeddings
 
 
@@ -94,6 +96,23 @@ def test_inputs_embeds_with_glyph_ids_stand_for_input_ids(cls):
     inputs |= {"inputs_embeds": model.get_input_embeddings()(ids).detach(), "glyph_ids": ids}
     assert_same(with_grad(model, inputs), wanted)
     assert_same(no_grad(model, inputs), wanted)
+
+
+def test_text_without_pinyin_is_warned_of_once(warnings):
+    """The tokenizer always makes pinyin_ids: another tokenizer, or a step that dropped them, goes unseen otherwise."""
+    model, inputs = build(ChineseBertForSequenceClassification), make_inputs()
+    model(**inputs)
+    no_pinyin = inputs | {"pinyin_ids": torch.zeros(4, 9, 8, dtype=torch.long)}
+    wanted = no_grad(model, no_pinyin)
+    words = model.get_input_embeddings()(inputs["input_ids"])
+    model(inputs_embeds=words, glyph_ids=inputs["input_ids"])
+    assert not warnings
+    inputs.pop("pinyin_ids")
+    for run in (no_grad, with_grad, no_grad):
+        assert_same(run(model, inputs), wanted)
+    assert len(warnings) == 1
+    assert "without pinyin_ids" in warnings[0]
+    assert "torch.zeros(*input_ids.shape, 8, dtype=torch.long)" in warnings[0]
 
 
 def test_no_pinyin_is_all_zeros_and_pinyin_matters():
@@ -359,6 +378,15 @@ def test_a_forward_set_on_a_part_counts(part):
         assert set(asked) == {inputs["input_ids"].shape}
     del module.forward
     assert_same(no_grad(model, inputs), before)
+
+
+def test_another_module_may_take_the_place_of_the_glyph_table():
+    """It needs to have nothing but a forward."""
+    model, inputs = build(), make_inputs()
+    before = no_grad(model, inputs)
+    model.embeddings.glyph_embeddings = nn.Sequential(model.embeddings.glyph_embeddings)
+    assert_same(no_grad(model, inputs), before)
+    assert_table_is_fresh(model, inputs)
 
 
 def test_another_module_around_the_glyph_table_counts():

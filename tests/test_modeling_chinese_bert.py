@@ -24,7 +24,9 @@ from chinese_bert_tools import (
     write_in_place,
 )
 from safetensors.torch import load_file
+from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize, prune
 from transformers import AutoModel
 
 from hanziformers import (
@@ -524,6 +526,144 @@ def test_resizing_to_a_multiple_and_a_frozen_table(tmp_path):
     model.save_pretrained(tmp_path)
     loaded = ChineseBertForMaskedLM.from_pretrained(tmp_path)
     assert torch.equal(glyph_table(loaded).detach(), glyph_table(model).detach())
+
+
+def quantize_table(parent, name):
+    table = getattr(parent, name)
+    table.qconfig = torch.ao.quantization.float_qparams_weight_only_qconfig
+    setattr(parent, name, torch.ao.nn.quantized.Embedding.from_float(table))
+
+
+class Doubled(nn.Module):
+    def forward(self, weight):
+        return weight * 2
+
+
+def replaced(model, kind):
+    """A model in which something stands around a table, or in its place."""
+    embeddings = model.base_model.embeddings
+    glyphs = embeddings.glyph_embeddings
+    if kind == "parametrized words":
+        parametrize.register_parametrization(embeddings.word_embeddings, "weight", Doubled())
+    elif kind == "parametrized glyphs":
+        parametrize.register_parametrization(glyphs.embedding, "weight", Doubled())
+    elif kind == "pruned glyphs":
+        prune.random_unstructured(glyphs.embedding, "weight", 0.5)
+    elif kind == "quantized words":
+        quantize_table(embeddings, "word_embeddings")
+    elif kind == "quantized glyphs":
+        quantize_table(glyphs, "embedding")
+    else:
+        peft = pytest.importorskip("peft")
+        options = {
+            "lora words": {"target_modules": ["word_embeddings", "query"]},
+            "dora words": {"target_modules": ["word_embeddings"], "use_dora": True},
+            "lora glyphs": {"target_modules": ["glyph_embeddings.embedding"]},
+            "token vectors": {"target_modules": ["query"], "trainable_token_indices": {"word_embeddings": [1, 4]}},
+            "token glyphs": {
+                "target_modules": ["query"],
+                "trainable_token_indices": {"glyph_embeddings.embedding": [4]},
+            },
+            "saved words": {"target_modules": ["query"], "modules_to_save": ["word_embeddings"]},
+            "saved glyphs": {"target_modules": ["query"], "modules_to_save": ["glyph_embeddings"]},
+        }[kind]
+        peft.get_peft_model(model, peft.LoraConfig(init_lora_weights=False, **options)).eval()
+    return model
+
+
+ADAPTED = ["lora words", "dora words", "lora glyphs", "token vectors", "token glyphs", "saved words", "saved glyphs"]
+REPLACED = [*ADAPTED, "parametrized words", "parametrized glyphs", "quantized words", "quantized glyphs"]
+
+
+@pytest.mark.filterwarnings("ignore:.*tie_word_embeddings")
+@pytest.mark.parametrize("kind", REPLACED)
+@pytest.mark.parametrize("cls", [ChineseBertModel, ChineseBertForMaskedLM])
+def test_tables_within_adapters_are_not_resized(cls, kind):
+    """Asking for the present size changes nothing, as PEFT does; another one is refused before anything is changed."""
+    model, inputs = replaced(build(cls), kind), inputs_for(cls, labels=False)
+    wanted = no_grad(model, inputs)
+    assert_same(with_grad(model, inputs), wanted)
+    for size in ((), (None,), (50,)):
+        assert model.resize_token_embeddings(*size) is model.get_input_embeddings()
+    for arguments in ((57,), (20,), (None, 8)):
+        with pytest.raises(TypeError, match="before adapters or quantization"):
+            model.resize_token_embeddings(*arguments)
+    assert model.config.vocab_size == 50
+    assert_same(no_grad(model, inputs), wanted, atol=0)
+
+
+@pytest.mark.parametrize("kind", ["lora glyphs", "saved glyphs", "lora words", "parametrized words"])
+def test_glyphs_are_written_below_an_adapter(kind):
+    model, inputs = replaced(build(), kind), make_inputs()
+    before = no_grad(model, inputs)
+    images = torch.randint(0, 256, (50, 27), dtype=torch.uint8)
+    model.set_glyphs(images)
+    assert torch.equal(model.embeddings.glyph_embeddings.embedding.weight.detach(), images / 255)
+    assert_table_is_fresh(model, inputs)
+    assert (no_grad(model, inputs)[0] - before[0]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", ["token glyphs", "parametrized glyphs", "pruned glyphs", "quantized glyphs"])
+def test_glyphs_that_would_be_lost_are_refused(kind):
+    """A weight that is computed when it is read takes what is written to it, and forgets it."""
+    model, inputs = replaced(build(), kind), make_inputs()
+    before = no_grad(model, inputs)
+    with pytest.raises(TypeError, match="computed or quantized and cannot be written to"):
+        model.set_glyphs(torch.zeros(50, 27, dtype=torch.uint8))
+    assert_same(no_grad(model, inputs), before, atol=0)
+
+
+# ---------------------------------------------------------------------------------------------- masks
+
+
+def masked_by_hand(number=3, mask=4):
+    """Ids 10..49 of which some are masked, with their pinyin, which stays; and the labels."""
+    ids, pinyin_ids = torch.randint(10, 50, (2, 12)), torch.randint(1, 32, (2, 12, 8))
+    labels = torch.full_like(ids, -100)
+    labels.view(-1)[torch.randperm(24)[:number]] = 0
+    labels = torch.where(labels == 0, ids, labels)
+    return {"input_ids": ids.masked_fill(labels != -100, mask), "pinyin_ids": pinyin_ids, "labels": labels}, ids
+
+
+@pytest.mark.parametrize("number", [2, 3, 20])
+def test_pinyin_of_masked_characters_is_warned_of_once(number, warnings):
+    model, (inputs, _) = build(ChineseBertForMaskedLM), masked_by_hand(number)
+    hidden = inputs["pinyin_ids"].masked_fill((inputs["input_ids"] == 4)[..., None], 0)
+    model(**inputs | {"pinyin_ids": hidden})
+    assert not warnings
+    kept = (inputs["labels"] == -100).nonzero()[0].tolist()  # a position that is predicted, but kept, does not matter
+    inputs["labels"][tuple(kept)] = inputs["input_ids"][tuple(kept)]
+    for _ in range(3):
+        model(**inputs)
+    assert len(warnings) == 1
+    assert f"{number} masked positions (input id 4) still have the pinyin" in warnings[0]
+    assert "DataCollatorForMaskedCharacters" in warnings[0]
+
+
+def test_glyph_ids_of_masked_characters_are_warned_of(warnings):
+    model, (inputs, ids) = build(ChineseBertForMaskedLM), masked_by_hand(1)
+    inputs["pinyin_ids"].zero_()
+    model(**inputs, glyph_ids=inputs["input_ids"])
+    assert not warnings
+    model(**inputs, glyph_ids=ids)
+    assert ["glyph_ids shows the hidden character at 1 masked positions" in text for text in warnings] == [True]
+
+
+def test_right_masks_are_not_warned_of(warnings):
+    """Random tokens with a reading of their own, wrong characters with theirs (spelling correction), no mask at all."""
+    model, (inputs, ids) = build(ChineseBertForMaskedLM), masked_by_hand(20)
+    readings = torch.randint(1, 32, (50, 8))
+    wrong = torch.where(torch.rand(2, 12) < 0.3, torch.randint(10, 50, (2, 12)), ids)
+    wrong[0, :3] = 30  # a heteronym may be wrong twice
+    pinyin_ids = readings[wrong]
+    pinyin_ids[0, 0, 4] = 3
+    model(input_ids=wrong, pinyin_ids=pinyin_ids, labels=ids)
+    random = torch.where(inputs["labels"] == -100, ids, torch.randint(10, 50, (2, 12)))
+    model(input_ids=random, pinyin_ids=readings[random], labels=inputs["labels"])
+    model(input_ids=ids, pinyin_ids=inputs["pinyin_ids"], labels=ids)
+    model(input_ids=ids, pinyin_ids=inputs["pinyin_ids"], labels=torch.full_like(ids, -100))
+    model(**{name: value for name, value in inputs.items() if name != "labels"})
+    assert not warnings
 
 
 # ---------------------------------------------------------------------------------------------- bad input

@@ -4,6 +4,7 @@ import inspect
 
 import chinese_bert_tools as chinese_bert
 import glyph_crm_tools as glyph_crm
+import numpy as np
 import pytest
 import torch
 from chinese_bert_tools import assert_same, tensors
@@ -17,6 +18,7 @@ from transformers import (
     BertForSequenceClassification,
     BertForTokenClassification,
     BertModel,
+    DynamicCache,
     Trainer,
     TrainingArguments,
 )
@@ -63,6 +65,7 @@ class ToyTaskModel(BertPreTrainedModel):
     """All that a family must say."""
 
     extra_inputs = ("shade_ids",)
+    vector_inputs = {}
 
     def __init__(self, config):
         super().__init__(config)
@@ -167,7 +170,8 @@ def test_the_signature_names_every_input(cls):
     assert list(inspect.signature(cls.forward).parameters) == ["self", *names]
     model = family_of(cls)[0].build(cls)
     parameters = inspect.signature(model.forward).parameters
-    assert list(parameters) == inspect.getfullargspec(model.forward).args[1:] + [*labels, *own, "kwargs"] == names
+    # all may be passed by position too, as torch.jit.trace and the ONNX exporter built on it do
+    assert list(parameters) == [*inspect.getfullargspec(model.forward).args[1:], "kwargs"] == names
     assert all(parameter.default is None for name, parameter in parameters.items() if name != "kwargs")
     assert "TransformersKwargs" in str(parameters["kwargs"].annotation)
     assert find_labels(cls) == labels
@@ -184,6 +188,11 @@ def test_unknown_inputs_are_refused(cls):
         model(**inputs, **{wrong: inputs["input_ids"]})
     with pytest.raises(TypeError, match="takes no label"):
         model(**inputs, label=inputs["input_ids"])
+    # nor in other forms, which the layers would take for options: prefix tuning of PEFT gives a cache
+    for name, value in {"past_key_values": DynamicCache(), "label": [0, 1], "ids": np.zeros(3)}.items():
+        with pytest.raises(TypeError, match=f"takes no {name}"):
+            model(**inputs, **{name: value})
+    model(**inputs, use_cache=False)
     model(**inputs, num_items_in_batch=torch.tensor(3), output_hidden_states=True)
 
 
@@ -212,16 +221,69 @@ def test_a_subclass_by_another_name_has_the_same_loss(cls):
     torch.testing.assert_close(other(**inputs).loss, model(**inputs).loss)
 
 
-@pytest.mark.parametrize("cls", HEADS)
-def test_a_configuration_may_ask_for_tuples(cls):
-    tools = family_of(cls)
-    model, inputs = tools[0].build(cls), tools[0].inputs_for(cls)
+@pytest.mark.parametrize("labels", [True, False])
+@pytest.mark.parametrize("cls", [*chinese_bert.EVERY, *glyph_crm.EVERY])
+def test_tuples_may_be_asked_for(cls, labels, tmp_path):
+    """By the configuration, by from_pretrained or by the call; never of the base model within a head."""
+    tools = family_of(cls)[0]
+    model, inputs = tools.build(cls), tools.inputs_for(cls, labels=labels)
     wanted = list(model(**inputs).values())
+    with_states = list(model(**inputs, output_hidden_states=True).values())
+    assert type(model(**inputs, return_dict=False)) is tuple
+    model.save_pretrained(tmp_path)
+    loaded = cls.from_pretrained(tmp_path, return_dict=False)
     model.config.return_dict = False
-    found = model(**inputs)
-    assert type(found) is tuple
-    assert_same(found, wanted)
-    assert_same(list(model(**inputs, return_dict=True).values()), wanted)
+    for variant in (model, loaded):
+        found = variant(**inputs)
+        assert type(found) is tuple
+        assert_same(found, wanted)
+        assert_same(list(variant(**inputs, return_dict=True).values()), wanted)
+        *found, states = variant(**inputs, output_hidden_states=True)
+        assert_same(found, with_states[:-1])
+        assert_same(states, with_states[-1])
+
+
+CHOICES = [chinese_bert.ChineseBertForMultipleChoice, glyph_crm.GlyphCrmForMultipleChoice]
+
+
+@pytest.mark.parametrize("cls", CHOICES)
+@pytest.mark.parametrize("extras", [3, 1, 0])
+def test_choices_may_be_flattened_as_the_collator_does(cls, extras):
+    """DataCollatorForMultipleChoice views all that follows the choices as one axis."""
+    tools = family_of(cls)[0]
+    model, inputs = tools.build(cls), tools.inputs_for(cls)
+    if "extra_glyphs" in inputs:
+        inputs["extra_glyphs"] = inputs["extra_glyphs"][:, :, :extras]
+        inputs["glyph_ids"].clamp_(max=59 + extras)
+    flat = {name: value if value.dim() < 3 else value.reshape(4, 3, -1) for name, value in inputs.items()}
+    assert max(value.dim() for value in flat.values()) == 3
+    assert_same(tensors(model(**flat)), tensors(model(**inputs)), atol=0)
+
+
+@pytest.mark.parametrize("cls", CHOICES)
+def test_vectors_of_choices_that_do_not_fit_are_explained(cls):
+    tools = family_of(cls)[0]
+    model, inputs = tools.build(cls), tools.inputs_for(cls)
+    name = "pinyin_ids" if tools is chinese_bert else "extra_glyphs"
+    inputs[name] = inputs[name].flatten(2)[..., :-1]
+    with pytest.raises(ValueError, match=f"{name}.*needed"):
+        model(**inputs)
+
+
+def test_choices_of_glyph_crm_are_scored_each_by_itself():
+    model = glyph_crm.build(glyph_crm.GlyphCrmForMultipleChoice)
+    inputs = glyph_crm.inputs_for(glyph_crm.GlyphCrmForMultipleChoice)
+    labels = inputs.pop("labels")
+    output = model(**inputs, labels=labels)
+    torch.testing.assert_close(output.loss, torch.nn.functional.cross_entropy(output.logits, labels))
+    for choice in range(3):
+        one = {name: value[:, choice] for name, value in inputs.items()}
+        wanted = model.classifier(model.glyph_crm(**one).last_hidden_state[:, 0])
+        torch.testing.assert_close(output.logits[:, choice : choice + 1], wanted, atol=1e-5, rtol=0)
+    bank, parts = model.get_input_embeddings(), {name: value.flatten(0, 1) for name, value in inputs.items()}
+    vectors = bank(parts["glyph_ids"], parts["extra_glyphs"]).unflatten(0, (4, 3))
+    rest = {name: inputs[name] for name in ("attention_mask", "token_type_ids")}
+    torch.testing.assert_close(model(inputs_embeds=vectors, **rest).logits, output.logits, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("cls", HEADS)
@@ -262,7 +324,8 @@ class Examples(Dataset):
 
 
 @pytest.mark.parametrize("name", ["ChineseBertForTokenClassification", "ChineseBertForMultipleChoice",
-                                  "GlyphCrmForTokenClassification", "GlyphCrmForPreTraining"])  # fmt: skip
+                                  "GlyphCrmForTokenClassification", "GlyphCrmForPreTraining",
+                                  "GlyphCrmForMultipleChoice"])  # fmt: skip
 def test_trained_by_the_trainer_with_noise_on_the_embeddings(name, tmp_path):
     """NEFTune hooks `get_input_embeddings()`; the columns of the data set reach the model, but for the unknown one."""
     cls = next(cls for cls in HEADS if cls.__name__ == name)

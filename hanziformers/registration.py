@@ -3,18 +3,10 @@
 One entry of `FAMILIES` a model family; a further family adds its entry and nothing else.
 """
 
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForMaskedLM,
-    AutoModelForMultipleChoice,
-    AutoModelForPreTraining,
-    AutoModelForQuestionAnswering,
-    AutoModelForSequenceClassification,
-    AutoModelForTokenClassification,
-    AutoProcessor,
-    AutoTokenizer,
-)
+from typing import Any
+
+import transformers
+from transformers import AutoConfig, AutoProcessor, AutoTokenizer
 from transformers.models.auto.image_processing_auto import AutoImageProcessor  # its short name wants torchvision
 
 from .modeling import modeling_chinese_bert as chinese_bert
@@ -26,28 +18,20 @@ from .processors.processing_hanzi import HanziProcessor
 from .tokenization.tokenization_chinese_bert import ChineseBertTokenizer
 from .tokenization.tokenization_glyph_crm import GlyphCrmTokenizer
 
+
+def _models(modeling_file: Any) -> dict[Any, type]:
+    """Auto class -> model class, as the modeling file lists them; its saved folders name the same ones."""
+    return {getattr(transformers, name): found for name, found in modeling_file.AUTO_CLASSES.items()}
+
+
 # configuration -> auto class -> what it finds
 FAMILIES = {
-    ChineseBertConfig: {
-        AutoTokenizer: ChineseBertTokenizer,
-        AutoModel: chinese_bert.ChineseBertModel,
-        AutoModelForPreTraining: chinese_bert.ChineseBertForMaskedLM,
-        AutoModelForMaskedLM: chinese_bert.ChineseBertForMaskedLM,
-        AutoModelForSequenceClassification: chinese_bert.ChineseBertForSequenceClassification,
-        AutoModelForTokenClassification: chinese_bert.ChineseBertForTokenClassification,
-        AutoModelForQuestionAnswering: chinese_bert.ChineseBertForQuestionAnswering,
-        AutoModelForMultipleChoice: chinese_bert.ChineseBertForMultipleChoice,
-    },
+    ChineseBertConfig: {AutoTokenizer: ChineseBertTokenizer, **_models(chinese_bert)},
     GlyphCrmConfig: {
         AutoTokenizer: GlyphCrmTokenizer,
         AutoImageProcessor: HanziGlyphImageProcessor,
         AutoProcessor: HanziProcessor,
-        AutoModel: glyph_crm.GlyphCrmModel,
-        AutoModelForPreTraining: glyph_crm.GlyphCrmForPreTraining,
-        AutoModelForMaskedLM: glyph_crm.GlyphCrmForMaskedLM,
-        AutoModelForSequenceClassification: glyph_crm.GlyphCrmForSequenceClassification,
-        AutoModelForTokenClassification: glyph_crm.GlyphCrmForTokenClassification,
-        AutoModelForQuestionAnswering: glyph_crm.GlyphCrmForQuestionAnswering,
+        **_models(glyph_crm),
     },
 }
 

@@ -9,13 +9,13 @@ Recipes: `glyph_crm` is masked characters on glyph images and next sentence, the
 masks. `--preset paper` (or `released`, `large`) fills in optimizer and schedule as published; options that are given
 come before it.
 
-Text is streamed: files with one document per line, or JSON lines with the column --text_column, also .gz; or
---dataset_name for a data set of the Hub. What is among --validation_files is not trained on. Without --vocab_file the
-vocabulary is counted from the training text. Masks depend on seed, epoch and the example's own tokens alone; which
-examples there are depends also on the number of processes and workers. With the same number of both, a run that was
-interrupted, in whatever way, resumes from its last checkpoint with the examples, masks and losses that it would have
-had (--resume_from_checkpoint False starts from scratch). The validation examples, not their masks, are the same for
-every --seed.
+Text is streamed: files with one document per line, or JSON lines with the column --text_column, also .gz (their content
+says which); or --dataset_name for a data set of the Hub. What is among --validation_files is not trained on. Without
+--vocab_file the vocabulary is counted from the training text. Masks depend on seed, epoch and the example's own tokens
+alone; which examples there are depends also on the number of processes and workers. With the same number of both, a run
+that was interrupted, in whatever way, resumes from its last checkpoint with the examples, masks and losses that it
+would have had (--resume_from_checkpoint False starts from scratch). The validation examples, not their masks, are the
+same for every --seed.
 
 Writes beside the model: all_results.json, loss.json, loss.png, README.md.
 """
@@ -32,10 +32,11 @@ from transformers import HfArgumentParser, PreTrainedModel, Trainer, TrainingArg
 from transformers.utils import logging
 
 from hanziformers.tokenization.vocabulary_building import build_vocabulary, count_characters
+from hanziformers.training.finite_trainer import FiniteTrainer
 from hanziformers.training.loss_curve import LossCurve
 from hanziformers.training.model_card import table, write_card
 from hanziformers.training.model_loading import ModelArguments, get_tokenizer, load_model
-from hanziformers.training.pretraining_files import TextArguments, load_documents
+from hanziformers.training.pretraining_files import TextArguments, load_documents, read_texts
 from hanziformers.training.pretraining_recipes import RECIPES
 from hanziformers.training.pretraining_scores import per_example, summarise
 from hanziformers.training.pretraining_stream import PretrainingStream
@@ -85,7 +86,7 @@ class PretrainingTrainingArguments(TrainingArguments):
     remove_unused_columns: bool = False  # the collator reads more than the model
 
 
-class PretrainingTrainer(Trainer):
+class PretrainingTrainer(FiniteTrainer):
     """A Trainer whose training examples are already those of this process: nothing may divide them again."""
 
     def get_train_dataloader(self) -> DataLoader:
@@ -200,7 +201,7 @@ def vocabulary_file(args: PretrainingArguments, training: TrainingArguments, doc
                 "another --output_dir (or --resume_from_checkpoint False, to start from scratch)"
             )
         else:
-            counts = count_characters(row["text"] for row in documents)
+            counts = count_characters(read_texts(documents))
             tokens = build_vocabulary(counts, args.vocab_size)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("\n".join(tokens) + "\n", encoding="utf-8")

@@ -63,6 +63,17 @@ def test_no_row_may_drop_out_of_an_evaluation(tmp_path, step):
         check_steps(dropping, {"train", "test"}, "run_ner.py")
 
 
+@pytest.mark.parametrize("step", ["do_eval", "do_predict"])
+def test_no_row_may_change_its_place_in_an_evaluation(tmp_path, step):
+    grouped = TrainingArguments(str(tmp_path), use_cpu=True, do_train=True, train_sampling_strategy="group_by_length")
+    check_steps(grouped, {"train", "test"}, "run_ner.py")
+    setattr(grouped, step, True)
+    with pytest.raises(ValueError, match="train_sampling_strategy='group_by_length' reorders the rows"):
+        check_steps(grouped, {"train", "test"}, "run_ner.py")
+    grouped.train_sampling_strategy = "sequential"
+    check_steps(grouped, {"train", "test"}, "run_ner.py")
+
+
 def test_one_process_where_accelerate_was_to_start_several(tmp_path, warnings, monkeypatch):
     monkeypatch.setenv("ACCELERATE_USE_CPU", "True")
     monkeypatch.setenv("MASTER_ADDR", "localhost")

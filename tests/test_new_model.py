@@ -149,3 +149,18 @@ def test_what_no_font_covers_gets_the_image_of_unk(tmp_path, warnings, family):
     renderer = new_image_processor(config)
     covered = renderer.render(TOKENS)
     assert np.array_equal(images[: len(TOKENS)], covered)
+
+
+def test_the_id_table_has_the_row_of_unk(tmp_path):
+    """A vocabulary like BERT's has [UNK] elsewhere than the published one of GlyphCRM."""
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join([SPECIAL[0], *"银行很忙", *SPECIAL[1:]]) + "\n", encoding="utf-8")
+    config = new_config("glyph_crm", id_embeddings=True)
+    processing_class = new_processing_class(config, str(path), vocabulary_bank=True)
+    model = AutoModel.from_config(config).eval()
+    render_glyphs(model, processing_class)
+    assert model.config.unk_token_id == processing_class.tokenizer.unk_token_id == 5
+    inputs = processing_class(["银龘"], return_tensors="pt")
+    assert inputs["input_ids"].tolist() == [[6, 1, 5, 7]]
+    both = model(**inputs).last_hidden_state
+    torch.testing.assert_close(model(**{**inputs, "input_ids": None}).last_hidden_state, both)

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import json
 import os
 import subprocess
 import sys
@@ -22,11 +23,12 @@ from hanziformers.registration import FAMILIES
 REPOSITORY = Path(__file__).resolve().parents[1]
 ROOMS = ("modeling", "tokenization", "processors")
 TASKS = ("", "ForPreTraining", "ForMaskedLM", "ForSequenceClassification", "ForTokenClassification")
-TASKS += ("ForQuestionAnswering",)
+TASKS += ("ForQuestionAnswering", "ForMultipleChoice")
 HEADS = {  # where a family's head has another name than its auto class
     "": "Model",
     ("chinese_bert", "ForPreTraining"): "ForMaskedLM",
 }
+SIZES = {"vocab_size": 9, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "glyph_size": 24}
 NOT_MODELS = {
     AutoTokenizer: TOKENIZER_MAPPING,
     AutoProcessor: PROCESSOR_MAPPING,
@@ -109,6 +111,19 @@ def test_every_auto_class_knows_every_family(config):
         assert found is getattr(hanziformers, prefix + head)
         assert found.config_class is config
     assert TOKENIZER_MAPPING[config].__name__ == f"{prefix}Tokenizer"
+
+
+@pytest.mark.parametrize("config", list(FAMILIES), ids=lambda config: config.model_type)
+def test_a_saved_folder_names_what_is_registered(config, tmp_path):
+    """One table for both: which auto class finds which class, with the package and without it."""
+    family = {auto.__name__: found for auto, found in FAMILIES[config].items() if auto not in NOT_MODELS}
+    assert {f"AutoModel{task}" for task in TASKS} <= family.keys()
+    for cls in set(family.values()):
+        cls(config(**SIZES)).save_pretrained(tmp_path / cls.__name__)
+        named = json.loads((tmp_path / cls.__name__ / "config.json").read_text())["auto_map"]
+        module = cls.__module__.rpartition(".")[-1]
+        expected = {auto: f"{module}.{found.__name__}" for auto, found in family.items()}
+        assert named == {**expected, "AutoConfig": f"{config.__module__.rpartition('.')[-1]}.{config.__name__}"}
 
 
 def hanziformers_auto():

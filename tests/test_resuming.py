@@ -1,61 +1,153 @@
 """Where training resumes, and where it starts from scratch."""
 
-import pytest
-from transformers import TrainingArguments
-from transformers.trainer_callback import TrainerState
+import json
+import shutil
 
-from hanziformers.training.resuming import restarts, starting_checkpoint
+import pytest
+import torch
+from resume_tools import arguments, losses, make_model, make_trainer
+
+from hanziformers.training.resuming import restarts, starting_checkpoint, train
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run, with checkpoints of steps 2, 4 and 6, and its losses."""
+    folder = tmp_path_factory.mktemp("run")
+    torch.manual_seed(0)
+    trainer = make_trainer(folder)
+    train(trainer)
+    return folder, losses(trainer)
 
 
 @pytest.fixture
-def start(tmp_path):
-    """The checkpoint for a value of --resume_from_checkpoint; complete ones are of steps 6, 12 and 100."""
-    for step in (6, 12, 100):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        TrainerState(global_step=step).save_to_json(str(tmp_path / f"checkpoint-{step}" / "trainer_state.json"))
-    (tmp_path / "checkpoint-best").mkdir()
+def folder(run, tmp_path):
+    copy = shutil.copytree(run[0], tmp_path / "run")
+    (copy / "checkpoint-best").mkdir()
+    return copy
 
-    def find(value=None):
-        return starting_checkpoint(TrainingArguments(str(tmp_path), use_cpu=True, resume_from_checkpoint=value))
 
-    return find
+@pytest.fixture
+def start(folder):
+    """The checkpoint for a value of --resume_from_checkpoint."""
+    return lambda value=None, **more: starting_checkpoint(arguments(folder, value, **more), make_model())
 
 
 @pytest.mark.parametrize("value", [None, "True", "true"])
-def test_resumes_from_the_newest_checkpoint(start, tmp_path, warnings, value):
-    assert start(value) == str(tmp_path / "checkpoint-100")
-    assert [str(tmp_path / "checkpoint-100") in text and "another --output_dir" in text for text in warnings] == [True]
+def test_resumes_from_the_newest_checkpoint(start, folder, warnings, value):
+    (folder / "checkpoint-6").rename(folder / "checkpoint-100")
+    assert start(value) == str(folder / "checkpoint-100")
+    assert [str(folder / "checkpoint-100") in text and "another --output_dir" in text for text in warnings] == [True]
 
 
-@pytest.mark.parametrize("rest", [None, "", '{"epoch": 1.0,'])
-def test_a_checkpoint_whose_saving_was_interrupted_is_skipped(start, tmp_path, warnings, rest):
-    (tmp_path / "checkpoint-100" / "trainer_state.json").unlink()
-    if rest is not None:
-        (tmp_path / "checkpoint-100" / "trainer_state.json").write_text(rest)
-    assert start() == str(tmp_path / "checkpoint-12")
-    assert "checkpoint-100 is skipped: saving it was interrupted" in warnings[0]
+@pytest.mark.parametrize(
+    "name",
+    ["trainer_state.json", "model.safetensors", "config.json", "optimizer.pt", "scheduler.pt", "rng_state.pth"],
+)
+@pytest.mark.parametrize("rest", [None, 0.0, 0.5])
+def test_a_checkpoint_that_is_not_whole_is_skipped(start, folder, warnings, name, rest):
+    path = folder / "checkpoint-6" / name
+    data = path.read_bytes()
+    path.unlink() if rest is None else path.write_bytes(data[: int(rest * len(data))])
+    assert start() == str(folder / "checkpoint-4")
+    assert "checkpoint-6 is skipped, as saving it was interrupted" in warnings[0]
+    assert f"{name} is " in warnings[0]
     assert "training resumes from" in warnings[1]
+    with pytest.raises(ValueError, match=f"cannot resume from .*checkpoint-6: {name} is .*give a checkpoint that is"):
+        start(str(folder / "checkpoint-6"))
+
+
+def test_a_run_resumes_from_the_newest_whole_one_to_the_same_losses(run, folder):
+    for path in (folder / "checkpoint-6" / "optimizer.pt", folder / "checkpoint-4" / "rng_state.pth"):
+        path.unlink()
+    trainer = make_trainer(folder)
+    train(trainer)
+    assert losses(trainer) == run[1]
+    assert (folder / "checkpoint-6" / "optimizer.pt").is_file()
+
+
+def test_without_a_whole_checkpoint_training_starts_from_scratch(start, folder, warnings):
+    for step in (2, 4, 6):
+        (folder / f"checkpoint-{step}" / "model.safetensors").unlink()
+    assert start() is None
+    assert len(warnings) == 3
+    with pytest.raises(ValueError, match="resume_from_checkpoint=True, but .* holds no complete checkpoint"):
+        start("True")
 
 
 @pytest.mark.parametrize("value", [False, "False", "false"])
-def test_starts_from_scratch(start, tmp_path, warnings, value):
+def test_starts_from_scratch(start, folder, warnings, value):
     assert start(value) is None
-    assert restarts(TrainingArguments(str(tmp_path), use_cpu=True, resume_from_checkpoint=value))
+    assert restarts(arguments(folder, value))
     assert [
-        "training starts from scratch" in text and "the newest of them checkpoint-100" in text for text in warnings
+        "training starts from scratch" in text and "the newest of them checkpoint-6" in text for text in warnings
     ] == [True]
 
 
-def test_a_checkpoint_that_is_given(start, tmp_path, warnings):
-    assert start(str(tmp_path / "checkpoint-6")) == str(tmp_path / "checkpoint-6")
+def test_a_checkpoint_that_is_given(start, folder, warnings):
+    assert start(str(folder / "checkpoint-4")) == str(folder / "checkpoint-4")
     assert not warnings
+    with pytest.raises(ValueError, match=f"cannot resume from {folder}/none: there is no such folder"):
+        start(str(folder / "none"))
 
 
 def test_a_folder_without_checkpoints(tmp_path, warnings):
     for folder in (tmp_path, tmp_path / "none"):
         for value in (None, "False"):
-            args = TrainingArguments(str(folder), use_cpu=True, resume_from_checkpoint=value)
-            assert starting_checkpoint(args) is None
+            assert starting_checkpoint(arguments(folder, value), make_model()) is None
         with pytest.raises(ValueError, match="resume_from_checkpoint=True, but .* holds no complete checkpoint"):
-            starting_checkpoint(TrainingArguments(str(folder), use_cpu=True, resume_from_checkpoint="True"))
+            starting_checkpoint(arguments(folder, "True"), make_model())
     assert not warnings
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_checkpoint_of_another_model_is_refused(folder, given):
+    args = arguments(folder, str(folder / "checkpoint-4") if given else None)
+    with pytest.raises(ValueError, match=f"checkpoint-{4 if given else 6} is a checkpoint of another model: id2label"):
+        starting_checkpoint(args, make_model(num_labels=5))
+    assert starting_checkpoint(arguments(folder, "False"), make_model(num_labels=5)) is None
+
+
+def test_another_number_of_processes_is_said(start, folder, warnings):
+    checkpoint = folder / "checkpoint-6"
+    state = json.loads((checkpoint / "trainer_state.json").read_text())
+    assert state["stateful_callbacks"]["ProcessCount"]["args"] == {"processes": 1}
+    state["stateful_callbacks"]["ProcessCount"]["args"] = {"processes": 2}
+    (checkpoint / "trainer_state.json").write_text(json.dumps(state))
+    for rank in range(2):
+        shutil.copy(checkpoint / "rng_state.pth", checkpoint / f"rng_state_{rank}.pth")
+    assert start() == str(checkpoint)
+    assert "was saved by 2 processes and is loaded by 1" in warnings[0]
+
+
+def test_checkpoints_of_the_model_alone_are_said_to_be_that(start, folder, warnings):
+    for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
+        (folder / "checkpoint-6" / name).unlink()
+    assert start(save_only_model=True) == str(folder / "checkpoint-6")
+    assert "holds the model alone (--save_only_model)" in warnings[0]
+
+
+def test_what_deepspeed_and_fsdp_saved_is_left_to_them(start, folder, warnings):
+    (folder / "checkpoint-6" / "pytorch_model_fsdp_0").mkdir()
+    (folder / "checkpoint-6" / "model.safetensors").unlink()
+    assert start() == str(folder / "checkpoint-6")
+    assert "whether it is complete is not checked" in warnings[0]
+
+
+def test_the_best_checkpoint_must_be_whole_too(start, folder, warnings):
+    """The Trainer loads it when training is done."""
+    path = folder / "checkpoint-6" / "trainer_state.json"
+    state = json.loads(path.read_text())
+    best = {"load_best_model_at_end": True, "save_strategy": "steps", "eval_strategy": "steps", "eval_steps": 2}
+    path.write_text(json.dumps({**state, "best_model_checkpoint": "elsewhere/checkpoint-2"}))  # the run was moved
+    assert start(**best) == str(folder / "checkpoint-6")
+    weights = folder / "checkpoint-2" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:50])
+    with pytest.raises(
+        ValueError, match="checkpoint-2, the best checkpoint so far, .*model.safetensors is cut; remove"
+    ):
+        start(**best)
+    assert start() == str(folder / "checkpoint-6")  # which loads no best one
+    shutil.rmtree(folder / "checkpoint-2")
+    assert start(**best) == str(folder / "checkpoint-6")
+    assert any("the best checkpoint so far, is missing" in text for text in warnings)

@@ -25,6 +25,7 @@ TEXT_NAMES = {
     "内容": None,
     "评论": None,
 }
+_FIRST_OF_PAIRS = {"text1", "sentence1", "premise", "question1"}  # a text without another has other names
 LABEL_NAMES = ("label_desc", "label_des", "label", "labels", "category", "class", "target", "标签", "类别")
 _OPTIONS = "text, pair and label (--text_column, --pair_column, --label_column)"
 _ENOUGH_ROWS = 20  # rows from which on a file without names and without repetitions is taken to have no labels
@@ -69,6 +70,8 @@ def split_header(
         raise ValueError(f"{where}: two columns have one name among {names}; rename one")
     if len(fields) == 1:
         raise ValueError(f"{path} has no row after the names of its columns; expected texts")
+    if again := next((place for place, row in fields[1:] if row == first), None):
+        raise ValueError(f"{again}: the names of the columns {names} stand here once more; remove the line")
     return names, choose_columns(str(path), names, given), fields[1:]
 
 
@@ -81,7 +84,8 @@ def choose_columns(source: str, names: Sequence[str], given: Given) -> Columns:
         given: the names that were given; a column whose name was not given is found by its known name.
 
     Raises:
-        ValueError: a given column is missing, or no column of texts, or several, have a known name.
+        ValueError: a given column is missing, no column of texts, or several, have a known name, or that of the other
+            text of a pair is missing.
     """
     text, pair, label = given
     missing = [name for name in given if name is not None and name not in names]
@@ -98,6 +102,11 @@ def choose_columns(source: str, names: Sequence[str], given: Given) -> Columns:
             )
         text = known[found[0]]
         pair = pair or known.get(TEXT_NAMES[found[0]])
+        if pair is None and found[0] in _FIRST_OF_PAIRS:
+            raise ValueError(
+                f"{source} has {text!r} without {TEXT_NAMES[found[0]]!r}, among {list(names)}; name the column of text "
+                f"pairs (--pair_column), or, if there is none, that of texts (--text_column {text})"
+            )
     if label is None:
         label = next((known[name] for name in LABEL_NAMES if name in known and known[name] not in (text, pair)), None)
     return text, pair, label

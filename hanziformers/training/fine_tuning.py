@@ -28,6 +28,7 @@ from .data_arguments import DataArguments
 from .data_splits import read_splits, select_rows
 from .fine_tuning_card import origin_fields, results_section
 from .fine_tuning_checks import check_steps, padding_multiple, sequence_length
+from .finite_trainer import FiniteTrainer
 from .model_card import eval_results, table, write_card, write_json_lines
 from .model_loading import ModelArguments, get_tokenizer
 from .resuming import train
@@ -117,7 +118,9 @@ def fine_tune(
         The figures by split; those of the test data with "by_label".
 
     Raises:
-        ValueError: a step has no data, or the data do not fit the task, the model or the options.
+        ValueError: a step has no data, or the data do not fit the task, the model or the options; a checkpoint to
+            resume from is damaged, or another model's.
+        FloatingPointError: a loss or a weight is nan or infinite.
     """
     training_args = copy(training_args)
     training_args.choose_metric(task)
@@ -179,7 +182,7 @@ def _trainer(
 ) -> Trainer:
     if not training_args.do_train:
         training_args.eval_strategy = "no"  # the Trainer refuses another one where there are no validation data
-    return Trainer(
+    return FiniteTrainer(
         model=model,
         args=training_args,
         train_dataset=run.encoded.get("train"),

@@ -16,7 +16,7 @@ def check_steps(training_args: TrainingArguments, splits: Collection[str], scrip
 
     Raises:
         ValueError: training, prediction or nothing but evaluation is requested without its data, or rows would be left
-            out of an evaluation.
+            out of an evaluation or reordered in it.
     """
     for requested, name in ((training_args.do_train, "train"), (training_args.do_predict, "test")):
         if requested and name not in splits:
@@ -33,6 +33,13 @@ def check_steps(training_args: TrainingArguments, splits: Collection[str], scrip
         raise ValueError(
             "dataloader_drop_last=True leaves the last rows out of evaluation and prediction too, where every row is "
             "scored: leave it out, or train with --eval_strategy no --load_best_model_at_end False only"
+        )
+    grouped = training_args.train_sampling_strategy == "group_by_length"
+    if grouped and (training_args.do_eval or training_args.do_predict):
+        raise ValueError(
+            "train_sampling_strategy='group_by_length' reorders the rows of evaluation and prediction too, which are "
+            "scored in their own order: leave it out (batches are padded to their longest text only), or train with "
+            "--eval_strategy no --load_best_model_at_end False only"
         )
     on_cpu = os.environ.get("ACCELERATE_USE_CPU") == "True"
     if on_cpu and "MASTER_ADDR" in os.environ and training_args.world_size == 1:

@@ -26,7 +26,8 @@ def parse_columns(lines: Iterable[tuple[str, str]]) -> tuple[list[Sentence], int
     """Groups the lines of a token-per-line file; returns the sentences and the number of -DOCSTART- lines.
 
     Raises:
-        ValueError: a line has more or fewer columns than the others, or the first column holds numbers or ids.
+        ValueError: a line has more or fewer columns than the others, the first column holds numbers or ids, all tokens
+            end in the same separator, or a blank line ends every single token.
     """
     sentences: list[Sentence] = []
     rows: list[_Row] = []
@@ -48,6 +49,7 @@ def parse_columns(lines: Iterable[tuple[str, str]]) -> tuple[list[Sentence], int
             sentence.tokens.append(row.fields[0])
             sentence.tags.append(row.fields[-1].strip())
     _check_tokens(sentences, len(rows[0].fields) if rows else 0)
+    _check_separators(sentences)
     return sentences, marks
 
 
@@ -85,6 +87,24 @@ def _check_tokens(sentences: Sequence[Sentence], columns: int) -> None:
         raise ValueError(
             f"{sentences[0].where}: the first column holds {shown(tokens[:5])}, which are numbers or ids, not tokens, "
             "as in all lines; write the token in the first column and its tag in the last"
+        )
+
+
+def _check_separators(sentences: Sequence[Sentence]) -> None:
+    """Refuses what stands between columns or lines and is neither token nor end of a sentence: `我, O`, line by line."""
+    tokens = [token for sentence in sentences for token in sentence.tokens]
+    if len(tokens) < _ENOUGH_TOKENS:
+        return
+    end = tokens[0][-1]
+    if not end.isalnum() and all(len(token) > 1 and token[-1] == end for token in tokens):
+        raise ValueError(
+            f"{sentences[0].where}: the token {shown(tokens[0])} ends in {end!r}, as all tokens do, which separates the "
+            "columns rather than belongs to the tokens; separate token and tag by one TAB and nothing else"
+        )
+    if len(tokens) == len(sentences):
+        raise ValueError(
+            f"{sentences[1].where}: a blank line ends every token, so that each would be a sentence; leave out the "
+            "blank lines within sentences"
         )
 
 

@@ -127,6 +127,8 @@ def render_glyphs(model: PreTrainedModel, processing_class: ProcessorMixin | Pre
         processor = HanziProcessor(image_processor, tokenizer)
     model.base_model.set_glyphs(processor.render_bank())  # uint8 [N, F, h, w]
     config.font_manifest = image_processor.make_font_manifest(tokens)
+    if hasattr(config, "unk_token_id"):  # an id table has one row for all characters outside of the vocabulary
+        config.unk_token_id = tokenizer.unk_token_id
     return config.font_manifest
 
 

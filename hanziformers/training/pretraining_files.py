@@ -1,6 +1,7 @@
 """The text of a pre-training: which files, what is held out for validation, and the documents as a stream."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from glob import escape, glob
@@ -16,7 +17,8 @@ from .text_files import LONE_SURROGATE, is_json, json_records, read_lines, shown
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
-_MARKUP = ("<doc ", "<?xml", "<!DOCTYPE", "<html")  # beginnings of what is no plain text: WikiExtractor, XML, HTML
+# beginnings of what is no plain text: WikiExtractor, Sogou's news, XML, HTML
+_MARKUP = re.compile(r"<(?:[!?]|(?:doc|html|head|body|div|p|page|mediawiki|text|article)\b)", re.IGNORECASE)
 
 
 @dataclass
@@ -50,7 +52,7 @@ def _expand(pattern: str) -> list[str]:
     folder = os.path.dirname(pattern)
     while folder and not os.path.isdir(folder):
         folder = os.path.dirname(folder)
-    return sorted(glob(escape(folder) + pattern[len(folder) :]))
+    return sorted(glob(escape(folder) + pattern[len(folder) :], recursive=True))
 
 
 def text_files(args: TextArguments, split: str) -> list[str]:
@@ -58,15 +60,18 @@ def text_files(args: TextArguments, split: str) -> list[str]:
 
     Raises:
         FileNotFoundError: a path or pattern without a file.
-        ValueError: JSON and plain text mixed, or other kinds of files; no training file that is not held out.
+        ValueError: a folder; JSON and plain text mixed, or other kinds of files; no training file that is not held out.
     """
     found = find_files(getattr(args, f"{split}_files"))
     # resolved paths are compared, so that links and other ways of writing a path are seen
     held_out = found.keys() & find_files(args.validation_files).keys() if split == "train" else set()
     files = [path for resolved, path in found.items() if resolved not in held_out]
-    missing = [path for path in files if not Path(path).is_file()]
-    if missing:
-        raise FileNotFoundError(f"there is no file {missing[0]}; give paths or patterns that match files")
+    for path in map(Path, files):
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder; give its files: '{path}/*', '{path}/**/*.txt'")
+        if not path.is_file():
+            what = "not a regular file" if path.exists() else "a broken link" if path.is_symlink() else "missing"
+            raise FileNotFoundError(f"there is no file {path} (it is {what}); give paths or patterns that match files")
     if held_out and not files:
         raise ValueError(f"the train files are all validation files too: {[*found.values()]}; give others to train on")
     kinds = {path: _kind(Path(path)) for path in files}
@@ -96,7 +101,7 @@ def _kind(path: Path) -> str:
         raise ValueError(
             f"{path} is a table by its name; write its texts as JSON lines, or one per line into a .txt file"
         )
-    if head.lstrip().startswith(_MARKUP):
+    if _MARKUP.match(head.lstrip()):
         raise ValueError(
             f"{path} begins with {head.strip()[:80]!r}, which is markup, not text; write plain text or JSON lines "
             "(WikiExtractor: --json)"

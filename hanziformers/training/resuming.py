@@ -1,12 +1,14 @@
 """Training that resumes where an interrupted run stopped."""
 
-import json
 from pathlib import Path
 
+from torch import nn
 from transformers import Trainer, TrainingArguments
-from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from transformers.utils import logging
+
+from .checkpoint_files import ProcessCount, faults, is_sharded, processes, trainer_state, weight_faults
+from .checkpoint_model import refuse_other_model
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
@@ -15,7 +17,8 @@ def train(trainer: Trainer) -> None:
     """Trains, from `starting_checkpoint` if there is one, and saves model, metrics and state."""
     # the heads' losses are means over a batch: the Trainer has to divide them by the accumulation steps itself
     trainer.model_accepts_loss_kwargs = False
-    output = trainer.train(resume_from_checkpoint=starting_checkpoint(trainer.args))
+    trainer.add_callback(ProcessCount())
+    output = trainer.train(resume_from_checkpoint=starting_checkpoint(trainer.args, trainer.model))
     trainer.save_model()
     trainer.save_metrics("train", output.metrics)
     trainer.save_state()
@@ -26,17 +29,29 @@ def restarts(training_args: TrainingArguments) -> bool:
     return str(training_args.resume_from_checkpoint).lower() == "false"
 
 
-def starting_checkpoint(training_args: TrainingArguments) -> str | None:
-    """The checkpoint from which training resumes: the one given, else the newest complete one in the output folder.
+def starting_checkpoint(training_args: TrainingArguments, model: nn.Module) -> str | None:
+    """The checkpoint from which training resumes: the one given, else the newest whole one in the output folder.
+
+    Args:
+        training_args: of the run.
+        model: that is to be trained.
 
     Returns:
         The folder of the checkpoint, None where training starts from scratch.
 
     Raises:
-        ValueError: `--resume_from_checkpoint True` was given, but there is no complete checkpoint.
+        ValueError: the checkpoint that is given is not whole; `--resume_from_checkpoint True` was given, but there is
+            no whole checkpoint; the checkpoint is of another model.
     """
     value = str(training_args.resume_from_checkpoint)
     if value.lower() not in ("none", "true", "false"):
+        found = faults(Path(value), training_args) if Path(value).is_dir() else ["there is no such folder"]
+        if found:
+            raise ValueError(
+                f"training cannot resume from {value}: {', '.join(found)}; give a checkpoint that is complete, or "
+                "leave --resume_from_checkpoint out to resume from the newest complete one of the output folder"
+            )
+        _check(Path(value), training_args, model)
         return value
     checkpoints = _checkpoints(Path(training_args.output_dir))
     if restarts(training_args):
@@ -47,8 +62,9 @@ def starting_checkpoint(training_args: TrainingArguments) -> str | None:
                 "remove them, or give another --output_dir"
             )
         return None
-    newest = _newest_complete(checkpoints)
+    newest = _newest_complete(checkpoints, training_args)
     if newest is not None:
+        _check(newest, training_args, model)
         logger.warning(
             f"training resumes from {newest}; a run of its own needs another --output_dir (or "
             "--resume_from_checkpoint False, to start from scratch)"
@@ -68,16 +84,62 @@ def _checkpoints(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: int(steps[path]), reverse=True)
 
 
-def _newest_complete(checkpoints: list[Path]) -> Path | None:
-    """The first complete checkpoint; a warning names those before it, of which saving was interrupted."""
+def _newest_complete(checkpoints: list[Path], training_args: TrainingArguments) -> Path | None:
+    """The first complete checkpoint; a warning names those before it, and what they lack."""
     for path in checkpoints:
-        try:
-            # the Trainer writes its state last
-            json.loads((path / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+        found = faults(path, training_args)
+        if not found:
             return path
-        except (OSError, ValueError):
-            logger.warning(f"{path} is skipped: saving it was interrupted (no complete {TRAINER_STATE_NAME})")
+        logger.warning(f"{path} is skipped, as saving it was interrupted or its files were damaged: {', '.join(found)}")
     return None
+
+
+def _check(checkpoint: Path, training_args: TrainingArguments, model: nn.Module) -> None:
+    """Refuses a checkpoint of another model, and warns where training would not go on as it would have.
+
+    Raises:
+        ValueError: see `refuse_other_model` and `_check_best`.
+    """
+    refuse_other_model(checkpoint, model)
+    _check_best(checkpoint, training_args)
+    if is_sharded(checkpoint):
+        logger.warning(
+            f"{checkpoint} was saved by DeepSpeed or FSDP, which load it themselves: whether it is complete is not "
+            "checked here"
+        )
+        return
+    number, own = processes(checkpoint), training_args.world_size
+    if number != own:
+        logger.warning(
+            f"{checkpoint} was saved by {number} processes and is loaded by {own}: the order of data, random states "
+            f"and losses are not those that the run would have had; start {number} processes for that"
+        )
+    if not (checkpoint / "optimizer.pt").exists():
+        logger.warning(
+            f"{checkpoint} holds the model alone (--save_only_model): the optimizer, the schedule of the learning rate "
+            "and random states start again, and losses are not those that the run would have had"
+        )
+
+
+def _check_best(checkpoint: Path, training_args: TrainingArguments) -> None:
+    """Looks at the best checkpoint so far, which the Trainer loads when training is done.
+
+    Raises:
+        ValueError: it is not whole.
+    """
+    state = trainer_state(checkpoint)
+    best = state.best_model_checkpoint if state else None
+    if not training_args.load_best_model_at_end or not best or is_sharded(checkpoint):
+        return
+    moved = Path(training_args.output_dir) / Path(best).name  # the folder of the run may have been moved
+    folder = moved if moved.is_dir() else Path(best)
+    if not folder.is_dir():
+        logger.warning(f"{folder}, the best checkpoint so far, is missing: only those from now on can be chosen")
+    elif found := list(weight_faults(folder)):
+        raise ValueError(
+            f"{folder}, the best checkpoint so far, cannot be loaded when training is done: {', '.join(found)}; remove "
+            "it to choose among those from now on, or give --resume_from_checkpoint False to start from scratch"
+        )
 
 
 __all__ = ["restarts", "starting_checkpoint", "train"]

@@ -24,14 +24,15 @@ ALIASES: dict[str, str] = {"BIO": "IOB2", "BMESO": "BMES"}
 
 _TO_BIOES = {"BMES": str.maketrans("M", "I"), "BILOU": str.maketrans("LU", "ES")}
 _FROM_BIOES = {"BMES": str.maketrans("I", "M"), "BILOU": str.maketrans("ES", "LU")}
-_PREFIXED = re.compile(r"[BIMELSU]-.", re.DOTALL)
-# What is no plain label name: a lone prefix, one letter before a separator (`X-PER`, `B_PER`), a prefix at the end,
-# nothing but digits and marks (`0`, `_`).
-_NOT_BARE = re.compile(r"[BIMELSU]?$|.[-_]|.*[-_][BIMELSU]$|[\W\d_]*$", re.DOTALL)
+# not two tags in one, of entities that nest (`B-PER|B-ORG`, `I-PER|O`)
+_PREFIXED = re.compile(r"[BIMELSU]-(?!.*[^\w-](?:[BIMELSU]-|O$)).", re.DOTALL)
+# What is no plain label name: a lone prefix, one letter before a separator (`X-PER`, `B_PER`, `B:PER`), a prefix at the
+# end (`PER-B`, `PER(B)`) or as a word, nothing but digits and marks (`0`, `_`).
+_NOT_BARE = re.compile(r"[BIMELSU]?$|.[\W_]|.*[\W_][BIMELSU]\W?$|[\W\d_]*$|(?i:begin|inside)[\W_]", re.DOTALL)
 # What stands for "no entity", or names a column, in files of other forms: no label either.
 _NO_LABELS = {
     *("o", "none", "null", "nil", "nan", "na", "n/a", "out", "outside", "无", "非实体"),
-    *("pad", "[pad]", "<pad>", "[cls]", "[sep]", "tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags"),
+    *("pad", "[pad]", "<pad>", "[cls]", "[sep]", "tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "标签", "标注"),
 }
 
 
@@ -66,8 +67,9 @@ def detect_scheme(sequences: Iterable[Sequence[str]]) -> str:
 
     Raises:
         TagSchemeError: if no scheme has all the prefixes, some tags have a prefix and others none, an entity's end is
-            marked but no beginning is, tags without prefix have no O among them, or a tag is neither prefixed nor a
-            plain name: it is a number, a mark, or a word for no entity (`none`).
+            marked but no beginning is, tags without prefix have no O among them or have a prefix without hyphen
+            (`BPER`, `IPER`), or a tag is neither prefixed nor a plain name: it is a number, a mark, a word for no
+            entity (`none`), or two tags in one (`B-PER|B-ORG`).
     """
     found: set[str] = set()
     every_b_follows_its_label = True
@@ -78,7 +80,7 @@ def detect_scheme(sequences: Iterable[Sequence[str]]) -> str:
     has_outside = "O" in found
     found.discard("O")
     prefixed = {tag for tag in found if _PREFIXED.match(tag)}
-    if not prefixed and (has_outside or not found) and all(map(_is_name, found)):
+    if not prefixed and (has_outside or not found) and all(map(_is_name, found)) and not _joined(found):
         return "IO"
     prefixes = {tag[0] for tag in prefixed}
     fitting = [name for name, allowed in SCHEMES.items() if prefixes <= set(allowed)]
@@ -97,7 +99,7 @@ def _no_scheme(found: set[str], prefixed: set[str]) -> TagSchemeError:
     elif prefixed:
         odd = found - prefixed
     else:
-        odd = {tag for tag in found if not _is_name(tag)} or found
+        odd = {tag for tag in found if not _is_name(tag)} or _joined(found) or found
     with_prefix, without = ([tag[:40] for tag in sorted(some)[:10]] for some in (prefixed, found - prefixed))
     return TagSchemeError(
         f"tags of no known scheme: prefixes {sorted(prefixes)}, tags {with_prefix}, "
@@ -210,6 +212,12 @@ def split_overlaps(entities: Iterable[Entity]) -> tuple[list[Entity], list[Entit
 def _is_name(tag: str) -> bool:
     """Whether a tag without prefix may name a label."""
     return not _NOT_BARE.match(tag) and tag.casefold() not in _NO_LABELS
+
+
+def _joined(tags: set[str]) -> set[str]:
+    """The tags that are a prefix and a label without hyphen: the same label stands after B and after I, M or E."""
+    labels = {tag[1:] for tag in tags if tag[0] == "B"} & {tag[1:] for tag in tags if tag[0] in "IME"}
+    return {tag for tag in tags if tag[0] in "BIME" and tag[1:] in labels}
 
 
 def _allowed() -> str:

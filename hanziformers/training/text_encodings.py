@@ -46,6 +46,7 @@ _NOT_TEXT = {
     b"7z\xbc\xaf\x27\x1c": "a 7z archive; unpack it",
     b"Rar!": "a RAR archive; unpack it",
     b"%PDF": "a PDF file; write its text as UTF-8",
+    b"\xd0\xcf\x11\xe0": "an old Excel or Word file; save it as UTF-8 text",
 }
 # Candidates for text that is not UTF-8: the name for iconv, that for Python. Where two are equally likely, the first.
 _CANDIDATES = {"GB18030": "gb18030", "BIG5-HKSCS": "big5hkscs", "UTF-16LE": "utf-16-le", "UTF-16BE": "utf-16-be"}
@@ -56,22 +57,38 @@ _FREQUENT = frozenset(
     "三已老从從动動两兩长長知民样樣现現分将將外但身些与與高意进進把法此实實回二理美点點月明其种種全工话話者向部正名定问問力机"
     "機给給等很业業最间間新什被电電第门門相次东東，。、：；？！"
 )
+_ENOUGH = 100  # Chinese characters from which on some are frequent ones
 _CHINESE = re.compile("[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
 _WIDE = re.compile("[\u2e80-\uffef]")  # of the characters of three bytes in UTF-8, those of East Asia
 
 
 def compression_of(path: Path) -> Compression | None:
-    """How a file is compressed, by its first bytes; None if it is not.
+    """How a file is compressed, by its first bytes; None if it is not."""
+    with path.open("rb") as file:
+        return _compression(file.read(8))
+
+
+def _compression(head: bytes) -> Compression | None:
+    return next((how for magic, how in _COMPRESSIONS.items() if head.startswith(magic)), None)
+
+
+def refuse_other_files(path: Path, head: bytes) -> None:
+    """Refuses what is no text file.
+
+    Args:
+        path: the file.
+        head: its first bytes, unpacked: 300 or more, if there are as many.
 
     Raises:
-        ValueError: it is no text file but an archive, a Parquet or PDF file ...: the message says what to do.
+        ValueError: it is an archive, a Parquet or PDF file ..., or compressed twice: the message says what to do.
     """
-    with path.open("rb") as file:
-        head = file.read(8)
-    for magic, what in _NOT_TEXT.items():
-        if head.startswith(magic):
-            raise ValueError(f"{path} is {what}")
-    return next((how for magic, how in _COMPRESSIONS.items() if head.startswith(magic)), None)
+    what = next((what for magic, what in _NOT_TEXT.items() if head.startswith(magic)), None)
+    if head[257:262] == b"ustar":
+        what = "a tar archive; unpack it with tar -xf"
+    elif (second := _compression(head)) is not None:
+        what = f"compressed twice; unpack it once more: {command(path, 'UTF-8', inner=second)}"
+    if what is not None:
+        raise ValueError(f"{path} is {what}")
 
 
 def find_mark(data: bytes) -> tuple[str, int]:
@@ -94,9 +111,11 @@ def recognise(data: bytes) -> str | None:
             text = codecs.getincrementaldecoder(codec)().decode(data)
         except UnicodeDecodeError:
             continue
-        others = sum(not character.isascii() for character in text)
-        if "\0" not in text and len(_CHINESE.findall(text)) * 2 > others:
-            found = max(found, (sum(map(text.count, _FREQUENT)), name), key=lambda pair: pair[0])
+        others, chinese = sum(not character.isascii() for character in text), len(_CHINESE.findall(text))
+        score = sum(map(text.count, _FREQUENT))
+        # a longer text that has next to none of the frequent characters is not Chinese, but Japanese or Korean
+        if "\0" not in text and chinese * 2 > others and (chinese < _ENOUGH or score * 50 > chinese):
+            found = max(found, (score, name), key=lambda pair: pair[0])
     return found[1]
 
 
@@ -149,15 +168,24 @@ def explain_zeros(path: Path, line: int, head: bytes) -> str:
     return f"{where}; give a text file in UTF-8 (leaving out zero bytes: tr -d '\\000' < FILE > NEW)"
 
 
-def command(path: Path, encoding: str, options: str = "") -> str:
-    """The shell command that writes a file again in UTF-8, beside it and unpacked."""
+def command(path: Path, encoding: str, options: str = "", inner: Compression | None = None) -> str:
+    """The shell command that writes a file again in UTF-8, beside it and unpacked; `inner` is a second compression."""
     compression = compression_of(path)
     name = path.name if compression is None else re.sub(r"\.(gz|bz2|xz)$", "", path.name)
     old, new = (shlex.quote(str(file)) for file in (path, path.with_name(f"utf8-{name}")))
-    convert = f"iconv {options}-f {encoding} -t UTF-8"
-    if compression is None:
-        return f"{convert} < {old} > {new}"
-    return f"{compression.program} < {old} | {convert} > {new}"
+    programs = [how.program for how in (compression, inner) if how is not None]
+    first, *others = [*programs, f"iconv {options}-f {encoding} -t UTF-8"]
+    return " | ".join([f"{first} < {old}", *others]) + f" > {new}"
 
 
-__all__ = ["DAMAGES", "Compression", "command", "compression_of", "explain", "explain_zeros", "find_mark", "recognise"]
+__all__ = [
+    "DAMAGES",
+    "Compression",
+    "command",
+    "compression_of",
+    "explain",
+    "explain_zeros",
+    "find_mark",
+    "recognise",
+    "refuse_other_files",
+]

@@ -1,27 +1,31 @@
 """Text files of data, as every reader opens them: decoded, in lines, and the records of JSON.
 
 A file is UTF-8, with or without byte order mark, or UTF-16 or UTF-32 with one; plain, or compressed by gzip, bzip2 or
-xz, which its first bytes say. A line ends with LF, CR LF or CR, and with nothing else.
+xz, which its first bytes say. A line ends with LF, CR LF or CR, and with nothing else. A byte order mark at the
+beginning of a line is no text: it comes from joining files.
 """
 
 import codecs
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from .text_encodings import DAMAGES, compression_of, explain, explain_zeros, find_mark
+from .text_encodings import DAMAGES, compression_of, explain, explain_zeros, find_mark, refuse_other_files
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # half of a pair of UTF-16, which JSON can name but UTF-8 cannot hold
 MAX_LINE = 50_000_000  # characters: a line has to fit into memory, several times
 _CHUNK = 1 << 16  # bytes that are decoded together
 # CR CR LF is one line end too: CR LF that went through the text mode of Windows
 _LINE_END = re.compile("\r{0,2}\n|\r")
+_JOINED = re.compile("(?<=[\r\n])\ufeff+")
 _JSON_NAMES = (".json", ".jsonl", ".ndjson")
-# an object, or a list of objects, lists or strings: {"text": ..., [{"text": ..., ["...
-_JSON = re.compile(r'(?:(?:\[\s*)*\{\s*["}]|(?:\[\s*)+")')
+# an object, or a list of objects, lists or strings: {"text": ..., [{"text": ..., ["...; or as Python prints it, which
+# is JSON that cannot be read: {'text': ...
+_JSON = re.compile(r"""(?:(?:\[\s*)*\{\s*["'}]|(?:\[\s*)+")""")
 
 
 def read_text(path: Path, kind: str) -> str:
@@ -87,12 +91,16 @@ def split_lines(path: Path, chunks: Iterable[str]) -> Iterator[str]:
 def is_json(path: Path, head: str) -> bool:
     r"""Whether a file is JSON: its text begins with `{"` or a list of the like, or it is named .json, .jsonl, .ndjson.
 
+    If its first line is something else, a remark or the end of a line that was cut, but two of the next three begin
+    with `{"`, it is JSON too, which cannot be read.
+
     Args:
         path: the file; an ending for its compression, and upper case, do not matter.
         head: the beginning of its text, a few lines of it or more.
     """
     name = re.sub(r"\.(gz|bz2|xz)$", "", path.name.lower())
-    return name.endswith(_JSON_NAMES) or _JSON.match(head.lstrip()[:1000]) is not None
+    objects = sum(line.startswith('{"') for line in head.split("\n", 4)[1:4])
+    return name.endswith(_JSON_NAMES) or _JSON.match(head.lstrip()[:1000]) is not None or objects > 1
 
 
 def json_records(path: Path, lines: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -149,20 +157,41 @@ def _whole_file(path: Path, number: int, text: str) -> Iterator[tuple[str, dict[
         yield f"{path}, record {place}", record
 
 
+class _Repeated(tuple):
+    """The values of a key that an object has more than once: what is not looked at may have any."""
+
+    def __repr__(self) -> str:
+        return f"several values of one key {super().__repr__()}"
+
+
+def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        for key in (key for key, count in counts.items() if count > 1):
+            record[key] = _Repeated(value for name, value in pairs if name == key)
+    return record
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_make_object)
+
+
 def _parse(where: str, text: str) -> Any:
     try:
-        return json.loads(text)
+        return _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{where} is not JSON ({error}); write one JSON object per line: {text[:80]!r}") from error
 
 
 def _decode(path: Path, kind: str) -> Iterator[str]:
     """The text of a file in parts, none of which ends within a line end."""
-    number, held = 1, ""  # the number of the line that a part begins in, and what the part before left to it
+    # the number of the line that a part begins in, what the part before left to it, and that one's last character
+    number, held, last = 1, "", "\n"
     head, text = b"", None
     decoder = codecs.getincrementaldecoder("utf-8")()
     for data in _read(path, kind):
         if text is None:
+            refuse_other_files(path, data)
             encoding, size = find_mark(data)
             decoder, head, data = codecs.getincrementaldecoder(encoding)(), data, data[size:]
         try:
@@ -176,6 +205,9 @@ def _decode(path: Path, kind: str) -> Iterator[str]:
         # trailing carriage returns stay for the next part, which says whether they end one line or more
         held = decoded[len(decoded.rstrip("\r")) :][-2:] if data else ""
         text = decoded.removesuffix(held)
+        if "\ufeff" in text:
+            text = _JOINED.sub("", last + text)[1:]
+        last = text[-1:] or last
         yield text
         number += _count_ends(text)
 

@@ -51,11 +51,15 @@ class Family:
         return self.config.__name__.removesuffix("Config")
 
     @property
+    def models(self):
+        """Auto class -> class, of the models."""
+        listed = {auto.__name__: found.__name__ for auto, found in REGISTERED[self.config].items()}
+        return {auto: found for auto, found in listed.items() if auto.startswith("AutoModel")}
+
+    @property
     def heads(self):
-        """Auto class -> class, of the models; each class under the one auto class that its checkpoints name."""
-        listed = {auto.__name__: found for auto, found in REGISTERED[self.config].items()}
-        models = {auto: found for auto, found in listed.items() if auto.startswith("AutoModel")}
-        return {auto: found.__name__ for auto, found in models.items() if found._auto_class == auto}
+        """As `models`, each class under the last of its auto classes."""
+        return {auto: found for found, auto in {found: auto for auto, found in self.models.items()}.items()}
 
     def build(self, processing_class, cls):
         """A tiny model, with the glyph images that its processor renders."""
@@ -166,6 +170,36 @@ for path, text in json.loads(sys.argv[1]):
 assert hook_tables() == hooks
 """
 )
+
+# What one saved head becomes without the package. argv: folder, model classes by auto class, texts, target folder.
+BECOMES = """
+import importlib.util
+folder, classes, texts, target = sys.argv[1], *map(json.loads, sys.argv[2:4]), sys.argv[4]
+AutoModel = transformers.AutoModel
+saved = AutoModel.from_pretrained(folder, trust_remote_code=True).state_dict()
+for auto, name in classes.items():
+    load = getattr(transformers, auto).from_pretrained
+    model, info = load(folder, trust_remote_code=True, output_loading_info=True)
+    assert type(model).__name__ == name, (auto, type(model))
+    own = model.base_model.state_dict()
+    shared = {key for key in own.keys() & saved.keys() if not key.startswith("pooler.")}  # new where a tagger has none
+    assert len(shared) > 20 and all(torch.equal(own[key], saved[key]) for key in shared)
+    base = [key for key in info["missing_keys"] if key.startswith(model.base_model_prefix + ".")]
+    assert not [key for key in base if ".pooler." not in key], base
+    print(auto, "new:", sorted({key.split(".")[0] for key in info["missing_keys"]}), file=sys.stderr)
+    model.save_pretrained(f"{target}/{auto}")
+    again = load(f"{target}/{auto}", trust_remote_code=True)
+    assert all(torch.equal(weight, again.state_dict()[key]) for key, weight in model.state_dict().items())
+extract = transformers.pipeline("feature-extraction", folder, trust_remote_code=True)
+features = [torch.tensor(extract(text)[0]).mean(0) for text in texts]
+if importlib.util.find_spec("sentence_transformers"):
+    from sentence_transformers import SentenceTransformer
+    embedder = SentenceTransformer(folder, trust_remote_code=True, device="cpu")
+    embedder.save_pretrained(f"{target}/embedder")
+    for one in (embedder, SentenceTransformer(f"{target}/embedder", trust_remote_code=True, device="cpu")):
+        for vector, expected in zip(one.encode(texts), features):
+            torch.testing.assert_close(torch.from_numpy(vector), expected, atol=1e-5, rtol=0)
+"""
 
 
 def closure(room: str, *names: str) -> set[str]:
@@ -282,10 +316,22 @@ def assert_equal(found, wanted, name=""):
         assert found == wanted, name
 
 
+def assert_complete_code(folder, name):
+    """A folder of a model alone, with its code, which its config.json names."""
+    code = {path.name for path in folder.glob("*.py")}
+    assert code == closure("modeling", f"configuration_{name}", f"modeling_{name}")
+    named = json.loads((folder / "config.json").read_text())["auto_map"]
+    assert named.keys() == {*FAMILIES[name].models, "AutoConfig"}
+
+
 def assert_complete(folder, name):
     """A folder with all files of code and fonts that it needs, and no other."""
     family = FAMILIES[name]
     assert {path.name for path in folder.glob("*.py")} == code_of(name, family)
+    for path in folder.glob("*.json"):
+        named = json.loads(path.read_text(encoding="utf-8")).get("auto_map", {})
+        references = [one for value in named.values() for one in (value if isinstance(value, list) else [value]) if one]
+        assert {f"{reference.split('.')[0]}.py" for reference in references} <= code_of(name, family)
     fonts = folder / "fonts"
     assert ({path.name for path in fonts.iterdir()} if fonts.is_dir() else set()) == family.fonts
 
@@ -300,9 +346,8 @@ def test_saved_folders_hold_their_code_and_fonts(saved, name):
     for auto in [*family.heads, "Trainer"]:
         assert_complete(folder / auto, name)
         maps = json.loads((folder / auto / "config.json").read_text())["auto_map"]
-        head = auto.replace("Trainer", "AutoModelForTokenClassification")
-        assert maps[head] == f"modeling_{name}.{family.heads[head]}"
-        assert maps["AutoConfig"] == f"configuration_{name}.{family.prefix}Config"
+        models = {head: f"modeling_{name}.{cls}" for head, cls in family.models.items()}
+        assert maps == {**models, "AutoConfig": f"configuration_{name}.{family.prefix}Config"}
         tokenizer = json.loads((folder / auto / "tokenizer_config.json").read_text())
         assert f"tokenization_{name}.{family.prefix}Tokenizer" in tokenizer["auto_map"]["AutoTokenizer"]
         if "AutoImageProcessor" in family.parts:
@@ -320,6 +365,23 @@ def test_everything_loads_saves_and_gives_the_same_without_the_package(saved, na
         assert_complete(tmp_path / "first" / auto, name)
     shutil.copy(folder / "task.json", tmp_path / "first")
     assert_equal(run_remote(tmp_path / "first", tmp_path / "second", tmp_path / "cache_2"), wanted)
+
+
+@pytest.mark.parametrize(("name", "source"), [("chinese_bert", "AutoModelForMaskedLM"), ("glyph_crm", "Trainer")])
+def test_a_folder_becomes_every_model_of_its_family(saved, name, source, tmp_path):
+    """Whatever was saved: a pre-trained model becomes a tagger, a tagger becomes a classifier or embeds sentences."""
+    family, folder = FAMILIES[name], saved[name][0] / source
+    arguments = (
+        folder,
+        json.dumps(family.models),
+        json.dumps([text[:8] for text in family.texts]),
+        tmp_path / "target",
+    )
+    log = run_without_package(BECOMES, *arguments, folder=tmp_path / "run")
+    assert "AutoModelForQuestionAnswering new: ['qa_outputs']" in log
+    assert "newly initialized because missing from the checkpoint" in log  # transformers' own warning
+    for auto in family.models:
+        assert_complete_code(tmp_path / "target" / auto, name)
 
 
 def test_families_load_into_one_process(saved, tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, Features, Sequence, Value
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from script_tools import SCRIPTS, as_flags, main_of
 from transformers import AutoModelForTokenClassification, AutoProcessor, BertForTokenClassification, pipeline
 
@@ -172,6 +172,37 @@ def test_glyph_crm_trains_the_same_way(data, main, tmp_path):
         covered = [position for entity in entities for position in range(entity["start"], entity["end"])]
         assert {position for position, character in enumerate(text) if not character.isspace()} <= set(covered)
         assert covered == sorted(set(covered))
+
+
+def test_a_run_that_diverges_is_refused(data, main, tmp_path):
+    with pytest.raises(
+        FloatingPointError, match="the loss of step 2 is nan or infinite: .* --learning_rate .it was 1e"
+    ):
+        main(options(data, tmp_path / "out", "--learning_rate", "1e30", "--warmup_steps", "0", model_type="bert"))
+    left = {path.name for path in (tmp_path / "out").iterdir()} if (tmp_path / "out").exists() else set()
+    assert not left & {"model.safetensors", "all_results.json", "predictions.jsonl", "README.md"}
+    assert not [name for name in left if name.startswith("checkpoint")]
+
+
+@pytest.mark.parametrize("more", [{"do_train": False}, {"do_train": True}])
+def test_a_damaged_checkpoint_is_neither_scored_nor_trained_on(trained, data, main, tmp_path, more):
+    broken = shutil.copytree(trained[0], tmp_path / "broken", ignore=shutil.ignore_patterns("checkpoint-*"))
+    weights = load_file(broken / "model.safetensors")
+    weights["bert.embeddings.position_embeddings.weight"][63] = float("nan")  # which short texts do not reach
+    save_file(weights, broken / "model.safetensors", {"format": "pt"})
+    named = {"model_name_or_path": broken, "test_file": data / "test.jsonl", "output_dir": tmp_path / "out"}
+    named |= {"train_file": data / "train.jsonl", "do_predict": True, **more}
+    with pytest.raises(FloatingPointError, match=f"position_embeddings.weight .*before any step: the model .{broken}"):
+        main(as_flags(named))
+    assert not (tmp_path / "out" / "predictions.jsonl").exists()
+
+
+def test_an_output_folder_of_another_model_is_refused(trained, data, main):
+    with pytest.raises(ValueError, match="checkpoint-.* is a checkpoint of another model: model_type is chinese_bert"):
+        main(options(data, trained[0], model_type="bert"))
+    heads = options(data, trained[0], "--config_overrides", TINY.replace("heads=2", "heads=4") + OWN["chinese_bert"])
+    with pytest.raises(ValueError, match="another model: num_attention_heads is 2 there and 4 in this run"):
+        main(heads)
 
 
 def test_fine_tunes_a_checkpoint_on_a_hub_style_data_set(trained, data, main, tmp_path):

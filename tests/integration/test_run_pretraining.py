@@ -157,6 +157,19 @@ def test_a_run_killed_while_it_saved_resumes(trained, data, script, tmp_path, ca
     assert sorted(path.name for path in folder.glob("checkpoint-*")) == ["checkpoint-12", "checkpoint-6"]
 
 
+def test_a_run_that_diverges_is_refused(data, script, tmp_path):
+    options_of = options(data, tmp_path / "tiny", "--warmup_steps", "0", max_steps=6, learning_rate=1e30)
+    with pytest.raises(FloatingPointError, match="the loss of step 2 is nan or infinite: .*Lower --learning_rate"):
+        script.main(options_of)
+    left = {path.name for path in (tmp_path / "tiny").iterdir()}
+    assert not left & {"model.safetensors", "all_results.json", "README.md"}
+
+
+def test_an_output_folder_of_another_model_is_refused(trained, data, script):
+    with pytest.raises(ValueError, match="is a checkpoint of another model: model_type is glyph_crm there and bert"):
+        script.main(options(data, trained[0], model_type="bert"))
+
+
 def test_a_new_start_in_an_old_folder(trained, data, script, tmp_path, caplog):
     folder = shutil.copytree(trained[0], tmp_path / "tiny")
     vocabulary = (folder / "vocab.txt").read_text(encoding="utf-8")
@@ -320,6 +333,12 @@ def test_presets(data, script, tmp_path):
     [
         ([], "there is no text: give --train_files"),
         (["--train_files", "{none}"], "there is no file .*none.txt"),
+        (
+            ["--train_files", "{big5}"],
+            "big5.txt, line 2: byte 0x.. is not UTF-8; convert the file, .* iconv -f BIG5-HKSCS",
+        ),
+        (["--train_files", "{half}"], "half.jsonl, line 301 is not JSON"),
+        (["--train_files", "{train}", "--text_column", "body"], "part0.jsonl, line 1 has the columns .*--text_column"),
         (["--preset", "tiny", "--train_files", "{train}"], "--preset tiny is not known.*paper, released"),
         (["--train_files", "{train}", "--max_seq_length", "4"], "max_seq_length=4 is not allowed: .*give 5 or more"),
         (["--train_files", "{train}", "--label_smoothing_factor", "0.1"], "label_smoothing_factor=0.1 is not allowed"),
@@ -350,6 +369,9 @@ def test_presets(data, script, tmp_path):
 )
 def test_errors_name_the_fix(data, script, tmp_path, arguments, message):
     paths = {"train": data / "part0.jsonl", "none": tmp_path / "none.txt"}
+    paths |= {"big5": tmp_path / "big5.txt", "half": tmp_path / "half.jsonl"}
+    paths["big5"].write_bytes("\n今天的天氣很好，我們去臺北。\n".encode("big5"))
+    paths["half"].write_text('{"text": "天地。玄黄。"}\n' * 300 + '{"text": "宇', encoding="utf-8")
     filled = [argument.format(**paths) for argument in arguments]
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         script.main([*filled, "--output_dir", str(tmp_path / "out")])

@@ -1,0 +1,57 @@
+"""A checkpoint of another model is refused by name."""
+
+import json
+
+import pytest
+from resume_tools import SIZES, make_model
+from torch import nn
+from transformers import BertConfig, BertForMaskedLM, BertForTokenClassification, RobertaConfig, RobertaModel
+
+from hanziformers.training.checkpoint_model import refuse_other_model
+
+LABELS = {"id2label": {0: "bad", 1: "good"}, "label2id": {"bad": 0, "good": 1}}
+OTHERS = {
+    "model_type is roberta there and bert": lambda: RobertaModel(RobertaConfig(**SIZES)),
+    "the class is BertForTokenClassification there": lambda: BertForTokenClassification(BertConfig(**SIZES)),
+    "the class is BertForMaskedLM there and BertForSequence": lambda: BertForMaskedLM(BertConfig(**SIZES)),
+    "id2label is {0: 'bad', 1: 'good'} there and {0: 'LABEL_0'": lambda: make_model(**LABELS),
+    "id2label is {0: 'LABEL_0', 1: 'LABEL_1', 2: 'LABEL_2'} there": lambda: make_model(num_labels=3),
+    "num_hidden_layers is 2 there and 1 in": lambda: make_model(num_hidden_layers=2),
+    "num_attention_heads is 4 there and 2 in": lambda: make_model(num_attention_heads=4),  # of the same shapes
+    "hidden_act is relu there and gelu in": lambda: make_model(hidden_act="relu"),
+    "vocab_size is 21 there and 20 in": lambda: make_model(vocab_size=21),
+}
+
+
+@pytest.mark.parametrize("what", list(OTHERS))
+def test_another_model_is_refused(tmp_path, what):
+    OTHERS[what]().save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="is a checkpoint of another model") as found:
+        refuse_other_model(tmp_path, make_model())
+    message = str(found.value)
+    assert message.startswith(f"{tmp_path} is a checkpoint of another model: {what}")
+    assert "another --output_dir, or --resume_from_checkpoint False" in message
+
+
+def test_shapes_are_compared_where_the_configuration_says_nothing(tmp_path):
+    make_model(num_labels=3).save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    for name in ("id2label", "label2id"):
+        config.pop(name)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"the shape of classifier.bias is \[3\] there and \[2\] in this run"):
+        refuse_other_model(tmp_path, make_model())
+
+
+def test_the_same_model_is_taken(tmp_path):
+    saved = make_model(hidden_dropout_prob=0.3)
+    saved.config.bos_token_id, saved.config.problem_type = 7, "single_label_classification"  # as training sets them
+    saved.config.use_cache = False
+    saved.save_pretrained(tmp_path)
+    refuse_other_model(tmp_path, make_model())
+
+
+def test_what_cannot_be_compared_is_left_to_the_trainer(tmp_path):
+    refuse_other_model(tmp_path, make_model())  # an adapter's folder has no config.json
+    make_model().save_pretrained(tmp_path)
+    refuse_other_model(tmp_path, nn.Linear(2, 2))

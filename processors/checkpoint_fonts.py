@@ -1,9 +1,9 @@
-"""Saves the fonts of an image processor with a checkpoint, in its folder fonts/, and finds them again.
+"""Saves the fonts of an image processor with a checkpoint, in its folder fonts/ (saved_fonts.py finds them again).
 
 Three kinds of fonts go there, for every style in this order:
 
 1. the user's own, where `save_fonts` says so: under new names, image folders as a zip;
-2. those that came with the checkpoint that the image processor was loaded from;
+2. those that came with the checkpoint that the image processor was loaded from (checked by saved_fonts.py);
 3. the shipped ones of its styles, with the texts of their licences, so that a checkpoint renders new characters also
    where hanziformers is not installed.
 
@@ -11,25 +11,29 @@ Whoever saves an image processor (itself, its processor, or the tokenizer that a
 `HanziGlyphImageProcessor.save_pretrained`, which calls `save_fonts` here.
 """
 
+import hashlib
+import json
+import os
 import re
+import secrets
 import shutil
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
-from typing import Any
 
-from transformers.utils import cached_file, logging
+from transformers.utils import PROCESSOR_NAME, logging
 
 from .fonts import holds_images, open_source
 from .glyph_source import split_part
-from .shipped_fonts import SHIPPED_LICENCES, shipped_paths
+from .saved_fonts import Paths, SavedFonts, check_lies_in_checkpoint, check_names
+from .shipped_fonts import SHIPPED_LICENCES, shipped_folder, shipped_paths
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
-Paths = dict[str, list[str]]  # style -> paths of its fonts
 
-
-def checkpoint_names(styles: Sequence[str], own: Paths, saved: Paths) -> dict[str, dict[str, str]]:
+def checkpoint_names(styles: Sequence[str], own: Paths, saved: SavedFonts) -> dict[str, dict[str, str]]:
     """How the fonts are called in a checkpoint.
 
     Args:
@@ -49,7 +53,7 @@ def checkpoint_names(styles: Sequence[str], own: Paths, saved: Paths) -> dict[st
     return {style: found for style, found in names.items() if found}
 
 
-def _own_names(own: Paths, saved: Paths) -> dict[str, dict[str, str]]:
+def _own_names(own: Paths, saved: SavedFonts) -> dict[str, dict[str, str]]:
     """Style -> {name in the checkpoint: path now} of the user's fonts.
 
     A name is that of a font in `saved` only where both are the same font of the same style, which is so saved once.
@@ -69,102 +73,129 @@ def _own_names(own: Paths, saved: Paths) -> dict[str, dict[str, str]]:
             # In lower case, as some file systems take "Mine" and "mine" for one file.
             stem = next(f"{slug}-{number}" for number in count() if f"{slug}-{number}".lower() not in taken)
             taken.add(stem.lower())
-            end = ".zip" if holds_images(file) else file.suffix + (f"#{part}" if part else "")
+            suffix = re.sub(r"[^\w.]", "_", file.suffix)
+            end = ".zip" if holds_images(file) else suffix + (f"#{part}" if part else "")
             names.setdefault(style, {})[f"fonts/{stem}{end}"] = path
     return names
 
 
 def _is_same(one: str, other: str) -> bool:
-    """Whether two paths hold the same font; a font that was removed is no other."""
-    exist = all(split_part(path)[0].exists() for path in (one, other))
-    return exist and open_source(one).sha256 == open_source(other).sha256
+    """Whether two paths hold the same font or images; a font that was removed is no other."""
+    if not all(split_part(path)[0].exists() for path in (one, other)):
+        return False
+    sources = [open_source(path) for path in (one, other)]
+    if all(holds_images(source.path) for source in sources):  # a folder, and the zip that was made of it
+        return len({_digest_as_saved(source.name, source.sha256) for source in sources}) == 1
+    return sources[0].sha256 == sources[1].sha256
 
 
-def save_fonts(folder: str | Path, styles: Sequence[str], own: Paths, saved: Paths) -> list[str]:
-    """Writes the fonts into <folder>/fonts.
+@lru_cache(maxsize=64)
+def _digest_as_saved(name: str, sha256: str) -> str:
+    """sha256 of what is saved of a folder or zip of images; that of the whole says when it has changed."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "images.zip"
+        open_source(name).save(target)
+        return hashlib.sha256(target.read_bytes()).hexdigest()
+
+
+def unsaved_names(own: Paths, saved: SavedFonts) -> Paths:
+    """The file names of the user's fonts that a checkpoint will lack, without the folders of this machine.
+
+    Args:
+        own: the user's fonts, which are not saved.
+        saved: the fonts that came with the checkpoint.
+    """
+    lacking = {
+        style: [Path(path).name for path in paths if not any(_is_same(path, one) for one in saved.get(style, ()))]
+        for style, paths in own.items()
+    }
+    return {style: names for style, names in lacking.items() if names}
+
+
+def save_fonts(
+    folder: str | Path, styles: Sequence[str], own: Paths, saved: SavedFonts, used: Iterable[str]
+) -> list[str]:
+    """Writes the fonts into <folder>/fonts, and removes those of the settings that lie there already.
 
     Args:
         folder: of the checkpoint.
         styles: the styles of the image processor.
         own: the user's fonts to save.
         saved: the fonts that came with its checkpoint.
+        used: paths of all fonts that the image processor renders with, none of which is removed.
 
     Returns:
         The files written.
 
     Raises:
-        OSError, ValueError: a font of the user was removed or is damaged.
+        OSError, ValueError: a font of the user was removed or is damaged; one of the checkpoint has become a link.
     """
     users = {name for names in _own_names(own, saved).values() for name in names}
     written = []
     for names in checkpoint_names(styles, own, saved).values():
         for name, path in names.items():
             target = Path(folder) / name.partition("#")[0]
-            target.parent.mkdir(parents=True, exist_ok=True)
             if name in users:
-                open_source(path).save(target)
-                written.append(str(target))
+                written.append(_write(target, open_source(path).save))
             else:
                 written += _copy_with_licence(split_part(path)[0], target)
+    kept = {Path(name).resolve() for name in written} | {split_part(path)[0].resolve() for path in used}
+    for path in _replaced(Path(folder)):
+        if path.resolve() not in kept:
+            path.unlink(missing_ok=True)
     return written
+
+
+def _write(target: Path, fill: Callable[[Path], object]) -> str:
+    """Writes a file whole or not at all, never through a link.
+
+    Its folder changes too, which is how transformers sees what it has to upload.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{target.name}-{secrets.token_hex(8)}.part")  # nobody can have put a link there
+    try:
+        fill(part)
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+    return str(target)
 
 
 def _copy_with_licence(source: Path, target: Path) -> list[str]:
     """Copies a font of a checkpoint or of the package; if hanziformers ships it, with the text of its licence."""
     copies = {target: source}
     text = SHIPPED_LICENCES.get(source.name)
-    for folder in (source.parent, source.parent / "licenses") if text else ():  # of a checkpoint, of the package
-        if (folder / text).is_file():
-            copies[target.parent / text] = folder / text
-    for copied, file in copies.items():
-        if file.resolve() != copied.resolve():  # saved into the folder that it was loaded from
-            shutil.copyfile(file, copied)
-    return [str(copied) for copied in copies]
+    shipped = source.parent == shipped_folder()
+    licence = source.parent / "licenses" / text if text and shipped else source.parent / (text or "")
+    if text and licence.is_file():
+        copies[target.parent / text] = licence
+    for file in copies.values() if not shipped else ():
+        check_lies_in_checkpoint(file)
+    return [_write(copied, lambda part, file=file: shutil.copyfile(file, part)) for copied, file in copies.items()]
 
 
-def find_saved_fonts(saved: Paths, checkpoint: str, hub_kwargs: dict[str, Any]) -> Paths:
-    """Where the fonts lie that were saved with a checkpoint; downloads those of a repository.
-
-    Args:
-        saved: style -> names in the checkpoint.
-        checkpoint: a folder or the name of a repository.
-        hub_kwargs: arguments of `transformers.utils.cached_file` (revision, token, subfolder, ...).
-
-    Returns:
-        Style -> paths, in the same order.
-    """
-    found: Paths = {}
-    for style, names in saved.items():
-        for name in names:
-            file, _, part = name.partition("#")
-            path = cached_file(checkpoint, file, **hub_kwargs)
-            found.setdefault(style, []).append(f"{path}#{part}" if part else str(path))
-            licence = SHIPPED_LICENCES.get(Path(file).name)
-            if licence:  # so that it is at hand when the font is saved again
-                cached_file(checkpoint, f"fonts/{licence}", **hub_kwargs, _raise_exceptions_for_missing_entries=False)
-    return found
+def _replaced(folder: Path) -> list[Path]:
+    """The fonts and licences that the settings in a folder name, before others are written."""
+    settings = folder / PROCESSOR_NAME
+    try:
+        saved = json.loads(settings.read_text(encoding="utf-8"))["image_processor"]["saved_fonts"]
+        names = {
+            name.partition("#")[0] for listed in check_names("saved_fonts", saved, "fonts/").values() for name in listed
+        }
+    except (OSError, ValueError, KeyError, TypeError):  # there are none, or they are not ours
+        return []
+    licences = {f"fonts/{SHIPPED_LICENCES[Path(name).name]}" for name in names if Path(name).name in SHIPPED_LICENCES}
+    return [folder / name for name in sorted(names | licences)]
 
 
-def without_missing(paths: Paths, warn: bool = False) -> Paths:
-    """Leaves out fonts that are not on this machine, if wanted with a warning for each.
-
-    Args:
-        paths: style -> paths.
-        warn: they are the user's, saved as paths of another machine.
-    """
-    present: Paths = {}
-    for style, names in paths.items():
-        present[style] = []
-        for name in names:
-            if split_part(name)[0].exists():
-                present[style].append(name)
-            elif warn:
-                logger.warning(
-                    f"the font {name!r} that rendered the style {style!r} is not on this machine; characters outside "
-                    "of the model's own glyph images may look different. Give it: from_pretrained(..., fonts="
-                    f"{{{style!r}: ['its path here']}}), or save the processor with save_fonts=True where the font is"
-                )
-    return present
+def warn_of_unsaved(unsaved: Paths) -> None:
+    """Says, once, which of the user's fonts a checkpoint lacks that is saved now."""
+    for style, names in unsaved.items():
+        logger.warning_once(
+            f"the fonts {names} of the style {style!r} are not saved with the checkpoint: load it with from_pretrained("
+            f"..., fonts={{{style!r}: ['path of the font']}}), or make the image processor with save_fonts=True, if "
+            "their licence allows it"
+        )
 
 
-__all__ = ["checkpoint_names", "find_saved_fonts", "save_fonts", "without_missing"]
+__all__ = ["checkpoint_names", "save_fonts", "unsaved_names", "warn_of_unsaved"]

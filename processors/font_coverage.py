@@ -20,7 +20,8 @@ from .ink import is_han
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 _CODE_POINTS = 0x110000
-_RULES = 4  # part of the names of kept findings: raise it whenever a source would find something else
+_RULES = 5  # part of the names of kept findings: raise it whenever a source would find something else
+_MOST_EM = 64.0  # no Han character of any font reaches so far; a larger box would render all of them as dots
 _REPEATS = 4  # so many Han characters may look the same (a radical, its compatibility forms); more are a placeholder
 
 
@@ -34,6 +35,7 @@ class FontInfo:
             the middle of the advance and the baseline: left, top, right, bottom, y downwards. Image folders: all zeros.
         covered: code points with ink, as ranges "4e00-9fff,20", hexadecimal.
         light_on_dark: image folders: the files show light ink on a dark background.
+        failed: code points that the font maps and that cannot be rendered, as `covered`.
     """
 
     family: str
@@ -42,6 +44,7 @@ class FontInfo:
     box: tuple[float, float, float, float]
     covered: str
     light_on_dark: bool = False
+    failed: str = ""
 
 
 def parse_info(fields: dict) -> FontInfo:
@@ -51,9 +54,9 @@ def parse_info(fields: dict) -> FontInfo:
         TypeError, KeyError, ValueError: it holds something else.
     """
     info = FontInfo(**{**fields, "box": tuple(map(float, fields["box"]))})
-    texts = all(isinstance(text, str) for text in (info.family, info.version, info.licence, info.covered))
+    texts = all(isinstance(text, str) for text in (info.family, info.version, info.licence, info.covered, info.failed))
     # A dataclass does not check its types, and a wrong one would only be noticed when something is rendered.
-    numbers = len(info.box) == 4 and all(map(math.isfinite, info.box))
+    numbers = len(info.box) == 4 and all(map(math.isfinite, info.box)) and max(map(abs, info.box)) <= _MOST_EM
     if not texts or not numbers or not isinstance(info.light_on_dark, bool):
         raise TypeError("a value of a wrong type")
     unpack_codes(info.covered)
@@ -66,7 +69,7 @@ def read_kept_info(sha256: str) -> FontInfo | None:
     kept = read_json(key)
     try:
         return None if kept is None else parse_info(kept)
-    except (TypeError, KeyError, ValueError) as error:
+    except Exception as error:  # an OverflowError, say: its values may be anything
         logger.warning(f"{cache_folder() / key} is damaged ({error}); the font is examined again")
         return None
 

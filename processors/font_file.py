@@ -1,23 +1,33 @@
 """Font files: characters rendered by FreeType, all with one font size and one baseline, as type is set."""
 
 import hashlib
-import struct
-from collections.abc import Iterable, Sequence
+import io
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from fontTools.pens.recordingPen import RecordingPen
-from fontTools.ttLib import TTFont, TTLibError
 from PIL import Image, ImageFont
+from transformers.utils import logging
 
+from .character_map import CharacterMap, read_map, with_unicode_map
+from .composite_glyphs import check_composites
+from .font_checks import check_extent, check_file, check_names, check_tables, open_tables
 from .font_coverage import FontInfo, pack_codes, without_placeholders
 from .glyph_source import GlyphSource
 from .ink import frame, is_han, to_binary, trim
 
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
+
 _SCAN = 32  # px at which a font is examined
 _LARGE, _MEASURED = 256, 300  # px and number of characters by which the usual extent of the ink is measured
-_UNREADABLE = (TTLibError, KeyError, AssertionError, ImportError, ValueError, TypeError, struct.error)  # by fontTools
+_TRIED = [code for code in range(0x20, 0x10000) if not 0xD800 <= code < 0xE000]  # where no map can be read
+_FIX = "give a .ttf, .otf, .ttc or .woff2 file that is whole, or a folder or .zip of glyph images"
+_REENCODE = "in FontForge: Encoding > Reencode > ISO 10646-1 (Unicode, Full), then File > Generate Fonts"
+_MOST_FAILED = 100  # characters that cannot be rendered: some fonts have a few, a damaged one has many
+_COPIES = 8  # sizes at which a font is open that lies in memory, once for each
+_LONGEST = 120  # characters of a record
 _LICENCES = {  # short name -> words by which the licence is recognised
     "OFL-1.1": ("Open Font License", "OFL"),
     "Apache-2.0": ("Apache License",),
@@ -28,12 +38,16 @@ _LICENCES = {  # short name -> words by which the licence is recognised
 
 
 class FontFile(GlyphSource):
-    """A font of any kind that FreeType opens. Arguments and errors: see `GlyphSource`."""
+    """A font (.ttf, .otf, .ttc, .woff, .woff2) within the limits of font_checks.py and composite_glyphs.py.
+
+    A font without a Unicode map is rendered by the codes that it has (see character_map.py).
+    Arguments and errors: see `GlyphSource`.
+    """
 
     def __init__(self, path: str | Path, where: str = "path") -> None:
         super().__init__(path, where)
         self._fonts: dict[float, ImageFont.FreeTypeFont] = {}
-        if self.part and not self.part.isdigit():
+        if self.part and not (self.part.isascii() and self.part.isdigit()):
             raise ValueError(f"{self.name!r}: after # comes the number of a font in a collection, such as #2")
         if where != "shipped":
             self._font(_SCAN)  # opens it, so that a file that is no font is refused at once
@@ -72,14 +86,22 @@ class FontFile(GlyphSource):
         return ink, -y
 
     def examine(self) -> FontInfo:
-        """Reads the font's records and renders every character of its map."""
-        family, version, licence, codes = self._records()
-        missing, corner = self._mask("\uffff", _SCAN, "L")  # no character: what the font renders for those it lacks
+        """Reads the font's records and renders every character of its map.
+
+        Characters that cannot be rendered are noted, and do not count as covered.
+
+        Raises:
+            ValueError: none can be rendered, or more than a few cannot; there is no character map.
+        """
+        family, version, licence = self._records()
+        self._check_outlines()
+        failed: dict[str, ValueError] = {}
+        missing, corner = self._measured("\uffff", failed)  # what the font renders for characters that it lacks
         missing_frame = frame(missing, corner)
         seen: dict[int, bytes] = {}  # code point -> digest of its image
         frames = {}
-        for code in codes:
-            ink, corner = self._mask(chr(code), _SCAN, "L")
+        for code in sorted(self._map.glyphs) or _TRIED:
+            ink, corner = self._measured(chr(code), failed)
             if ink.any() and not (frame(ink, corner) == missing_frame and (ink == missing).all()):
                 frames[code] = frame(ink, corner)
                 seen[code] = hashlib.md5(ink.tobytes() + str(frames[code]).encode(), usedforsecurity=False).digest()
@@ -87,35 +109,104 @@ class FontFile(GlyphSource):
         near = [code for code in seen if all(abs(a - b) <= 3 for a, b in zip(frames[code], missing_frame, strict=True))]
         for code in self._rendered_as_missing(near):
             del seen[code]
+        self._report(failed, bool(seen))
         covered = without_placeholders(seen)
         usual = [code for code in covered if is_han(code)] or covered
-        return FontInfo(family, version, licence, self._extent(usual), pack_codes(covered))
+        extent = self._extent(usual)
+        return FontInfo(family, version, licence, extent, pack_codes(covered), failed=pack_codes(map(ord, failed)))
 
     @cached_property
     def _number(self) -> int:
-        """The font's index in a collection: as given, else the first with simplified Chinese shapes, else 0."""
-        if self.part:
-            return int(self.part)
-        with self.path.open("rb") as file:
-            if file.read(4) != b"ttcf":
-                return 0
-            count = int.from_bytes(file.read(8)[4:], "big")
-        families = [ImageFont.truetype(str(self.path), 16, index=i).getname()[0] or "" for i in range(count)]
-        return next((i for i, family in enumerate(families) if family.split()[-1:] == ["SC"]), 0)
+        """The font's index in a collection: as given, else the first with simplified Chinese shapes, else 0.
+
+        Raises:
+            ValueError, OSError: there is no such font, or it is none (see font_checks.py).
+        """
+        count = check_file(self.path)
+        if self.part and int(self.part) >= count:
+            raise ValueError(f"it holds {count:,} fonts, #0 to #{count - 1}" if count > 1 else "it is no collection")
+        number = int(self.part or 0)
+        if count > 1 and not self.part:
+            families = (self._opened(str(self.path), 16, index).getname()[0] or "" for index in range(count))
+            number = next((index for index, family in enumerate(families) if family.split()[-1:] == ["SC"]), 0)
+        check_tables(self.path, number)
+        return number
+
+    @cached_property
+    def _map(self) -> CharacterMap:
+        """The font's character map; empty where fontTools cannot read it."""
+        try:
+            with open_tables(self.path, self._number) as (font, cmap):
+                return read_map(font, cmap)
+        except Exception as error:  # fontTools raises whatever damaged bytes lead to
+            return CharacterMap({}, "", 0, f"none that can be read, {error}")
+
+    @cached_property
+    def _copy(self) -> bytes | None:
+        """The font with a Unicode map, where it has none itself."""
+        if self._known is not None or not self._map.codec:
+            return None
+        with open_tables(self.path, self._number) as (font, _):
+            return with_unicode_map(font, self._map.glyphs)
 
     def _font(self, size: float) -> ImageFont.FreeTypeFont:
         """The font opened at a size in px per em."""
         if size not in self._fonts:
             try:
-                self._fonts[size] = ImageFont.truetype(
-                    str(self.path), size, index=self._number, layout_engine=ImageFont.Layout.BASIC
-                )
+                font = self._opened(str(self.path), size, self._number)
+                if self._copy is not None:  # by fontTools, which is given only what FreeType has opened
+                    if len(self._fonts) >= _COPIES:
+                        self._fonts.clear()
+                    font = self._opened(io.BytesIO(self._copy), size, 0)
+                self._fonts[size] = font
             except (OSError, ValueError) as error:
-                raise ValueError(
-                    f"{self.name!r} cannot be opened as a font ({error}); give a .ttf, .otf, .ttc or .woff2 file that "
-                    "is whole, or a folder or .zip of glyph images"
-                ) from error
+                raise ValueError(f"{self.name!r} cannot be opened as a font ({error}); {_FIX}") from error
         return self._fonts[size]
+
+    @staticmethod
+    def _opened(file: str | io.BytesIO, size: float, number: int) -> ImageFont.FreeTypeFont:
+        return ImageFont.truetype(file, size, index=number, layout_engine=ImageFont.Layout.BASIC)
+
+    def _check_outlines(self) -> None:
+        try:
+            with open_tables(self.path, self._number) as (font, _):
+                check_composites(font)
+        except Exception as error:  # see `_map`
+            raise ValueError(f"{self.name!r} cannot be used: {error}; {_FIX}") from error
+
+    def _measured(self, character: str, failed: dict[str, ValueError]) -> tuple[np.ndarray, tuple[int, int]]:
+        """`_mask` at the size at which a font is examined; no ink if that fails, which is noted in `failed`.
+
+        Raises:
+            ValueError: too many have failed.
+        """
+        try:
+            check_extent(self._font(_SCAN).getbbox(character, anchor="ms"), _SCAN)
+            return self._mask(character, _SCAN, "L")
+        except (OSError, ValueError) as error:
+            failed[character] = self._damaged(character, error)
+            if len(failed) > _MOST_FAILED:
+                raise failed[character] from error
+            return np.zeros((0, 0), dtype=np.uint8), (0, 0)
+
+    def _report(self, failed: dict[str, ValueError], any_seen: bool) -> None:
+        """Says what was found wrong with a font, as an error if nothing is left of it."""
+        if failed and not any_seen:
+            raise next(iter(failed.values()))
+        if not any_seen and not self._map.glyphs:
+            raise ValueError(
+                f"{self.name!r} renders no character: it has no character map that can be read (found: "
+                f"{self._map.found}); give another font, or give it a Unicode map ({_REENCODE})"
+            )
+        if self._map.codec:
+            logger.warning(f"{self.name!r} has no Unicode character map; {self._map.how}")
+
+    def _damaged(self, text: str, error: Exception) -> ValueError:
+        codes = " ".join(f"U+{ord(character):04X}" for character in text)
+        return ValueError(
+            f"{self.name!r} cannot be used: its {codes} cannot be rendered ({error.__cause__ or error}); get the font "
+            "again, or give another one"
+        )
 
     def _mask(self, text: str, size: float, mode: str) -> tuple[np.ndarray, tuple[int, int]]:
         """Ink of a text, uint8 [h, w], and its upper left corner relative to (middle of the advance, baseline).
@@ -125,7 +216,10 @@ class FontFile(GlyphSource):
             size: px per em.
             mode: "L" for grey, "1" for FreeType's binary rendering.
         """
-        core, offset = self._font(size).getmask2(text, mode, anchor="ms")
+        try:
+            core, offset = self._font(size).getmask2(text, mode, anchor="ms")
+        except (OSError, Image.DecompressionBombError, MemoryError) as error:
+            raise self._damaged(text, error) from error
         if 0 in core.size:
             return np.zeros((0, 0), dtype=np.uint8), (0, 0)
         return np.asarray(Image.Image()._new(core)), offset
@@ -150,31 +244,35 @@ class FontFile(GlyphSource):
 
     def _rendered_as_missing(self, codes: Sequence[int]) -> list[int]:
         """Those whose outline is that of `.notdef` (the pixels may differ, as hinting depends on the script)."""
+        found = []
         try:
-            with TTFont(self.path, fontNumber=self._number, lazy=True) as font:
-                glyphs, names = font.getGlyphSet(), font.getBestCmap()
-                outlines = []
-                for name in [font.getGlyphName(0), *(names[code] for code in codes)]:
+            with open_tables(self.path, self._number) as (font, _):
+                glyphs = font.getGlyphSet()
+
+                def outline(name: str) -> list:
                     pen = RecordingPen()
                     glyphs[name].draw(pen)
-                    outlines.append(pen.value)
-        except _UNREADABLE:
-            return []
-        return [code for code, outline in zip(codes, outlines[1:], strict=True) if outline == outlines[0]]
+                    return pen.value
 
-    def _records(self) -> tuple[str, str, str, Iterable[int]]:
-        """Family, version, licence and mapped code points, by fontTools; by FreeType where that cannot read it."""
+                missing = outline(font.getGlyphName(0))
+                for code in codes:  # one after the other: together they may have gigabytes
+                    if outline(self._map.glyphs[code]) == missing:
+                        found.append(code)
+        except Exception:  # see `_map`
+            return []
+        return found
+
+    def _records(self) -> tuple[str, str, str]:
+        """Family, version and licence, by fontTools; by FreeType where that cannot read it."""
         try:
-            with TTFont(self.path, fontNumber=self._number, lazy=True) as font:
+            with open_tables(self.path, self._number) as (font, _):
+                check_names(font)
                 names = font["name"]
                 family, version, licence, notice, link = (names.getDebugName(n) or "" for n in (1, 5, 13, 0, 14))
-                codes = sorted(font.getBestCmap() or ())
-        except _UNREADABLE:
-            family, version, licence, notice, link, codes = self._font(_SCAN).getname()[0] or "", "", "", "", "", ()
-        if not codes:  # no map that can be read: try every character of the first plane
-            codes = [code for code in range(0x20, 0x10000) if not 0xD800 <= code < 0xE000]
+        except Exception:  # see `_map`
+            family, version, licence, notice, link = self._font(_SCAN).getname()[0] or "", "", "", "", ""
         version = version.removeprefix("Version ").split(";")[0].strip()
-        return family, version, _licence_name(f"{licence} {notice} {link}"), codes
+        return family[:_LONGEST], version[:_LONGEST], _licence_name(f"{licence} {notice} {link}")
 
 
 def _licence_name(text: str) -> str:
@@ -182,7 +280,7 @@ def _licence_name(text: str) -> str:
     for name, words in _LICENCES.items():
         if any(word in text for word in words):
             return name
-    return " ".join(text.split())[:120]
+    return " ".join(text.split())[:_LONGEST]
 
 
 __all__ = ["FontFile"]

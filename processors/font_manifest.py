@@ -3,6 +3,7 @@
 A manifest is a plain dict for JSON. It is saved with a checkpoint and printed in the model card.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -117,11 +118,34 @@ def font_manifest_markdown(manifest: dict[str, Any]) -> str:
                 family += f" (fallback: {source['style']})"
             cells = [entry["style"], family, source["version"], source["licence"] or "not stated", source["where"]]
             cells += [str(source["characters"]), str(source["variants"]), f"`{source['sha256'][:16]}`"]
-            lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
+            lines.append("| " + " | ".join(_plain(cell) for cell in cells) + " |")
         if entry["not_rendered"]:
-            first = " ".join(entry["not_rendered_first"])
-            notes.append(f"Style {entry['style']}: {entry['not_rendered']} tokens are not rendered, among them {first}")
+            first = _plain(" ".join(entry["not_rendered_first"]))
+            notes.append(
+                f"Style {_plain(entry['style'])}: {entry['not_rendered']} tokens are not rendered, among them {first}"
+            )
     return "\n".join([f"Fonts of {manifest['tokens']} tokens:", "", *lines, *(["", *notes] if notes else [])])
 
 
-__all__ = ["font_manifest_markdown", "make_font_manifest", "warn_of_fallbacks"]
+def _plain(text: str) -> str:
+    """A name of somebody else's font as one line of text, which no table, tag or link of Markdown is made of."""
+    return re.sub(r"([<\[\]])", r"\\\1", " ".join(text.replace("|", "/").split()))
+
+
+def check_font_manifest(manifest: Any) -> dict[str, Any] | None:
+    """A font manifest that comes from a file.
+
+    Raises:
+        ValueError: it is not what `make_font_manifest` makes.
+    """
+    try:
+        if manifest is not None:
+            font_manifest_markdown({**manifest, "tokens": manifest["tokens"] + 0})  # reads all that is ever read
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"font_manifest is {str(manifest)[:80]}, which is no font manifest ({error!r}); leave it out"
+        ) from error
+    return manifest
+
+
+__all__ = ["check_font_manifest", "font_manifest_markdown", "make_font_manifest", "warn_of_fallbacks"]

@@ -13,6 +13,7 @@ variant by the same sources. What is then missing is rendered in the fallback st
 otherwise not rendered. Variants and fallbacks are counted in the font manifest and reported once as a warning.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -177,7 +178,7 @@ def open_source(path: str | Path, where: str = "path") -> GlyphSource:
 
 def holds_images(file: Path) -> bool:
     """Whether a path is a folder or zip of images, and no font."""
-    return file.is_dir() or file.suffix.lower() == ".zip"
+    return os.path.isdir(file) or file.suffix.lower() == ".zip"  # Path.is_dir raises where a name is too long
 
 
 def with_fallbacks(name: str) -> list[str]:
@@ -203,8 +204,8 @@ def _installed(style: str) -> tuple[GlyphSource, ...]:
     for path in system_paths(style):
         try:
             found.append(open_source(path, "system"))
-        except ValueError:  # a damaged font of the system counts as not installed
-            continue
+        except (OSError, ValueError) as error:  # damaged, or a broken link: it counts as not installed
+            logger.warning_once(f"an installed font is not used: {error}")
     return tuple(found if style == "other" else found[:2])
 
 

@@ -26,7 +26,7 @@ from .ink import centre_in_square, has_no_ink, to_binary
 
 NO_INK, WORD = -2, -3  # candidates of a token, besides NOT_FOUND and the indices of `FontChain.candidates`
 
-_RULES = 4  # part of the key: raise it whenever the same font would be rendered differently
+_RULES = 5  # part of the key: raise it whenever the same font would be rendered differently
 _BRACKETS = re.compile(r"\[([^\[\]]+)\]")
 
 

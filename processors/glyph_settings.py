@@ -15,6 +15,7 @@ from transformers.processing_utils import ImagesKwargs
 from .fonts import with_fallbacks
 
 SETTINGS = ("styles", "size", "binary", "fonts", "render_words", "fallback", "cache", "save_fonts")
+SAVED = tuple(name for name in SETTINGS if name not in ("fonts", "save_fonts"))  # see saved_fonts.py
 _KNOWN = {  # to transformers
     *SETTINGS,
     *ImagesKwargs.__annotations__,
@@ -65,7 +66,7 @@ def _paths(fonts: Any) -> dict[str, list[str]] | None:
         given = [given] if isinstance(given, (str, Path)) else given
         if not isinstance(given, (list, tuple)) or not all(isinstance(path, (str, Path)) for path in given):
             raise TypeError(f"fonts[{style!r}] is {given!r}; give a list of paths of fonts, zips or folders")
-        # Absolute, so that a saved checkpoint finds them from another working directory.
+        # Absolute, so that they are found after a change of the working directory too.
         paths[style] = [os.path.abspath(path) for path in given]
     return paths
 
@@ -140,4 +141,4 @@ class FixedSetting:
 _CHECKS = {"styles": _styles, "size": _size, "fonts": _paths}
 _CHECKS |= {name: partial(_flag, name) for name in SETTINGS if name not in _CHECKS}
 
-__all__ = ["SETTINGS", "FixedSetting", "check_fonts_used", "refuse_unknown", "setting", "used_styles"]
+__all__ = ["SAVED", "SETTINGS", "FixedSetting", "check_fonts_used", "refuse_unknown", "setting", "used_styles"]

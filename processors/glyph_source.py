@@ -1,14 +1,18 @@
 """What a font file and a folder of images have in common: a path, a hash, findings about it, and glyph images."""
 
 import hashlib
+import os
 import shutil
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
+from transformers.utils import logging
 
 from .font_coverage import FontInfo, keep_info, parse_info, read_kept_info, unpack_codes
 from .shipped_fonts import shipped_infos
+
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 
 class GlyphSource:
@@ -28,7 +32,7 @@ class GlyphSource:
         self.name = str(path)
         self.path, self.part = split_part(self.name)
         self.where = where
-        if not self.path.exists():
+        if not os.path.exists(self.path):  # False where Path.exists raises: a name that is too long
             raise FileNotFoundError(
                 f"no font at {self.name!r}; give a font file (.ttf, .otf, .ttc, .woff2), or a folder or .zip of "
                 "glyph images named by character or code point (人.png, u4eba.png, U+4EBA.png)"
@@ -42,13 +46,14 @@ class GlyphSource:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the file (of a folder: of its files' names and bytes), with the part that is used."""
+        """Of the file (of a folder: of its images' names and bytes), with the part that is used."""
         if self._known is not None:
             return self._known["sha256"]
         return self._own_sha256()
 
     def _own_sha256(self) -> str:
-        digest = _digest(str(self.path.resolve()), _state(self.path))
+        stat = self.path.stat()
+        digest = _digest(str(self.path.resolve()), (stat.st_size, stat.st_mtime_ns))
         return digest if not self.part else f"{digest}#{self.part}"
 
     @cached_property
@@ -56,9 +61,9 @@ class GlyphSource:
         """The code points that it renders with ink, bool [0x110000].
 
         Raises:
-            ValueError: there are none.
+            ValueError: there are none, or the source is damaged. Of an installed font this is a warning, once.
         """
-        if not self.info.covered:
+        if not self.info.covered and self.where != "system":
             raise ValueError(
                 f"{self.name!r} renders no character: all that it maps is blank or one placeholder; give another font"
             )
@@ -69,10 +74,21 @@ class GlyphSource:
         """Looked up beside the shipped fonts or among the kept findings, else found by rendering everything once."""
         if self._known is not None:
             return parse_info(self._known["info"])
-        info = read_kept_info(self.sha256)
-        if info is None:
+        info = read_kept_info(self.sha256) or self._examined()
+        if info.failed:
+            logger.warning_once(f"{self.name!r}: these characters cannot be rendered and are not used: {info.failed}")
+        return info
+
+    def _examined(self) -> FontInfo:
+        try:
             info = self.examine()  # seconds for a large font
-            keep_info(self.sha256, info)
+        except (OSError, ValueError) as error:
+            if self.where != "system":
+                raise
+            # Nobody asked for this font by name, so nobody could do without it.
+            logger.warning_once(f"an installed font is not used: {error}")
+            return FontInfo(self.path.name, "", "", (0.0, 0.0, 0.0, 0.0), "")
+        keep_info(self.sha256, info)
         return info
 
     @cached_property
@@ -105,32 +121,17 @@ class GlyphSource:
 
 def split_part(name: str) -> tuple[Path, str]:
     """`x.ttc#2` -> (x.ttc, "2"); a path that exists as it stands has no part."""
-    if "#" not in name or Path(name).exists():
+    if "#" not in name or os.path.exists(name):
         return Path(name), ""
     path, _, part = name.rpartition("#")
     return Path(path), part
 
 
-def _state(path: Path) -> int:
-    """A number that changes with the name, size or time of a file, or of any file of a folder."""
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    stats = [(str(file), file.stat()) for file in files]
-    return hash(tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats))
-
-
 @lru_cache(maxsize=256)
-def _digest(path: str, state: int) -> str:
-    """sha256 of a file or folder; `state` is an argument so that a changed file is read again."""
-    digest = hashlib.sha256()
-    top = Path(path)
-    if not top.is_dir():
-        digest.update(top.read_bytes())
-        return digest.hexdigest()
-    for file in sorted(f for f in top.rglob("*") if f.is_file()):
-        digest.update(str(file.relative_to(top)).encode())
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
+def _digest(path: str, state: tuple[int, int]) -> str:
+    """sha256 of a file; `state` is an argument so that a changed file is read again."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 __all__ = ["GlyphSource", "split_part"]

@@ -3,22 +3,24 @@
 import hashlib
 import io
 import os
-import re
 import zipfile
-from functools import cached_property
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from transformers.utils import logging
 
 from .font_coverage import FontInfo, pack_codes, without_placeholders
 from .glyph_source import GlyphSource
+from .image_checks import check_bytes, read_image
+from .image_entries import KINDS, ImageZip, Unused, leads_outside, list_folder, named_images
 from .ink import fit_into_square, to_binary
 
-_KINDS = (".png", ".bmp", ".gif", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".pgm", ".pbm")
-_CODE = re.compile(r"(?:u\+?|uni|0x)([0-9a-f]{4,6})", re.IGNORECASE)
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
+
 _POLLED = 64  # images of a folder that decide whether it is light on dark
-_CLEAR = 0.05  # an image has a transparent background where more than this part of it is transparent
 
 
 class ImageFolder(GlyphSource):
@@ -26,17 +28,27 @@ class ImageFolder(GlyphSource):
 
     The images may have any size and mode. Whether they are black on white or white on black is decided once for all of
     them, by most of a sample, as ink covers less than half of most characters. What is transparent is background.
-    Arguments and errors: see `GlyphSource`.
+    An entry that is not there (a broken link) or cannot be read, or whose name is no character, is left out; a warning
+    counts them. An image or a zip that is damaged, or passes the limits of image_checks.py and image_entries.py, is
+    refused. Arguments and errors: see `GlyphSource`.
     """
 
     def __init__(self, path: str | Path, where: str = "path") -> None:
         super().__init__(path, where)
-        self._files = self._list()
+        unused = Unused()
+        if leads_outside(self.part):
+            raise ValueError(f"{self.name!r}: after # comes the name of a folder inside, such as #seal")
+        is_folder = self.path.is_dir()
+        names = list_folder(self.path, self.part, unused) if is_folder else self._archive.names(self.part, unused)
+        self._files = named_images(names, unused)
         if not self._files:
+            reasons = f" (not used are {unused})" if str(unused) else ""
             raise ValueError(
-                f"{self.name!r} holds no glyph images named by character or code point; rename them to 人.png, "
-                f"u4eba.png or U+4EBA.png (kinds: {', '.join(_KINDS)}; svg has to be rendered first)"
+                f"{self.name!r} holds no glyph images named by character or code point{reasons}; rename them to "
+                f"人.png, u4eba.png or U+4EBA.png (kinds: {', '.join(KINDS)}; svg has to be rendered first)"
             )
+        if str(unused):
+            logger.warning_once(f"{self.name!r} has {len(self._files):,} glyph images. Not used are {unused}")
 
     def render(self, character: str, size: int, binary: bool) -> np.ndarray:
         """The image, fitted whole into [size, size] with its own margins: uint8."""
@@ -69,46 +81,53 @@ class ImageFolder(GlyphSource):
         target.write_bytes(memory.getvalue())
 
     @cached_property
-    def _archive(self) -> zipfile.ZipFile:
-        """The zip, read into memory: processes that share an open file would move each other's position in it."""
+    def _archive(self) -> ImageZip:
         try:
-            return zipfile.ZipFile(io.BytesIO(self.path.read_bytes()))
-        except zipfile.BadZipFile as error:
-            raise ValueError(f"{self.name!r} cannot be opened as a zip ({error}); get the file again") from error
+            return ImageZip(self.path)
+        except (ValueError, OSError) as error:
+            raise ValueError(
+                f"{self.name!r} cannot be opened as a zip of glyph images ({error}); get the file again, or give a "
+                "folder of glyph images"
+            ) from error
 
-    def _list(self) -> dict[int, str]:
-        """Code point -> name of the file; of two files for one character the first by name counts."""
-        if self.path.is_dir():
-            folder = self.path / self.part if self.part else self.path
-            names = sorted(str(file.relative_to(self.path)) for file in folder.iterdir()) if folder.is_dir() else []
-        else:
-            names = sorted(self._archive.namelist())
-            if self.part:
-                names = [name for name in names if name.startswith(self.part + "/")]
-        found = {}
-        for name in names:
-            stem, kind = os.path.splitext(os.path.basename(name))
-            match = _CODE.fullmatch(stem)
-            if kind.lower() in _KINDS and (len(stem) == 1 or match):
-                found.setdefault(ord(stem) if len(stem) == 1 else int(match[1], 16), name)
-        return found
+    def _own_sha256(self) -> str:
+        """Of a zip, see `GlyphSource`; of a folder, of the names and bytes of its glyph images."""
+        if not self.path.is_dir():
+            return super()._own_sha256()
+        names = tuple(self._files.values())
+        state = hash(tuple(self._size_and_time(name) for name in names))
+        digest = _digest(str(self.path.resolve()), names, state)
+        return digest if not self.part else f"{digest}#{self.part}"
+
+    def _size_and_time(self, name: str) -> tuple[int, int]:
+        """Of a file of the folder, if it is not too large to be read."""
+        with self._named(name):
+            stat = (self.path / name).stat()
+            check_bytes(stat.st_size)
+        return stat.st_size, stat.st_mtime_ns
 
     def _data(self, name: str) -> bytes:
-        return (self.path / name).read_bytes() if self.path.is_dir() else self._archive.read(name)
+        """The bytes of an image."""
+        if not self.path.is_dir():
+            return self._archive.read(name)
+        check_bytes((self.path / name).stat().st_size)
+        return (self.path / name).read_bytes()
 
     def _read(self, code: int) -> tuple[np.ndarray, bool]:
-        """An image on white, grey uint8 [h, w] as large as the file, and whether its background is transparent."""
+        """See `read_image`."""
         name = self._files[code]
+        with self._named(name):
+            return read_image(io.BytesIO(self._data(name)))
+
+    @contextmanager
+    def _named(self, name: str) -> Iterator[None]:
+        """Names the file and the fix in errors about an image."""
         try:
-            image = Image.open(io.BytesIO(self._data(name))).convert("RGBA")
-            on_white = Image.new("RGBA", image.size, "white")
-            on_white.alpha_composite(image)
-        except (OSError, zipfile.BadZipFile, ValueError, Image.DecompressionBombError) as error:
+            yield
+        except Exception as error:  # Pillow and zipfile raise whatever damaged bytes lead to
             raise ValueError(
                 f"{name!r} in {self.name!r} cannot be read as a glyph image ({error}); replace or remove it"
             ) from error
-        clear = np.asarray(image.getchannel("A")) < 128
-        return np.asarray(on_white.convert("L")), bool(clear.mean() > _CLEAR)
 
     def _ink(self, code: int, light_on_dark: bool) -> np.ndarray:
         """Ink of an image, uint8 [h, w] as large as the file."""
@@ -119,9 +138,23 @@ class ImageFolder(GlyphSource):
     def _is_light_on_dark(self) -> bool:
         """Whether more than half of most images of a sample is dark."""
         codes = sorted(self._files)
-        read = [self._read(code) for code in codes[:: -(-len(codes) // _POLLED)]]
-        votes = [not clear and (grey < 128).mean() > 0.5 for grey, clear in read]
-        return bool(sum(votes) > len(votes) / 2)
+        sample = codes[:: -(-len(codes) // _POLLED)]
+        votes = 0
+        for code in sample:
+            grey, clear = self._read(code)
+            votes += not clear and (grey < 128).mean() > 0.5
+        return bool(votes > len(sample) / 2)
+
+
+@lru_cache(maxsize=16)
+def _digest(path: str, names: tuple[str, ...], state: int) -> str:
+    """sha256 of the files of a folder; `state` is an argument so that changed files are read again."""
+    digest = hashlib.sha256()
+    for name in sorted(names):
+        digest.update(name.encode())
+        with (Path(path) / name).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 __all__ = ["ImageFolder"]

@@ -16,12 +16,13 @@ from transformers.image_processing_backends import PilBackend
 from transformers.processing_utils import ImagesKwargs
 from transformers.utils import IMAGE_PROCESSOR_NAME, PROCESSOR_NAME
 
-from .checkpoint_fonts import checkpoint_names, find_saved_fonts, save_fonts, without_missing
-from .font_manifest import make_font_manifest, warn_of_fallbacks
+from .checkpoint_fonts import checkpoint_names, save_fonts, unsaved_names, warn_of_unsaved
+from .font_manifest import check_font_manifest, make_font_manifest, warn_of_fallbacks
 from .fonts import NOT_FOUND, FontChain, removed_fonts_named
-from .glyph_cache import cache_folder, read_arrays, write_arrays
+from .glyph_cache import read_arrays, write_arrays
 from .glyph_rendering import GlyphRenderer
-from .glyph_settings import SETTINGS, FixedSetting, check_fonts_used, refuse_unknown, setting, used_styles
+from .glyph_settings import SAVED, SETTINGS, FixedSetting, check_fonts_used, refuse_unknown, setting, used_styles
+from .saved_fonts import SavedFonts, as_saved_fonts, check_names, check_saved_fonts, find_saved_fonts, own_settings
 
 _MANY = 512  # so many tokens at once are kept on disk; fewer in memory
 _MEMORY = 1 << 26  # bytes of glyph images kept in memory
@@ -52,22 +53,31 @@ class HanziGlyphImageProcessor(PilBackend):
     What rendering depends on (styles, size, binary, fonts, render_words, fallback, saved_fonts) cannot be changed
     afterwards.
 
+    Where your own fonts lie is never saved, in no file, and no file of settings may say it: a checkpoint from the Hub
+    could else open any file of your machine and copy it into what you publish. Give them again when you load it, with
+    `from_pretrained(folder, fonts={"song": ["my.ttf"]})` of this class or of the processor, or save them with it
+    (`save_fonts`). Without them it warns with their names; `fonts={}` says that you want none. A checkpoint renders
+    with the files of its own folder fonts/, and with nothing outside of it.
+
     Args:
         styles: names of `fonts.STYLES` (song, hei, kai, fangsong, xingkai, cao, brush, lishu, wei, seal, bronze,
             oracle, bigseal), or names of your own with `fonts`. One glyph image for each, in this order.
         size: height and width in pixels, 8..512.
         binary: 0 and 255 only; else grey.
         fonts: style -> paths of your fonts for it, tried first: font files (`x.ttc#2` for a font of a collection),
-            folders or zips of images named by character or code point (`x.zip#seal` for a folder inside). The full
-            paths are saved with the settings, so that they are found again on this machine; with `save_fonts` none is.
+            folders or zips of images named by character or code point (`x.zip#seal` for a folder inside). Only an
+            argument gives them, see above.
         render_words: render tokens of several characters and special tokens; False leaves them blank, as without ink.
         fallback: render what a style lacks in its fallback style (counted in the font manifest).
         cache: keep glyph images on disk.
         save_fonts: `save_pretrained` copies your fonts into <folder>/fonts, where `from_pretrained` finds them. You
             vouch that their licences allow it. Of image folders only the images named as characters go there, in a zip.
             (The shipped fonts of the styles, whose licences allow it, always go there with their texts, so that a
-            checkpoint renders new characters also where hanziformers is not installed.)
-        saved_fonts: set by `save_pretrained`: style -> files in the checkpoint.
+            checkpoint renders new characters also where hanziformers is not installed.) It is not saved: say it again
+            with fonts that you give when you load.
+        saved_fonts: set by `from_pretrained`: style -> files in the checkpoint.
+        unsaved_fonts: set by `from_pretrained`: style -> names of the fonts that rendered it when it was saved, were
+            not saved with it, and are not given.
         font_manifest: set when 512 or more tokens are rendered at once: which fonts rendered them (the largest such set
             counts, of equal ones the last). It is not loaded where a setting is changed that it depends on, and is not
             in pickles.
@@ -85,7 +95,8 @@ class HanziGlyphImageProcessor(PilBackend):
 
     model_input_names = ["glyphs"]
     valid_kwargs = HanziGlyphKwargs
-    styles, size, binary, fonts, render_words, fallback, saved_fonts = (FixedSetting() for _ in range(7))
+    styles, size, binary, fonts, render_words, fallback = (FixedSetting() for _ in range(6))
+    saved_fonts, unsaved_fonts = FixedSetting(), FixedSetting()
 
     def __init__(
         self,
@@ -97,7 +108,8 @@ class HanziGlyphImageProcessor(PilBackend):
         fallback: bool = True,
         cache: bool = True,
         save_fonts: bool = False,
-        saved_fonts: dict[str, list[str]] | None = None,
+        saved_fonts: SavedFonts | None = None,
+        unsaved_fonts: dict[str, list[str]] | None = None,
         font_manifest: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -108,10 +120,12 @@ class HanziGlyphImageProcessor(PilBackend):
         self.size, self.binary = setting("size", size), setting("binary", binary)
         self.render_words, self.fallback = setting("render_words", render_words), setting("fallback", fallback)
         self.cache, self.save_fonts = setting("cache", cache), setting("save_fonts", save_fonts)
-        self.saved_fonts = saved_fonts or {}
-        self.font_manifest = font_manifest
+        self.saved_fonts = as_saved_fonts(saved_fonts)
+        self.unsaved_fonts = check_names("unsaved_fonts", unsaved_fonts)
+        self.font_manifest = check_font_manifest(font_manifest)
         check_fonts_used(self.fonts, self.styles, self.fallback)
         self._chains = [FontChain(name, self.fonts, self.saved_fonts, self.fallback) for name in self.styles]
+        check_saved_fonts(self.saved_fonts, self._opened())
         self._renderer = GlyphRenderer(self._chains, self.size, self.binary, self.render_words)
         self._memory: dict[str, np.ndarray] = {}  # token -> uint8 [F, size, size]
 
@@ -210,17 +224,17 @@ class HanziGlyphImageProcessor(PilBackend):
 
     def _render_many(self, tokens: list[str]) -> np.ndarray:
         """Images of many tokens, kept on disk: uint8 [n, F, size, size]. Writes the font manifest."""
-        path = cache_folder() / f"glyphs-{self._renderer.key(tokens)}.npz"
+        name = f"glyphs-{self._renderer.key(tokens)}.npz"
         shapes = {
             "images": ((len(tokens), len(self.styles), self.size, self.size), np.uint8),
             "candidates": ((len(tokens), len(self.styles)), np.int16),
         }
-        kept = read_arrays(path, shapes) if self.cache else None
+        kept = read_arrays(name, shapes) if self.cache else None
         if kept is None:
             found = self._renderer.find(tokens)
             kept = {"images": self._renderer.render(tokens, found), "candidates": found.candidates}
             if self.cache:
-                write_arrays(path, kept)
+                write_arrays(name, kept)
         # A model's bank is the largest set that is rendered: later, smaller sets must not replace its manifest.
         if self.font_manifest is None or self.font_manifest["tokens"] <= len(tokens):
             self.font_manifest = make_font_manifest(tokens, kept["candidates"], self._chains)
@@ -229,7 +243,7 @@ class HanziGlyphImageProcessor(PilBackend):
 
     def to_dict(self) -> dict[str, Any]:
         """The settings and the font manifest, as plain values for JSON, without transformers' own defaults."""
-        output = {name: getattr(self, name) for name in SETTINGS}
+        output = {name: getattr(self, name) for name in SAVED}
         output["image_processor_type"] = type(self).__name__
         # While a processor is saved, its own class stands there too, whose code a folder of this part alone may lack.
         own = {name: code for name, code in getattr(self, "auto_map", {}).items() if name == self._auto_class}
@@ -237,15 +251,18 @@ class HanziGlyphImageProcessor(PilBackend):
             output["auto_map"] = own
         if self.font_manifest is not None:
             output["font_manifest"] = self.font_manifest
-        if self.save_fonts:
-            output["fonts"] = None  # they go into the checkpoint, under the names in saved_fonts
         names = checkpoint_names(self.styles, self._fonts_to_save(), self.saved_fonts)
         output["saved_fonts"] = {style: list(found) for style, found in names.items()}
+        output["unsaved_fonts"] = {**self.unsaved_fonts, **self._fonts_not_to_save()}
         return output
 
     def _fonts_to_save(self) -> dict[str, list[str]]:
         """The user's fonts that go into a checkpoint."""
         return (self.fonts or {}) if self.save_fonts else {}
+
+    def _fonts_not_to_save(self) -> dict[str, list[str]]:
+        """The names of the user's fonts that do not."""
+        return {} if self.save_fonts else unsaved_names(self.fonts or {}, self.saved_fonts)
 
     def copy_fonts(self, folder: str | Path) -> list[str]:
         """Copies the fonts that belong into a checkpoint into <folder>/fonts (see checkpoint_fonts.py).
@@ -257,7 +274,12 @@ class HanziGlyphImageProcessor(PilBackend):
             FileNotFoundError: a font was removed since the image processor was made.
         """
         with removed_fonts_named(self._chains):
-            return save_fonts(folder, self.styles, self._fonts_to_save(), self.saved_fonts)
+            warn_of_unsaved(self._fonts_not_to_save())
+            return save_fonts(folder, self.styles, self._fonts_to_save(), self.saved_fonts, self._opened())
+
+    def _opened(self) -> list[str]:
+        """The paths of all fonts that it renders with."""
+        return [source.name for chain in self._chains for _, source in chain.sources()]
 
     def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
         """As in transformers, with the fonts in <save_directory>/fonts, but as a part of processor_config.json.
@@ -290,34 +312,40 @@ class HanziGlyphImageProcessor(PilBackend):
         Raises:
             TypeError: a setting that does not exist. The Auto classes hand the tokenizer's on as well: of theirs only
                 what looks like a misspelt setting is refused.
+            ValueError: the settings are none, or name fonts outside of the checkpoint's folder.
         """
         by_auto = kwargs.get("_from_auto", False)
         hub_kwargs = {name: kwargs[name] for name in _HUB_KWARGS if kwargs.get(name)}  # before super takes them away
         settings, kwargs = super().get_image_processor_dict(pretrained_model_name_or_path, **kwargs)
         if not kwargs.get("return_unused_kwargs"):
             refuse_unknown((name for name in kwargs if name not in _FOR_LOADING), by_auto)
-        saved = find_saved_fonts(settings.get("saved_fonts") or {}, str(pretrained_model_name_or_path), hub_kwargs)
+        if not isinstance(settings, dict):
+            raise ValueError(f"{pretrained_model_name_or_path} has {settings!r} as the settings of its image processor")
+        saved = find_saved_fonts(settings.get("saved_fonts"), str(pretrained_model_name_or_path), hub_kwargs)
         return {**settings, "saved_fonts": saved}, kwargs
 
     @classmethod
     def from_dict(cls, image_processor_dict: dict[str, Any], **kwargs: Any) -> Any:
-        """As in transformers; a font that was a file of another machine is left out, with a warning.
+        """As in transformers, with what settings of a file may say about fonts (see `saved_fonts.own_settings`).
 
-        A font manifest is not taken over where another setting is given that it depends on, nor are fonts of styles
-        that are then not used.
+        A font manifest is not taken over where another setting is given that it depends on, nor are names of fonts of
+        styles that are then not used.
         """
-        settings = dict(image_processor_dict)
+        fonts = setting("fonts", kwargs.get("fonts"))
+        both = {"styles": ["song"], "fallback": True, **image_processor_dict, **kwargs}
+        used = used_styles(setting("styles", both["styles"]), setting("fallback", both["fallback"]))
+        settings = own_settings(image_processor_dict, fonts, used)
         given = set(kwargs) & set(_IN_MANIFEST)
-        if any(name not in settings or setting(name, kwargs[name]) != settings[name] for name in given):
+        if fonts is not None or any(
+            name not in settings or setting(name, kwargs[name]) != settings[name] for name in given - {"fonts"}
+        ):
             settings.pop("font_manifest", None)
-        if kwargs.get("fonts") is None and settings.get("fonts"):
-            both = {"styles": ["song"], "fallback": True, **settings, **kwargs}
-            used = used_styles(setting("styles", both["styles"]), both["fallback"])
-            own = {style: paths for style, paths in settings["fonts"].items() if style in used}
-            settings["fonts"] = without_missing(own, warn=True)
-        # Names in a folder, where the settings were not loaded from one, are no paths of this machine.
-        settings["saved_fonts"] = without_missing(settings.get("saved_fonts") or {})
         return super().from_dict(settings, **kwargs)
+
+    @classmethod
+    def from_json_file(cls, json_file: str | Path) -> Any:
+        """As in transformers, by `from_dict`; fonts that lie beside the file are found by `from_pretrained` alone."""
+        return cls.from_dict(json.loads(Path(json_file).read_text(encoding="utf-8")))
 
 
 def _tokens(tokens: Any) -> list[str]:

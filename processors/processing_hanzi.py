@@ -11,6 +11,8 @@ from transformers.processing_utils import ProcessingKwargs, ProcessorMixin, Unpa
 from transformers.tokenization_utils_base import PreTokenizedInput, TextInput
 from transformers.utils import logging
 
+from .glyph_settings import SETTINGS
+
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 _RENDERS = ("render", "can_render", "has_no_ink", "save_pretrained")  # what an image processor has to have
@@ -35,7 +37,8 @@ class HanziProcessor(ProcessorMixin):
 
     `save_pretrained` writes the image processor, with the font manifest, into processor_config.json and its fonts into
     fonts/, beside the tokenizer's files. A tokenizer with open glyph ids writes the same two when it is saved alone, as
-    a Trainer may do.
+    a Trainer may do. `from_pretrained` takes the image processor's settings too; fonts of your own that are not saved
+    with the checkpoint have to be given there again: `from_pretrained(folder, fonts={"song": ["my.ttf"]})`.
 
     Args:
         image_processor: a HanziGlyphImageProcessor.
@@ -115,6 +118,12 @@ class HanziProcessor(ProcessorMixin):
             self.valid_processor_kwargs, tokenizer_init_kwargs=self.tokenizer.init_kwargs, **kwargs
         )
         return self.tokenizer(text, **merged["text_kwargs"])
+
+    @classmethod
+    def _load_tokenizer_from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """As in transformers, without the image processor's settings: a tokenizer would save them, even paths."""
+        of_tokenizer = {name: value for name, value in kwargs.items() if name not in SETTINGS}
+        return super()._load_tokenizer_from_pretrained(*args, **of_tokenizer)
 
     @property
     def model_input_names(self) -> list[str]:

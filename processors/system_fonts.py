@@ -39,7 +39,10 @@ def installed_files() -> dict[str, Path]:
 
 
 def _font_folders() -> Iterator[Path]:
-    home = Path.home()
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user whom the system does not know
+        home = Path(os.devnull)  # below which there is nothing
     if sys.platform == "win32":
         yield Path(os.environ.get("WINDIR", "C:\\Windows")) / "Fonts"
         yield Path(os.environ.get("LOCALAPPDATA", str(home))) / "Microsoft" / "Windows" / "Fonts"

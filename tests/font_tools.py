@@ -1,10 +1,14 @@
 """Small fonts and image folders for the tests of fonts."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
+from fontTools.ttLib import TTFont
+from fontTools.ttLib.sfnt import SFNTReader, SFNTWriter
+from fontTools.ttLib.tables._c_m_a_p import CmapSubtable
 from PIL import Image
 
 NOTDEF = (100, 0, 900, 800)
@@ -68,3 +72,56 @@ def image_folder(path: Path, files: dict[str, str | bytes]) -> Path:
 def covered(source):
     """The characters that a source renders with ink."""
     return {chr(code) for code in np.flatnonzero(source.covered)}
+
+
+def with_tables(source: Path, target: Path, tables: dict[str, bytes | None]) -> Path:
+    """A copy of a TrueType font with some tables as given, byte for byte; None leaves a table out."""
+    with source.open("rb") as file:
+        reader = SFNTReader(file)
+        whole = {tag: reader[tag] for tag in reader.tables} | tables
+    whole = {tag: data for tag, data in whole.items() if data is not None}
+    with target.open("wb+") as file:
+        writer = SFNTWriter(file, len(whole))
+        for tag, data in whole.items():
+            writer[tag] = data
+        writer.close()
+    return target
+
+
+def table_of(path: Path, tag: str) -> bytes:
+    """The bytes of a table of a font."""
+    with path.open("rb") as file:
+        return SFNTReader(file)[tag]
+
+
+def map_table(records: list[tuple[int, int, int]], maps: list[bytes]) -> bytes:
+    """A table cmap: (platform, encoding, number of the map) of each record, and the maps."""
+    starts = np.cumsum([4 + 8 * len(records), *map(len, maps)])
+    head = b"".join(struct.pack(">HHL", platform, kind, starts[number]) for platform, kind, number in records)
+    return struct.pack(">HH", 0, len(records)) + head + b"".join(maps)
+
+
+def ranges_map(groups: list[tuple[int, int, int]], kind: int = 12) -> bytes:
+    """A map of format 12 or 13: first code, last code and glyph of each range."""
+    packed = b"".join(struct.pack(">LLL", *group) for group in groups)
+    return struct.pack(">HHLLL", kind, 0, 16 + len(packed), 0, len(groups)) + packed
+
+
+def recoded_font(source: Path, target: Path, key: tuple[int, int], codec: str, kind: int = 4) -> Path:
+    """A copy of a font whose only map is that of (platform, encoding), with the codes that a codec gives.
+
+    Args:
+        source: a font with a Unicode map.
+        target: .ttf, .otf or .woff2.
+        key: platform and encoding.
+        codec: one of Python, or of fontTools.
+        kind: the format of the map.
+    """
+    font = TTFont(source)
+    codes = {int.from_bytes(chr(code).encode(codec), "big"): name for code, name in font.getBestCmap().items()}
+    subtable = CmapSubtable.newSubtable(kind)
+    (subtable.platformID, subtable.platEncID), subtable.language, subtable.cmap = key, 0, codes
+    font["cmap"].tables = [subtable]
+    font.flavor = "woff2" if target.suffix == ".woff2" else None
+    font.save(target)
+    return target

@@ -59,6 +59,17 @@ def test_a_file_of_zeros_is_cut(checkpoint, tmp_path, name):
     assert faults(checkpoint, arguments(tmp_path)) == [f"{name} is cut"]
 
 
+@pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth"])
+@pytest.mark.parametrize("place", ["data", "names"])
+def test_other_bytes_in_the_middle_are_damage(checkpoint, tmp_path, name, place):
+    data = bytearray((checkpoint / name).read_bytes())
+    start = data.find(b"data.pkl") + 60 if place == "data" else data.rfind(b"data.pkl") - 3
+    data[start : start + 4] = b"\xff" * 4
+    (checkpoint / name).write_bytes(data)
+    found = faults(checkpoint, arguments(tmp_path))
+    assert found in ([f"{name} is damaged"], [f"{name} is cut"])
+
+
 @pytest.mark.parametrize("text", ["{}", "[]", "3", '{"global_step": 0}', '{"global_step": "6"}', '{"other": 1}'])
 def test_a_state_of_no_step_is_no_state(checkpoint, tmp_path, text):
     (checkpoint / "trainer_state.json").write_text(text)

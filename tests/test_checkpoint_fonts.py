@@ -1,13 +1,15 @@
 """Fonts that are saved with a checkpoint, and found again."""
 
 import json
+import os
 import zipfile
 
+import numpy as np
 import pytest
 from font_tools import MANY, WHOLE, box_font, image_folder
 
 from hanziformers import GlyphCrmTokenizer, HanziProcessor
-from hanziformers.processors import checkpoint_fonts
+from hanziformers.processors import checkpoint_fonts, saved_fonts
 from hanziformers.processors.image_processing_glyph import HanziGlyphImageProcessor
 from hanziformers.processors.shipped_fonts import shipped_folder
 
@@ -56,9 +58,9 @@ def test_only_shipped_fonts_bring_texts(tmp_path):
 def test_texts_of_licences_are_fetched_with_their_fonts(tmp_path, monkeypatch):
     """From a hub only what is fetched comes, and a font is not to be saved again without its licence."""
     HanziGlyphImageProcessor().save_pretrained(tmp_path / "one")
-    fetched, real = [], checkpoint_fonts.cached_file
+    fetched, real = [], saved_fonts.cached_file
     monkeypatch.setattr(
-        checkpoint_fonts, "cached_file", lambda *args, **kwargs: fetched.append(args[1]) or real(*args, **kwargs)
+        saved_fonts, "cached_file", lambda *args, **kwargs: fetched.append(args[1]) or real(*args, **kwargs)
     )
     loaded = HanziGlyphImageProcessor.from_pretrained(tmp_path / "one")
     assert fetched == ["fonts/song.woff2", "fonts/song-OFL.txt"]
@@ -74,7 +76,7 @@ def test_another_own_font_leaves_the_saved_one(tmp_path, same_folder):
     two = box_font(tmp_path / "two.ttf", {0x20001: (0, 0, 500, 500)})
     first, last = tmp_path / "first", tmp_path / ("first" if same_folder else "last")
     HanziGlyphImageProcessor(fonts={"song": [one]}, save_fonts=True).save_pretrained(first)
-    second = HanziGlyphImageProcessor.from_pretrained(first, fonts={"song": [str(two)]})
+    second = HanziGlyphImageProcessor.from_pretrained(first, fonts={"song": [str(two)]}, save_fonts=True)
     tokens = ["\U00020000", "\U00020001"]
     expected = second.render(tokens)
     assert expected.reshape(2, -1).any(1).all()
@@ -102,17 +104,24 @@ def test_names_of_styles_stay_in_the_folder(tmp_path):
     assert (again.render(["\U00020000"]) == first.render(["\U00020000"])).all()
 
 
-def test_paths_are_saved_absolute_or_not_at_all(tmp_path, monkeypatch):
+@pytest.mark.parametrize("save", [False, True])
+def test_no_path_is_saved(tmp_path, monkeypatch, save):
     box_font(tmp_path / "x.ttf", {0x20000: WHOLE})
     monkeypatch.chdir(tmp_path)
-    for save in (False, True):
-        HanziGlyphImageProcessor(fonts={"song": ["x.ttf"]}, save_fonts=save).save_pretrained(tmp_path / f"{save}")
+    first = HanziGlyphImageProcessor(fonts={"song": ["x.ttf"]}, save_fonts=save)
+    first.save_pretrained("saved")
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    for save in (False, True):
-        assert HanziGlyphImageProcessor.from_pretrained(tmp_path / f"{save}").can_render(["\U00020000"])[0]
-        text = (tmp_path / f"{save}" / "processor_config.json").read_text()
-        assert (str(tmp_path / "x.ttf") in text) is not save
+    assert first.can_render(["\U00020000"])[0]
+    again = HanziGlyphImageProcessor.from_pretrained(tmp_path / "saved")
+    assert again.can_render(["\U00020000"])[0] is np.bool_(save)
+    again = HanziGlyphImageProcessor.from_pretrained(tmp_path / "saved", fonts={"song": ["../x.ttf"]})
+    assert (again.render(["\U00020000"]) == first.render(["\U00020000"])).all()
+    again.save_pretrained(tmp_path / "again")
+    for one in (first, again):
+        assert str(tmp_path) not in one.to_json_string() + repr(one)
+    for file in [*(tmp_path / "saved").rglob("*.*"), *(tmp_path / "again").rglob("*.*")]:
+        assert str(tmp_path).encode() not in file.read_bytes()
 
 
 def test_saved_fonts_are_found_where_the_originals_are_not(tmp_path):
@@ -135,12 +144,34 @@ def test_saved_fonts_are_found_where_the_originals_are_not(tmp_path):
     assert names == {"oracle-0.zip", "song-0.ttf"} | shipped
 
 
-def test_a_path_of_another_machine_is_left_out_with_a_warning(tmp_path, warnings):
+def test_fonts_that_are_not_saved_are_named_when_they_are_missing(tmp_path, warnings):
+    """Else other glyph images would be rendered without a word."""
+    checkpoint_fonts.logger.warning_once.__func__.cache_clear()
     path = box_font(tmp_path / "mine.ttf", {0x4E00: WHOLE})
-    HanziGlyphImageProcessor(fonts={"song": [path]}).save_pretrained(tmp_path / "one")
-    path.unlink()
-    assert HanziGlyphImageProcessor.from_pretrained(tmp_path / "one").can_render(["一"])[0]
-    assert any("mine.ttf' that rendered the style 'song' is not on this machine" in text for text in warnings)
+    fonts = {"song": [path], "kai": [path]}
+    HanziGlyphImageProcessor(styles=["song", "kai"], fonts=fonts).save_pretrained(tmp_path / "0")
+    assert any("['mine.ttf'] of the style 'song' are not saved with the checkpoint" in text for text in warnings)
+
+    def named(number, **given):
+        warnings.clear()
+        loaded = HanziGlyphImageProcessor.from_pretrained(tmp_path / str(number), **given)
+        loaded.save_pretrained(tmp_path / str(number + 1))
+        return [s for s in fonts if any(f"['mine.ttf'] that rendered the style {s!r} are not" in t for t in warnings)]
+
+    assert named(0) == named(1) == named(2, size=24) == ["song", "kai"]  # also of what was saved without them
+    assert named(0, fonts={"song": [path]}) == ["kai"]
+    assert named(1) == ["song", "kai"]  # the given one is not saved either
+    assert named(0, fonts={"song": [path]}, save_fonts=True) == named(1) == ["kai"]
+    assert named(0, fonts=fonts) == named(0, fonts={}) == named(1) == named(0, styles="hei", fallback=False) == []
+
+
+def test_a_style_of_ones_own_without_its_font_is_refused(tmp_path):
+    path = box_font(tmp_path / "mine.ttf", {0x4E00: WHOLE})
+    HanziGlyphImageProcessor(styles=["mine"], fonts={"mine": [path]}).save_pretrained(tmp_path / "one")
+    with pytest.raises(ValueError, match="the style 'mine' is not known; .* or give fonts for it"):
+        HanziGlyphImageProcessor.from_pretrained(tmp_path / "one")
+    loaded = HanziGlyphImageProcessor.from_pretrained(tmp_path / "one", fonts={"mine": [path]})
+    assert loaded.can_render(["一"])[0]
 
 
 @pytest.mark.parametrize("kind", ["font", "folder"])
@@ -238,3 +269,56 @@ def test_whoever_saves_writes_the_same_fonts_and_settings(tmp_path):
     assert set(written[0]) == {"song-0.ttf", "song.woff2", "song-OFL.txt"}
     assert written[0] == written[1] == written[2]
     assert settings[0] == settings[1] == settings[2]
+
+
+def test_images_that_are_given_again_are_saved_once(tmp_path):
+    """The folder, and the zip that was made of it."""
+    folder = image_folder(tmp_path / "images", {"人.png": "black", "大.png": "black", "notes.txt": b"mine"})
+    given = {"fonts": {"song": [str(folder)]}, "save_fonts": True}
+    HanziGlyphImageProcessor(**given).save_pretrained(tmp_path / "one")
+    HanziGlyphImageProcessor.from_pretrained(tmp_path / "one", **given).save_pretrained(tmp_path / "two")
+    assert {file.name for file in (tmp_path / "two/fonts").glob("*.zip")} == {"song-0.zip"}
+    image_folder(folder, {"人.png": "white"})
+    HanziGlyphImageProcessor.from_pretrained(tmp_path / "two", **given).save_pretrained(tmp_path / "three")
+    assert {file.name for file in (tmp_path / "three/fonts").glob("*.zip")} == {"song-0.zip", "song-1.zip"}
+
+
+def test_fonts_that_are_replaced_are_removed(tmp_path):
+    path = box_font(tmp_path / "mine.ttf", {0x20000: WHOLE})
+    saved = tmp_path / "saved"
+    first = HanziGlyphImageProcessor(styles=["kai"], fonts={"kai": [path]}, save_fonts=True)
+    first.save_pretrained(saved)
+    (saved / "fonts/notes.txt").write_text("not ours")
+    HanziGlyphImageProcessor().save_pretrained(saved)
+    assert {file.name for file in (saved / "fonts").iterdir()} == {"song.woff2", "song-OFL.txt", "notes.txt"}
+    # A font that is rendered with is never removed, nor anything that hostile settings name outside of fonts/.
+    used = {"fonts": {"song": [str(box_font(saved / "fonts/used.ttf", {0x20001: WHOLE}))]}}
+    for names in (["fonts/used.ttf", "fonts/song.woff2"], ["fonts/../../mine.ttf"], ["../mine.ttf"]):
+        settings = {"image_processor": {"saved_fonts": {"song": names}}}
+        (saved / "processor_config.json").write_text(json.dumps(settings))
+        HanziGlyphImageProcessor(**used).save_pretrained(saved)
+        assert {file.name for file in (saved / "fonts").glob("*.ttf")} == {"used.ttf"}
+        assert path.is_file()
+
+
+def test_nothing_is_written_through_a_link(tmp_path):
+    """The folder may be a clone, and what is in it anything."""
+    path, private = box_font(tmp_path / "mine.ttf", {0x20000: WHOLE}), tmp_path / "private"
+    private.write_text("mine")
+    (tmp_path / "saved/fonts").mkdir(parents=True)
+    for name in ("song-0.ttf", "song.woff2", "song-OFL.txt"):
+        (tmp_path / "saved/fonts" / name).symlink_to(private)
+    HanziGlyphImageProcessor(fonts={"song": [path]}, save_fonts=True).save_pretrained(tmp_path / "saved")
+    assert private.read_text() == "mine"
+    assert HanziGlyphImageProcessor.from_pretrained(tmp_path / "saved").can_render(["\U00020000"])[0]
+
+
+def test_overwritten_fonts_are_seen_by_whoever_uploads_what_has_changed(tmp_path):
+    """transformers looks when the folder fonts/ itself was changed."""
+    loaded = HanziGlyphImageProcessor()
+    for _ in range(2):  # into a new folder, and into the one that it was loaded from
+        loaded.save_pretrained(tmp_path)
+        os.utime(tmp_path / "fonts", (0, 0))
+        loaded = HanziGlyphImageProcessor.from_pretrained(tmp_path)
+        loaded.save_pretrained(tmp_path)
+        assert (tmp_path / "fonts").stat().st_mtime > 0

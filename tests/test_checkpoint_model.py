@@ -5,8 +5,16 @@ import json
 import pytest
 from resume_tools import SIZES, make_model
 from torch import nn
-from transformers import BertConfig, BertForMaskedLM, BertForTokenClassification, RobertaConfig, RobertaModel
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertForTokenClassification,
+    BertTokenizer,
+    RobertaConfig,
+    RobertaModel,
+)
 
+from hanziformers import ChineseBertTokenizer, GlyphCrmTokenizer
 from hanziformers.training.checkpoint_model import refuse_other_model
 
 LABELS = {"id2label": {0: "bad", 1: "good"}, "label2id": {"bad": 0, "good": 1}}
@@ -41,6 +49,38 @@ def test_shapes_are_compared_where_the_configuration_says_nothing(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(ValueError, match=r"the shape of classifier.bias is \[3\] there and \[2\] in this run"):
         refuse_other_model(tmp_path, make_model())
+
+
+def test_another_kind_of_classification_is_refused(tmp_path):
+    make_model(problem_type="single_label_classification").save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="problem_type is single_label_classification there and multi_label"):
+        refuse_other_model(tmp_path, make_model(problem_type="multi_label_classification"))
+
+
+@pytest.mark.parametrize("cls", [BertTokenizer, ChineseBertTokenizer, GlyphCrmTokenizer])
+def test_another_vocabulary_of_the_same_size_is_refused(tmp_path, cls):
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    one, other = (cls({token: i for i, token in enumerate([*special, *text])}) for text in ("我爱你", "我你爱"))
+    model = make_model()
+    model.save_pretrained(tmp_path)
+    refuse_other_model(tmp_path, model, one)  # no tokenizer was saved
+    one.save_pretrained(tmp_path)
+    refuse_other_model(tmp_path, model, one)
+    with pytest.raises(ValueError, match="another model: token 6 is '爱' there and '你' in this run"):
+        refuse_other_model(tmp_path, model, other)
+
+
+def test_another_bank_of_the_same_size_is_refused(tmp_path):
+    one, other = (
+        GlyphCrmTokenizer({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4}, extra_characters=characters)
+        for characters in ("我爱", "我你")
+    )
+    model = make_model()
+    model.save_pretrained(tmp_path)
+    one.save_pretrained(tmp_path)
+    refuse_other_model(tmp_path, model, one)
+    with pytest.raises(ValueError, match="another model: token 6 is '爱' there and '你' in this run"):
+        refuse_other_model(tmp_path, model, other)
 
 
 def test_the_same_model_is_taken(tmp_path):

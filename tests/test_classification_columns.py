@@ -56,6 +56,19 @@ def test_columns_of_known_names(names, given, expected):
         assert choose_columns("data", names, given) == expected
 
 
+@pytest.mark.parametrize("names", [["premise", "hypo", "label"], ["sentence1", "sent2"], ["text1", "label"]])
+def test_the_first_text_of_a_pair_is_not_read_alone(names):
+    with pytest.raises(ValueError, match=f"data has '{names[0]}' without .*--pair_column"):
+        choose_columns("data", names, NONE)
+    assert choose_columns("data", names, (None, names[1], None))[:2] == (names[0], names[1])
+    assert choose_columns("data", names, (names[0], None, None))[:2] == (names[0], None)
+
+
+def test_a_second_line_of_names_is_no_row():
+    with pytest.raises(ValueError, match="data, line 3: the names of the columns .* once more"):
+        header("text\tlabel", "一\tx", "text\tlabel", "二\tx")
+
+
 def test_labels_of_a_field():
     assert split_labels(" a, b ", None) == ["a, b"]
     assert split_labels(" a, b ,, ", ",") == ["a", "b"]

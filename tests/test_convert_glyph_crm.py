@@ -390,6 +390,7 @@ REFUSED_WEIGHTS = {
     "kernel": ("cnn_embedding.conv1_2.weight", torch.ones(2, 2, 7, 7), r"\[2, 2, 7, 7\], where \[2, 2, 9, 9\] is"),
     "channels": ("cnn_embedding.conv_pre.weight", torch.ones(2, 1, 3, 3), r"\[2, 1, 3, 3\], where \[2, 3, 3, 3\]"),
     "two biases": ("mlm.predictions.bias", torch.ones(V), "one bias in the authors' model, but differ"),
+    "eight bits": ("pooler.dense.bias", torch.ones(24).to(torch.float8_e4m3fn), "bias is torch.float8_e4m3fn; needed"),
     "positions": ("bert.embeddings.position_ids", torch.arange(40).flip(0)[None], "does not count 0 to 39"),
 }
 
@@ -451,6 +452,12 @@ def test_inverted_bitmaps_are_refused(convert, folder):
     for index, ink in enumerate(bitmaps()):
         write_bitmap(folder / "bmp48" / f"{index}.bmp", ~ink)
     refuses(convert, folder, ValueError, "8.% of the bitmaps is black, which is the ink; they are white on black")
+
+
+def test_bitmaps_without_ink_are_refused(convert, folder):
+    for index in range(V):
+        write_bitmap(folder / "bmp48" / f"{index}.bmp", np.zeros((48, 48), bool))
+    refuses(convert, folder, ValueError, f"bmp48: all {V} bitmaps are white")
 
 
 def test_missing_and_doubled_files_are_named(convert, folder):

@@ -121,3 +121,9 @@ def test_a_sample_has_every_stratum_in_proportion(strata, data, seed):
 
 def test_samples_differ_by_seed():
     assert stratified_sample("ab" * 50, 20, 0).tolist() != stratified_sample("ab" * 50, 20, 1).tolist()
+
+
+def test_a_data_set_that_cannot_be_read(tmp_path):
+    (tmp_path / "train.jsonl").write_text('{"text": "天", "label": "a"}\n{"text": "x', encoding="utf-8")
+    with pytest.raises(ValueError, match="the data set .* cannot be read .*give the files .* by name .--train_file"):
+        read_splits(ClassificationTask(), DataArguments(dataset_name=str(tmp_path)))

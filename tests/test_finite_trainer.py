@@ -24,7 +24,7 @@ class Model(BertForSequenceClassification):
         output = super().forward(input_ids, attention_mask, labels=labels)
         self.passes = getattr(self, "passes", 0) + self.training
         if self.break_logits and not self.training:
-            output.logits = output.logits * self.value
+            output.logits = torch.full_like(output.logits, self.value)
             output.loss = None
         if self.break_single and len(input_ids) == 1:
             output.loss = output.loss * self.value
@@ -116,6 +116,9 @@ def test_outputs_that_are_not_numbers_are_not_scored(tmp_path):
     with pytest.raises(FloatingPointError, match="evaluation: losses or logits are nan"):
         broken.evaluate()
     with pytest.raises(FloatingPointError, match="prediction: losses or logits are nan"):
+        broken.predict([{"input_ids": row["input_ids"]} for row in ROWS])
+    broken.model.value = float("inf")
+    with pytest.raises(FloatingPointError, match="prediction: losses or logits are nan or infinite"):
         broken.predict([{"input_ids": row["input_ids"]} for row in ROWS])
     broken.model.value = -float("inf")  # the logits of what cannot be
     broken.predict([{"input_ids": row["input_ids"]} for row in ROWS])

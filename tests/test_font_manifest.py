@@ -71,3 +71,26 @@ def test_a_given_font_that_renders_nothing_is_reported(tmp_path, warnings):
     path = box_font(tmp_path / "x.ttf", {0x20000: WHOLE})
     HanziGlyphImageProcessor(styles=["kai"], fonts={"kai": [path]}).render(MANY)
     assert any("none is rendered by" in text and "x.ttf" in text for text in warnings)
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        3,
+        [],
+        {},
+        {"tokens": "many", "styles": []},
+        {"tokens": 3, "styles": 3},
+        {"tokens": 3, "styles": [{"style": "song", "sources": [{}]}]},
+        {"tokens": 3, "styles": [{"style": 3, "sources": [], "not_rendered": 1, "not_rendered_first": [3]}]},
+    ],
+)
+def test_a_font_manifest_of_a_file_that_is_none_is_refused(manifest):
+    with pytest.raises(ValueError, match="which is no font manifest"):
+        HanziGlyphImageProcessor(font_manifest=manifest)
+
+
+def test_names_of_fonts_are_no_markdown(tmp_path):
+    path = box_font(tmp_path / "x.ttf", {0x4E00: WHOLE}, "A|B\n\n# [x](http://x) <script>")
+    manifest = HanziGlyphImageProcessor(fonts={"song": [path]}).make_font_manifest(["一"])
+    assert "\n| song | A/B # \\[x\\](http://x) \\<script> | 1.5 |" in font_manifest_markdown(manifest)

@@ -5,11 +5,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from font_tools import box_font, image_folder
+from font_tools import box_font, image_folder, with_tables
 
+from hanziformers.processors import font_file, fonts
 from hanziformers.processors.font_coverage import FontInfo
 from hanziformers.processors.font_file import FontFile
-from hanziformers.processors.fonts import open_source
+from hanziformers.processors.fonts import NOT_FOUND, FontChain, open_source
 from hanziformers.processors.glyph_source import split_part
 from hanziformers.processors.shipped_fonts import shipped_folder
 
@@ -69,3 +70,30 @@ def test_a_copy_of_a_shipped_font_is_not_examined_again(tmp_path, monkeypatch):
     assert open_source(tmp_path / "xingkai.woff2").info.family == "mine"  # a user's file is always examined
     box_font(tmp_path / "xingkai.woff2", {0x4E00: (0, 0, 900, 100)})
     assert open_source(tmp_path / "xingkai.woff2", "checkpoint").info.family == "mine"
+
+
+def test_a_damaged_font_of_the_system_stops_nothing(tmp_path, monkeypatch, warnings):
+    """Nobody gave it by name: it counts as not installed, and is named once."""
+    good = box_font(tmp_path / "good.ttf", {0x4E00: (0, 0, 900, 100), 0x10FFFD: (0, 0, 900, 900)})
+    cut = tmp_path / "cut.ttf"
+    cut.write_bytes(good.read_bytes()[:300])
+    (tmp_path / "gone.ttf").symlink_to("nothing")
+    blank = box_font(tmp_path / "blank.ttf", {0x4E00: None})
+    unmapped = with_tables(good, tmp_path / "unmapped.ttf", {"cmap": None, "post": None})
+    monkeypatch.setattr(font_file, "_TRIED", range(0x4E00, 0x4E10))
+    paths = [cut, tmp_path / "gone.ttf", blank, unmapped, good]
+    monkeypatch.setattr(fonts, "system_paths", lambda style: paths if style == "other" else [])
+    fonts._installed.cache_clear()
+    chain = FontChain("song")
+    indices, _ = chain.find(["\U0010fffd", "一"])
+    assert chain.candidates()[indices[0]].source.path == good
+    assert indices[1] != NOT_FOUND
+    for name in ("cut.ttf", "gone.ttf", "unmapped.ttf"):
+        assert sum("an installed font is not used" in one and name in one for one in warnings) == 1, name
+    with pytest.raises(ValueError, match="no character map"):
+        _ = open_source(unmapped).info  # the same font as the user's own is refused
+
+
+def test_a_name_that_is_too_long(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no font at"):
+        open_source(f"{tmp_path}/{'x' * 5000}#2")

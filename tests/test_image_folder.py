@@ -1,5 +1,7 @@
 """Folders and zips of images: names, polarity, transparency, margins."""
 
+import hashlib
+import os
 import pickle
 import shutil
 import zipfile
@@ -10,6 +12,7 @@ from font_tools import box_font, covered, image_folder
 from PIL import Image, ImageDraw
 
 from hanziformers.processors.fonts import open_source
+from hanziformers.processors.shipped_fonts import shipped_folder
 
 pytestmark = pytest.mark.usefixtures("own_fonts")
 
@@ -120,3 +123,97 @@ def test_a_damaged_image_is_named(tmp_path):
     folder = image_folder(tmp_path / "p", {"人.png": "black", "大.png": b"no image"})
     with pytest.raises(ValueError, match=r"'大\.png' in .* cannot be read as a glyph image .*; replace or remove it"):
         _ = open_source(folder).info
+
+
+def test_entries_that_are_not_there_do_not_stop_the_others(tmp_path, warnings):
+    folder = image_folder(
+        tmp_path / "p", {"人.png": "black", "u4eba.png": "black", "notes.png": "black", "一.png": "black"}
+    )
+    (folder / "大.png").symlink_to("nothing")
+    (folder / "中.png").symlink_to("中.png")
+    (folder / "小.png").mkdir()
+    os.mkfifo(folder / "上.png")
+    (folder / "下.png").symlink_to("/dev/zero")
+    for name in ("ud800.png", "U+110000.png", "国.svg", "readme.txt", "._人.png"):
+        (folder / name).write_bytes(b"x")
+    with open(os.fsencode(folder) + b"/\xff.png", "wb") as file:
+        file.write(b"x")
+    (folder / "天.png").symlink_to(folder / "一.png")  # a link that leads somewhere is an image
+    source = open_source(folder)
+    assert covered(source) == {"一", "人", "天"}
+    assert source.render("人", 24, False).any()
+    (message,) = [one for one in warnings if str(folder) in one]
+    for part in (
+        "has 3 glyph images. Not used are",
+        "broken links: 2 ('中.png', '大.png')",
+        "folders and devices: 3",
+        "names that are no character: 4",
+        "characters that another file shows: 1",
+        "kinds that are not read: 1 ('国.svg')",
+    ):
+        assert part in message
+    assert "readme" not in message
+    (folder / "大.png").unlink()
+    shutil.copy(folder / "一.png", folder / "大.png")
+    assert covered(open_source(folder)) == {"一", "人", "天", "大"}
+
+
+def test_files_that_may_not_be_read(tmp_path, monkeypatch, warnings):
+    """Root may read everything, so the question is answered here."""
+    folder = image_folder(tmp_path / "p", {"人.png": "black", "大.png": "black"})
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: not os.fspath(path).endswith("大.png") and access(path, mode))
+    assert covered(open_source(folder)) == {"人"}
+    assert any("files that you may not read: 1 ('大.png')" in one for one in warnings)
+
+
+def test_a_folder_without_any_usable_image_says_why(tmp_path):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "大.png").symlink_to("nothing")
+    (tmp_path / "p" / "大.zip").write_bytes(b"x")
+    with pytest.raises(
+        ValueError, match=r"broken links: 1 \('大\.png'\); zips inside it: 1 \('大\.zip'\)\); rename them"
+    ):
+        open_source(tmp_path / "p")
+
+
+def test_a_warning_about_a_clean_folder_is_not_given(tmp_path, warnings):
+    folder = image_folder(tmp_path / "p", {"人.png": "black"})
+    (folder / "licence.txt").write_text("mine")
+    open_source(folder).save(tmp_path / "p.zip")
+    for source in (folder, tmp_path / "p.zip", shipped_folder() / "ancient-characters.zip#seal"):
+        open_source(source)
+    assert not warnings
+
+
+@pytest.mark.parametrize("part", ["..", "../q", "/etc", "a/../../b"])
+def test_a_part_stays_inside(tmp_path, part):
+    image_folder(tmp_path / "q", {"人.png": "black"})
+    folder = image_folder(tmp_path / "p", {"人.png": "black"})
+    open_source(folder).save(tmp_path / "p.zip")
+    for path in (folder, tmp_path / "p.zip"):
+        with pytest.raises(ValueError, match="after # comes the name of a folder inside"):
+            open_source(f"{path}#{part}")
+
+
+@pytest.mark.parametrize("size", [2**26 + 1, 2**34])
+def test_a_file_that_is_too_large_is_not_read(tmp_path, size):
+    folder = image_folder(tmp_path / "p", {"人.png": "black", "大.png": "black"})
+    os.truncate(folder / "大.png", size)  # sparse: nothing is written
+    with pytest.raises(
+        ValueError, match=rf"'大\.png' in .*it has {size:,} bytes; at most 67,108,864 are .*; replace or"
+    ):
+        _ = open_source(folder).info
+
+
+def test_hashes_are_of_images_alone(tmp_path):
+    folder = image_folder(tmp_path / "p", {"人.png": "black"})
+    first = open_source(folder).sha256
+    (folder / "notes.txt").write_text("mine")
+    (folder / "more").mkdir()
+    (folder / "more" / "large").write_bytes(b"x")
+    assert open_source(folder).sha256 == first
+    assert (
+        first
+        == hashlib.sha256("人.png".encode() + hashlib.sha256((folder / "人.png").read_bytes()).digest()).hexdigest()
+    )

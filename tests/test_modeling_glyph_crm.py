@@ -622,6 +622,8 @@ def test_a_masked_position_of_the_hybrid_has_both_masked(warnings):
         assert len(warnings) == 1
         assert "1 such positions" in warnings[0]
         assert "reads both. To mask, mask both" in warnings[0]
+        # of a character outside of the vocabulary, the setting may be what is wrong
+        assert ("Or is config.unk_token_id=1 not the tokenizer's [UNK]?" in warnings[0]) == (masked_ids == (0, 2))
     some, images = ids.clone(), glyphs.clone()
     some[0, 2] = images[0, 2] = 4
     warnings.clear()

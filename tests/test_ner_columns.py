@@ -66,6 +66,18 @@ def test_a_first_column_of_ids_is_refused(texts):
         parse_columns(lines(*texts))
 
 
+@pytest.mark.parametrize("line", ["李, O", "李 \tO", "李| O", "李\u3000\tO"])
+def test_a_separator_is_no_part_of_the_tokens(line):
+    with pytest.raises(ValueError, match="line 1: the token '李.*' ends in .*, as all tokens do"):
+        parse_columns(lines(*[line] * 10))
+    parse_columns(lines(*[line] * 10, "好\tO" if "\t" in line else "好 O"))  # one odd token decides nothing
+
+
+def test_a_blank_line_after_every_token_ends_no_sentence():
+    with pytest.raises(ValueError, match="line 3: a blank line ends every token"):
+        parse_columns(lines(*["李 O", ""] * 10))
+
+
 @pytest.mark.parametrize("tokens", [["1", "2"], ["5", "6", "7"], ["A1", "B2"], ["1", "李", "3"]])
 def test_digits_may_be_tokens(tokens):
     sentences, _ = parse_columns(lines(*(f"{token} O" for token in tokens)))

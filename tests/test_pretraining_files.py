@@ -169,6 +169,10 @@ def test_faults_in_a_worker(tmp_path):
     [
         ("a.txt", "天地玄黄\n".encode("gb18030"), "a.txt, line 1: byte 0xcc is not UTF-8; convert .* GB18030: iconv"),
         ("a.txt", '<doc id="1" url="x" title="天">\n天\n</doc>\n', "begins with '<doc .*, which is markup.*--json"),
+        *(
+            ("a.txt", f"{tag}\n天\n", "begins with .<.*, which is markup")
+            for tag in ("<doc>", "<HTML>", "<mediawiki xmlns='x'>", "<!-- x -->", "<div>")
+        ),
         ("a.csv", "text,label\n天,1\n", "a.csv is a table by its name; write its texts as JSON lines"),
         ("a.TSV.gz", gzip.compress(b"text\tlabel\n"), "is a table by its name"),
         ("a.json", "天地玄黄", "a.json, line 1 is not JSON"),
@@ -178,6 +182,21 @@ def test_faults_in_a_worker(tmp_path):
 def test_other_kinds_of_files_are_refused(tmp_path, name, content, message):
     with pytest.raises(ValueError, match=message):
         load_documents(write(tmp_path, name, content), "train")
+
+
+def test_folders_and_broken_links_are_named(tmp_path):
+    (tmp_path / "data/a").mkdir(parents=True)
+    (tmp_path / "data/a/b.txt").write_text("天\n", encoding="utf-8")
+    (tmp_path / "link.txt").symlink_to("nowhere")
+    for name, error, message in (
+        ("data", ValueError, r"data is a folder; give its files: '.*/data/\*'"),
+        ("data/*", ValueError, "data/a is a folder"),
+        ("link*", FileNotFoundError, r"link.txt \(it is a broken link\)"),
+        ("none.txt", FileNotFoundError, r"none.txt \(it is missing\)"),
+    ):
+        with pytest.raises(error, match=message):
+            text_files(TextArguments(train_files=[str(tmp_path / name)]), "train")
+    assert [*find_files([str(tmp_path / "data/**/*.txt")])] == [str((tmp_path / "data/a/b.txt").resolve())]
 
 
 def test_a_data_set_that_breaks_off(tmp_path):

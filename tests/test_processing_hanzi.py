@@ -52,7 +52,8 @@ def font(tmp_path_factory):
 @pytest.fixture
 def processor(font):
     return HanziProcessor(
-        HanziGlyphImageProcessor(styles=["song"], size=24, fonts={"song": [font]}), GlyphCrmTokenizer(VOCABULARY)
+        HanziGlyphImageProcessor(styles=["song"], size=24, fonts={"song": [font]}, save_fonts=True),
+        GlyphCrmTokenizer(VOCABULARY),
     )
 
 
@@ -449,7 +450,10 @@ def test_parts_that_cannot_be_are_refused_for_every_family(tokenizer):
 
 @pytest.mark.parametrize("tokenizer", [GlyphCrmTokenizer, ChineseBertTokenizer])
 @pytest.mark.parametrize("part", ["image_processor", "tokenizer", "processor"])
-def test_a_push_uploads_everything(tokenizer, part, tmp_path, monkeypatch):
+@pytest.mark.parametrize("again", [False, True])
+def test_a_push_uploads_everything(tokenizer, part, again, tmp_path, monkeypatch):
+    """Also what is written over: a Trainer saves into a folder that holds an older checkpoint."""
+
     class Hub:
         def create_repo(self, repo_id, **kwargs):
             return SimpleNamespace(repo_id=repo_id)
@@ -463,6 +467,8 @@ def test_a_push_uploads_everything(tokenizer, part, tmp_path, monkeypatch):
     monkeypatch.setattr("transformers.utils.hub.create_and_tag_model_card", lambda *args, **kwargs: ModelCard("x"))
     processor = HanziProcessor(HanziGlyphImageProcessor(size=24), tokenizer(VOCABULARY))
     pushed = processor if part == "processor" else getattr(processor, part)
+    if again:
+        pushed.save_pretrained(str(tmp_path / "mine"))
     pushed.save_pretrained(str(tmp_path / "mine"), push_to_hub=True, repo_id="someone/mine")
     saved = {str(file.relative_to(tmp_path / "mine")) for file in (tmp_path / "mine").rglob("*") if file.is_file()}
     assert set(uploaded) - {"README.md"} == saved

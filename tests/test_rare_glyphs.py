@@ -1,15 +1,18 @@
 """Characters outside of the bank are rendered once, remembered, and counted where they cannot be."""
 
 import copy
+import json
 import pickle
+import shutil
 from collections import Counter
 
 import numpy as np
 import pytest
-from glyph_tools import NOT_RENDERED, RARE, NumberGlyphs, make_tokenizer
+from glyph_tools import NOT_RENDERED, RARE, VOCABULARY, NumberGlyphs, make_tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hanziformers import GlyphCrmConfig, GlyphCrmTokenizer, HanziGlyphImageProcessor
 from hanziformers.tokenization import rare_glyphs
 from hanziformers.tokenization.rare_glyphs import RareGlyphs, flat_glyphs
 
@@ -147,3 +150,65 @@ def test_workers_of_a_tokenizer_start_with_no_counts():
     tokenizer(NOT_RENDERED, return_tensors="np")
     assert tokenizer.unrendered.total() == 2
     assert not pickle.loads(pickle.dumps(tokenizer)).unrendered
+
+
+@pytest.fixture(scope="module")
+def folder_of_a_model(tmp_path_factory):
+    """A tokenizer with its image processor (one style, 24 px), and the configuration of its model."""
+    folder = tmp_path_factory.mktemp("model")
+    tokenizer = GlyphCrmTokenizer(VOCABULARY)
+    tokenizer.image_processor = HanziGlyphImageProcessor(styles=["cao"], size=24, fallback=False)
+    tokenizer.save_pretrained(folder)
+    GlyphCrmConfig(glyph_styles=["cao"], glyph_size=24).save_pretrained(folder)
+    return folder
+
+
+def with_settings(source, folder, **settings):
+    shutil.copytree(source, folder)
+    whole = json.loads((folder / "processor_config.json").read_text())
+    whole["image_processor"] |= settings
+    (folder / "processor_config.json").write_text(json.dumps(whole))
+    return RareGlyphs(source={"pretrained_model_name_or_path": str(folder)})
+
+
+@pytest.mark.parametrize(
+    ("settings", "used", "words"),
+    [
+        ({}, True, None),
+        ({"styles": ["cao", "xingkai", "cao", "xingkai"], "size": 12}, False, "'size': 12"),  # as many values
+        ({"size": 48}, False, "'size': 48"),
+        ({"binary": False}, True, "says {'styles': ['cao'], 'size': 24, 'binary': True} of its glyph images"),
+        ({"styles": ["xingkai"]}, True, "image processor beside it {'styles': ['xingkai'], 'size': 24"),
+    ],
+)
+def test_what_is_found_is_compared_with_the_models_configuration(
+    folder_of_a_model, tmp_path, warnings, settings, used, words
+):
+    images = with_settings(folder_of_a_model, tmp_path / "x", **settings)
+    images.find()
+    assert (images.image_processor is not None) is used
+    assert any(words in text for text in [*warnings, images.reason]) if words else not warnings
+
+
+def test_a_folder_without_a_model_is_not_compared(folder_of_a_model, tmp_path, warnings):
+    images = with_settings(folder_of_a_model, tmp_path / "x", size=48)
+    (tmp_path / "x/config.json").unlink()
+    images.find()
+    assert images.image_processor.size == 48
+    assert not warnings
+
+
+@pytest.mark.parametrize("settings", [{"auto_map": 3}, {"styles": 3}, {"font_manifest": 3}, {"_renderer": 3}])
+def test_settings_that_are_none_give_a_reason(folder_of_a_model, tmp_path, settings):
+    images = with_settings(folder_of_a_model, tmp_path / "x", **settings)
+    images.find()
+    assert images.image_processor is None
+    assert images.reason
+
+
+def test_nobody_is_asked_whether_code_is_trusted(folder_of_a_model, tmp_path, monkeypatch):
+    """In the middle of a text."""
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked"))
+    images = with_settings(folder_of_a_model, tmp_path / "x", image_processor_type="Other")
+    images.find()
+    assert "trust_remote_code" in images.reason

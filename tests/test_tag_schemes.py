@@ -221,6 +221,14 @@ def test_split_overlaps_is_maximal_and_loses_nothing(entities):
         ("B-PER I-PER o", {"o"}),
         ("B-x I-x M-x", {"M-x"}),
         ("I-x E-x", {"E-x"}),
+        *((f"O B{mark}PER", {f"B{mark}PER"}) for mark in ":/.|+=#~–－_"),  # not the hyphen
+        ("O PER:B PER:I", {"PER:B", "PER:I"}),
+        ("O PER(B) LOC", {"PER(B)"}),
+        ("O begin_PER Inside-PER", {"begin_PER", "Inside-PER"}),
+        ("O BPER IPER LOC", {"BPER", "IPER"}),
+        ("O 标签 PER", {"标签"}),
+        ("B-PER|B-ORG I-PER", {"B-PER|B-ORG"}),  # two tags in one
+        ("B-PER I-PER,O", {"I-PER,O"}),
     ],
 )
 def test_what_is_no_tag_is_named(tags, odd):
@@ -229,7 +237,9 @@ def test_what_is_no_tag_is_named(tags, odd):
     assert caught.value.tags == odd
 
 
-@pytest.mark.parametrize("tags", ["O nr ns nt", "O 人名", "O other", "O MISC", "O person-actor", "O O", "O PER.NOM 5G"])
+@pytest.mark.parametrize(
+    "tags", ["O nr ns nt", "O 人名", "O other", "O MISC", "O person-actor", "O O", "O PER.NOM 5G", "O BOOK MAN"]
+)
 def test_plain_names_are_labels(tags):
     assert detect_scheme([tags.split()]) == "IO"
 

@@ -2,8 +2,10 @@
 
 import bz2
 import gzip
+import io
 import lzma
 import subprocess
+import tarfile
 
 import pytest
 
@@ -13,6 +15,13 @@ from hanziformers.training.text_files import read_text
 SIMPLIFIED = "今天的天气很好，我们去北京。\n他在上海工作了三年\tB-LOC\n"
 TRADITIONAL = "今天的天氣很好，我們去臺北。\n他在香港工作了三年\tB-LOC\n"
 PACKERS = {"": bytes, ".gz": lambda data: gzip.compress(data, mtime=0), ".bz2": bz2.compress, ".xz": lzma.compress}
+
+
+def tar_file() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("a.txt"))
+    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
@@ -91,6 +100,10 @@ def test_utf_8_with_a_fault_is_not_converted_as_a_whole(tmp_path, data, line):
         (b"PAR1xxxx", "is a Parquet file"),
         (b"\x28\xb5\x2f\xfdxxxx", "is a Zstandard file"),
         (b"%PDF-1.7\n", "is a PDF file"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "is an old Excel or Word file"),
+        (tar_file(), "is a tar archive; unpack it"),
+        (gzip.compress(tar_file()), "is a tar archive; unpack it"),
+        (lzma.compress(b"PK\x03\x04xxxx"), "is a zip archive"),
     ],
 )
 def test_what_is_no_text_is_refused(tmp_path, data, message):
@@ -98,6 +111,30 @@ def test_what_is_no_text_is_refused(tmp_path, data, message):
     path.write_bytes(data)
     with pytest.raises(ValueError, match=message):
         read_text(path, "texts")
+
+
+@pytest.mark.parametrize("outer", [".gz", ".bz2", ".xz"])
+@pytest.mark.parametrize("inner", [".gz", ".bz2", ".xz"])
+def test_what_is_compressed_twice_is_refused_with_a_command_that_unpacks_it(tmp_path, outer, inner):
+    (path := tmp_path / f"a{outer}").write_bytes(PACKERS[outer](PACKERS[inner](SIMPLIFIED.encode())))
+    with pytest.raises(ValueError, match="is compressed twice") as caught:
+        read_text(path, "texts")
+    advice = str(caught.value)
+    subprocess.run(advice[advice.index(": ") + 2 :], shell=True, check=True)
+    assert read_text(tmp_path / "utf8-a", "texts") == SIMPLIFIED
+
+
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("shift_jis", "今日は天気がいいです。公園へ行きましょう。\n"),
+        ("euc-kr", "오늘은 날씨가 좋습니다.\n"),
+        ("latin-1", "Déjà à l'été.\n"),
+    ],
+)
+def test_other_languages_are_not_taken_for_chinese(codec, text):
+    assert recognise((text * 100).encode(codec)) is None
+    assert recognise("张伟\n王芳\n李娜\n刘洋\n".encode("gbk")) == "GB18030"  # few characters need not be frequent ones
 
 
 def test_compressions(tmp_path):

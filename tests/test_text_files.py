@@ -112,7 +112,14 @@ def test_a_file_is_read_as_far_as_it_is_asked_for(tmp_path):
         *((name, "天", True) for name in ("a.json", "a.jsonl.gz", "a.JSONL", "a.ndjson", "A.NDJSON.xz")),
         *(("wiki_00", content, True) for content in ('{"text": 1}', ' \n\t{ "text": 1}', "{}", '{\n "text"')),
         *(("a.txt", content, True) for content in ('[{"text": 1}]', '[\n  {\n "text"', '["天"]', '[["天", "O"]]')),
-        *(("a.txt", content, False) for content in ("{ O", "[ O", "[1] 天", "{天}", '"天"', "[" * 10_000, "")),
+        *(
+            ("a.txt", content, True)
+            for content in ("{'text': '天'}", '# made by x\n{"a": 1}\n{"a": 2}', '天"}\n\n{"\n{"')
+        ),
+        *(
+            ("a.txt", content, False)
+            for content in ('天\n{"', "{ O", "[ O", "[1] 天", "{天}", '"天"', "[" * 10_000, "")
+        ),
         ("a.json.txt", "text", False),
     ],
 )
@@ -145,6 +152,24 @@ def test_json_that_cannot_be_read(lines, message):
     with pytest.raises(ValueError, match=message) as caught:
         list(json_records(Path("a"), lines))
     assert len(str(caught.value)) < 500
+
+
+def test_a_key_that_is_there_twice_is_not_looked_over():
+    record = parse_json_object("x", '{"text": "a", "id": 1, "text": "b", "rest": {"y": 1, "y": 2}}')
+    assert list(record) == ["text", "id", "rest"]
+    assert not isinstance(record["text"], str | list)  # no reader takes it
+    assert shown(record["text"]) == "several values of one key ('a', 'b')"
+    assert record["id"] == 1
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 4, 1 << 16])
+@pytest.mark.parametrize("end", ENDS)
+def test_marks_of_joined_files_are_no_text(tmp_path, monkeypatch, chunk, end):
+    monkeypatch.setattr("hanziformers.training.text_files._CHUNK", chunk)
+    (path := tmp_path / "a").write_bytes(f"\ufeff\ufeff天{end}\ufeff\ufeff地\ufeff{end}{end}\ufeff玄".encode())
+    if chunk < 3:  # a mark at the beginning has to be there as a whole
+        path.write_bytes(path.read_bytes().removeprefix(b"\xef\xbb\xbf" * 2))
+    assert list(read_lines(path, "text")) == ["天", "地\ufeff", "", "玄"]
 
 
 def test_one_object_per_line():

@@ -55,10 +55,11 @@ class RareGlyphs:
         self._sought = True
         remote = __name__.startswith("transformers_modules")  # the code was trusted when this file was loaded
         try:
-            found = AutoImageProcessor.from_pretrained(**self.source, trust_remote_code=remote or None)
+            found = AutoImageProcessor.from_pretrained(**self.source, trust_remote_code=remote)
             _check_renders(found)
+            _check_fits(found, self.source, remote)
             self.image_processor = found
-        except (OSError, ValueError, ImportError, TypeError) as error:
+        except Exception as error:  # the folder may hold anything; the reason is told when a character needs it
             self.reason = f" ({error})"
 
     def render(self, characters: list[str], numbers: list[int], values: int) -> tuple[np.ndarray, np.ndarray]:
@@ -145,6 +146,33 @@ def _check_renders(image_processor: Any) -> None:
             f"a {type(image_processor).__name__} is no image processor of characters: it has no {missing}; give a "
             "HanziGlyphImageProcessor, or None"
         )
+
+
+def _check_fits(image_processor: Any, source: dict[str, Any], remote: bool) -> None:
+    """Compares an image processor with the configuration of the model that lies beside it, if one does.
+
+    Raises:
+        ValueError: it renders another number of styles, or another size.
+    """
+    from transformers.models.auto.configuration_auto import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(**source, trust_remote_code=remote)
+    except Exception:  # there is no model beside it, or none that can be read
+        return
+    names = {"glyph_styles": "styles", "glyph_size": "size", "glyph_binary": "binary"}
+    known = {name: own for name, own in names.items() if hasattr(config, name) and hasattr(image_processor, own)}
+    bank = {own: getattr(config, name) for name, own in known.items()}
+    here = {own: getattr(image_processor, own) for own in bank}
+    if bank == here:
+        return
+    text = f"the model's configuration says {bank} of its glyph images, but the image processor beside it {here}"
+    if [len(bank.get("styles", ())), bank.get("size")] != [len(here.get("styles", ())), here.get("size")]:
+        raise ValueError(f"{text}; save the processor that rendered the model's glyph images there")
+    logger.warning(
+        f"{text}: characters outside of the bank may look different from those in it. Save the processor that rendered "
+        "the bank there, or correct the configuration"
+    )
 
 
 __all__ = ["RareGlyphs", "flat_glyphs"]

@@ -58,7 +58,7 @@ def folder(tmp_path_factory):
     tokens = [*SPECIAL, *KNOWN]
     (folder / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
     font = str(rare_font(folder / "rare.ttf"))
-    image_processor = HanziGlyphImageProcessor(styles=["song"], size=24, fonts={"song": [font]})
+    image_processor = HanziGlyphImageProcessor(styles=["song"], size=24, fonts={"song": [font]}, save_fonts=True)
     processor = HanziProcessor(image_processor, GlyphCrmTokenizer(str(folder / "vocab.txt")))
     config = GlyphCrmConfig(
         vocab_size=len(tokens),

@@ -184,7 +184,8 @@ class CharacterBank(nn.Module):
 
     def _encode(self, images: Tensor) -> Tensor:
         """Glyph images uint8 [U, F, h, w] -> [U, D]."""
-        dtype = next((weight.dtype for weight in self.encoder.parameters()), torch.get_default_dtype())
+        dtypes = [weight.dtype for weight in self.encoder.parameters()]  # a list, as torch.compile of torch 2.6 needs
+        dtype = dtypes[0] if dtypes else torch.get_default_dtype()
         # as floats a glyph image is large: all distinct ones of a long batch at a time could fill the memory
         chunks = [images] if has_open_sizes() else images.split(self.chunk_size)
         return torch.cat([self._encode_chunk(some.to(dtype) / 255) for some in chunks])

@@ -286,12 +286,15 @@ class GlyphCrmModel(GlyphCrmPreTrainedModel):
         self._compared = len(other) > 0 or not on_cpu
         if len(other):
             example, position = other[0].tolist()
+            hint = f". Or is config.unk_token_id={self.config.unk_token_id} not the tokenizer's [UNK]?"
+            hint = hint if hybrid and outside[example, position] else ""
             logger.warning(
                 f"input_ids[{example}, {position}] is {int(input_ids[example, position])}, but glyph_ids shows "
                 f"{int(glyph_ids[example, position])}, another character ({len(other)} such positions); the model "
                 f"reads {'both' if hybrid else 'glyph images only'}. To mask, mask both: "
                 "DataCollatorForMaskedCharacters does, and transformers' DataCollatorForLanguageModeling with the "
-                "tokenizer of the model; where you mask yourself, assign input_ids to the tokenizer's own batch"
+                "tokenizer of the model; where you mask yourself, assign input_ids to the tokenizer's own "
+                f"batch{hint}"
             )
 
 

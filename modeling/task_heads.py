@@ -75,8 +75,8 @@ class TaskHead:
             "token_type_ids": token_type_ids,
             "position_ids": position_ids,
             "inputs_embeds": inputs_embeds,
+            **{name: kwargs.pop(name, None) for name in self.extra_inputs},
         }
-        inputs |= {name: kwargs.pop(name, None) for name in self.extra_inputs}
         out = self.encode(inputs, **kwargs)  # the base model refuses what it does not know among kwargs
         predicted = self.predict(out, inputs, **labels)
         return self.output_class(**predicted, hidden_states=out.hidden_states, attentions=out.attentions)
@@ -108,7 +108,8 @@ def _with_named_inputs(cls: type[TaskHead]) -> Callable[..., Any]:
     @wraps(forward)
     def named(self: TaskHead, *args: Any, **kwargs: Any) -> tuple[Tensor] | ModelOutput:
         # torch.jit.trace and the ONNX exporter built on it pass all by position; too many of them fail in `forward`
-        return forward(self, *args[len(names) :], **dict(zip(names, args, strict=False)), **kwargs)
+        by_name = dict(zip(names[: len(args)], args[: len(names)], strict=True))
+        return forward(self, *args[len(names) :], **by_name, **kwargs)
 
     result = tuple[Tensor] | cls.output_class
     named.__signature__ = signature.replace(parameters=[*bert, *more, rest], return_annotation=result)

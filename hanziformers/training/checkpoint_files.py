@@ -1,6 +1,7 @@
 """Whether a checkpoint of the Trainer is whole.
 
-What is missing or cut is found without reading the files: by their ends and by the sizes that they state.
+What is missing or cut is found by the ends of files and by the sizes that they state; where a file has checksums (those
+of torch have), they are compared too, as torch loads other bytes without a word.
 """
 
 import json
@@ -47,7 +48,7 @@ def faults(folder: Path, args: TrainingArguments) -> list[str]:
         args: of the run that would resume from it.
 
     Returns:
-        "NAME is missing", "NAME is cut", ...; [] for a checkpoint that is whole.
+        "NAME is missing", "NAME is cut", "NAME is damaged", ...; [] for a checkpoint that is whole.
     """
     state = trainer_state(folder)
     if state is None:
@@ -121,7 +122,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def _fault(path: Path) -> str:
-    """What is wrong with a file of weights or of a state: "is missing", "is cut", or nothing."""
+    """What is wrong with a file of weights or of a state: "is missing", "is cut", "is damaged", or nothing."""
     if not path.is_file():
         return "is missing"
     try:
@@ -129,9 +130,13 @@ def _fault(path: Path) -> str:
             with safe_open(path, framework="pt"):  # compares the sizes that the file states with its own
                 return ""
         with zipfile.ZipFile(path) as file:  # torch writes zips; their table of contents stands at the end
-            return "" if any(name.endswith("data.pkl") for name in file.namelist()) else "is cut"
+            if not any(name.endswith("data.pkl") for name in file.namelist()):
+                return "is cut"
+            return "is damaged" if file.testzip() else ""
     except (OSError, SafetensorError, zipfile.BadZipFile):
         return "is cut"
+    except Exception:  # whatever zipfile raises for damaged bytes: UnicodeDecodeError, NotImplementedError, zlib.error
+        return "is damaged"
 
 
 __all__ = ["ProcessCount", "faults", "is_sharded", "processes", "read_object", "trainer_state", "weight_faults"]

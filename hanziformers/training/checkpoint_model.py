@@ -2,26 +2,30 @@
 
 from collections.abc import Iterator
 from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from .checkpoint_files import read_object
+from .new_model import get_tokenizer
 
 WEIGHTS = "model.safetensors"
 
 
-def refuse_other_model(folder: Path, model: Any) -> None:
+def refuse_other_model(folder: Path, model: Any, processing_class: Any = None) -> None:
     """Refuses a checkpoint of another model than the one that is to be trained.
 
     Weights and states of a checkpoint are loaded into a model whatever its configuration says: what does not fit would
-    fail with a bare list of shapes, and what fits by chance (other labels, other heads) would be trained on silently.
+    fail with a bare list of shapes, and what fits by chance (other labels, heads or tokens) would be trained on
+    silently.
 
     Args:
         folder: of a checkpoint that is whole.
         model: that of the run; adapters (PEFT) and models that are not of transformers are not looked at.
+        processing_class: its processor or tokenizer; None: vocabularies are not compared.
 
     Raises:
         ValueError: names what differs, with both values, and the fix.
@@ -29,7 +33,7 @@ def refuse_other_model(folder: Path, model: Any) -> None:
     saved = read_object(folder / "config.json")
     if not isinstance(model, PreTrainedModel) or not saved:
         return
-    found = next(_differences(saved, folder, model), None)
+    found = next(chain(_differences(saved, folder, model), _other_tokens(folder, processing_class)), None)
     if found is not None:
         what, saved, own = found
         raise ValueError(
@@ -53,6 +57,9 @@ def _differences(saved: dict[str, Any], folder: Path, model: PreTrainedModel) ->
     for name in ("id2label", *_own_fields(config)):
         if getattr(other, name) != getattr(config, name):
             yield name, getattr(other, name), getattr(config, name)
+    problems = [other.problem_type, config.problem_type]
+    if None not in problems and problems[0] != problems[1]:  # None: a head decides by its first labels
+        yield "problem_type", *problems
     if (folder / WEIGHTS).is_file():
         own = {name: list(weight.shape) for name, weight in model.state_dict().items()}
         with safe_open(folder / WEIGHTS, framework="pt") as file:
@@ -60,6 +67,24 @@ def _differences(saved: dict[str, Any], folder: Path, model: PreTrainedModel) ->
         for name in sorted(shapes):
             if shapes[name] != own.get(name):
                 yield f"the shape of {name}", shapes[name], own.get(name, "missing")
+
+
+def _other_tokens(folder: Path, processing_class: Any) -> Iterator[tuple[str, Any, Any]]:
+    """The first id that has another token in a checkpoint: as many tokens in another order are other inputs."""
+    tokenizer = get_tokenizer(processing_class)
+    if not isinstance(tokenizer, PreTrainedTokenizerBase) or not (folder / "tokenizer_config.json").is_file():
+        return
+    saved = type(tokenizer).from_pretrained(folder)
+    for name in ("get_vocab", "bank_tokens"):  # the second of those with a bank of further characters
+        if hasattr(tokenizer, name):
+            there, here = (_by_id(getattr(one, name)()) for one in (saved, tokenizer))
+            number = next((number for number in sorted({*there, *here}) if there.get(number) != here.get(number)), None)
+            if number is not None:
+                yield f"token {number}", repr(there.get(number)), repr(here.get(number))
+
+
+def _by_id(tokens: dict[str, int] | list[str]) -> dict[int, str]:
+    return {number: token for token, number in tokens.items()} if isinstance(tokens, dict) else dict(enumerate(tokens))
 
 
 def _own_fields(config: PreTrainedConfig) -> list[str]:

@@ -41,12 +41,12 @@ class FiniteTrainer(Trainer):
         return loss
 
     def prediction_step(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """As in Trainer; notes a loss that is not finite, and logits that are nan."""
+        """As in Trainer; notes a loss that is not finite, and logits that are nan or +inf."""
         loss, logits, labels = super().prediction_step(model, inputs, *args, **kwargs)
         found = [] if loss is None else [is_bad_loss(loss, inputs)]
         parts = logits if isinstance(logits, (tuple, list)) else (logits,)
-        # -inf is a fair logit of what cannot be
-        found += [part.isnan().any() for part in parts if isinstance(part, Tensor)]
+        # -inf is a fair logit of what cannot be; no softmax is made of +inf
+        found += [(part.isnan() | part.isposinf()).any() for part in parts if isinstance(part, Tensor)]
         for bad in found:
             self._bad_outputs = bad if self._bad_outputs is None else self._bad_outputs | bad
         return loss, logits, labels

@@ -91,14 +91,14 @@ def _check_tokens(sentences: Sequence[Sentence], columns: int) -> None:
 
 
 def _check_separators(sentences: Sequence[Sentence]) -> None:
-    """Refuses what stands between columns or lines and is neither token nor end of a sentence: `我, O`, line by line."""
+    """Refuses separators that are none of the form: `我, O` in every line, a blank line after every token."""
     tokens = [token for sentence in sentences for token in sentence.tokens]
     if len(tokens) < _ENOUGH_TOKENS:
         return
     end = tokens[0][-1]
     if not end.isalnum() and all(len(token) > 1 and token[-1] == end for token in tokens):
         raise ValueError(
-            f"{sentences[0].where}: the token {shown(tokens[0])} ends in {end!r}, as all tokens do, which separates the "
+            f"{sentences[0].where}: the token {shown(tokens[0])} ends in {end!r}, as all tokens do, which separates "
             "columns rather than belongs to the tokens; separate token and tag by one TAB and nothing else"
         )
     if len(tokens) == len(sentences):

@@ -1,6 +1,7 @@
 """Training that resumes where an interrupted run stopped."""
 
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 from transformers import Trainer, TrainingArguments
@@ -18,7 +19,9 @@ def train(trainer: Trainer) -> None:
     # the heads' losses are means over a batch: the Trainer has to divide them by the accumulation steps itself
     trainer.model_accepts_loss_kwargs = False
     trainer.add_callback(ProcessCount())
-    output = trainer.train(resume_from_checkpoint=starting_checkpoint(trainer.args, trainer.model))
+    output = trainer.train(
+        resume_from_checkpoint=starting_checkpoint(trainer.args, trainer.model, trainer.processing_class)
+    )
     trainer.save_model()
     trainer.save_metrics("train", output.metrics)
     trainer.save_state()
@@ -29,12 +32,13 @@ def restarts(training_args: TrainingArguments) -> bool:
     return str(training_args.resume_from_checkpoint).lower() == "false"
 
 
-def starting_checkpoint(training_args: TrainingArguments, model: nn.Module) -> str | None:
+def starting_checkpoint(training_args: TrainingArguments, model: nn.Module, processing_class: Any = None) -> str | None:
     """The checkpoint from which training resumes: the one given, else the newest whole one in the output folder.
 
     Args:
         training_args: of the run.
         model: that is to be trained.
+        processing_class: its processor or tokenizer, if there is one.
 
     Returns:
         The folder of the checkpoint, None where training starts from scratch.
@@ -51,7 +55,7 @@ def starting_checkpoint(training_args: TrainingArguments, model: nn.Module) -> s
                 f"training cannot resume from {value}: {', '.join(found)}; give a checkpoint that is complete, or "
                 "leave --resume_from_checkpoint out to resume from the newest complete one of the output folder"
             )
-        _check(Path(value), training_args, model)
+        _check(Path(value), training_args, model, processing_class)
         return value
     checkpoints = _checkpoints(Path(training_args.output_dir))
     if restarts(training_args):
@@ -64,7 +68,7 @@ def starting_checkpoint(training_args: TrainingArguments, model: nn.Module) -> s
         return None
     newest = _newest_complete(checkpoints, training_args)
     if newest is not None:
-        _check(newest, training_args, model)
+        _check(newest, training_args, model, processing_class)
         logger.warning(
             f"training resumes from {newest}; a run of its own needs another --output_dir (or "
             "--resume_from_checkpoint False, to start from scratch)"
@@ -94,13 +98,13 @@ def _newest_complete(checkpoints: list[Path], training_args: TrainingArguments) 
     return None
 
 
-def _check(checkpoint: Path, training_args: TrainingArguments, model: nn.Module) -> None:
+def _check(checkpoint: Path, training_args: TrainingArguments, model: nn.Module, processing_class: Any) -> None:
     """Refuses a checkpoint of another model, and warns where training would not go on as it would have.
 
     Raises:
         ValueError: see `refuse_other_model` and `_check_best`.
     """
-    refuse_other_model(checkpoint, model)
+    refuse_other_model(checkpoint, model, processing_class)
     _check_best(checkpoint, training_args)
     if is_sharded(checkpoint):
         logger.warning(

@@ -32,7 +32,8 @@ _NOT_BARE = re.compile(r"[BIMELSU]?$|.[\W_]|.*[\W_][BIMELSU]\W?$|[\W\d_]*$|(?i:b
 # What stands for "no entity", or names a column, in files of other forms: no label either.
 _NO_LABELS = {
     *("o", "none", "null", "nil", "nan", "na", "n/a", "out", "outside", "无", "非实体"),
-    *("pad", "[pad]", "<pad>", "[cls]", "[sep]", "tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "标签", "标注"),
+    *("pad", "[pad]", "<pad>", "[cls]", "[sep]", "tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags"),
+    *("标签", "标注"),
 }
 
 

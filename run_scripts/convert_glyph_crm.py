@@ -62,6 +62,7 @@ HYBRID = "embedding_matrix.weight"
 BIAS, DECODER_BIAS = "mlm.predictions.bias", "mlm.predictions.decoder.bias"
 POSITIONS = "bert.embeddings.position_ids"
 WORDS = "bert.embeddings.word_embeddings.weight"
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 PLAIN = (dict, list, tuple, str, int, float, bool, type(None))
 
 
@@ -174,8 +175,8 @@ def check_tensors(state: Any, path: Path) -> None:
         dense = type(value) in (Tensor, torch.nn.Parameter) and value.layout == torch.strided and value.is_cpu
         if not dense or not isinstance(key, str):
             raise ValueError(f"{path}: {key} is a {type(value).__name__}; needed is a dense tensor")
-        if key != POSITIONS and not value.is_floating_point():
-            raise ValueError(f"{path}: {key} is {value.dtype}; needed are floating-point weights")
+        if key != POSITIONS and value.dtype not in FLOATS:
+            raise ValueError(f"{path}: {key} is {value.dtype}; needed are floating-point weights of 16 bits or more")
         if not torch.isfinite(value).all():
             raise ValueError(f"{path}: {key} holds values that are not finite; the model would give nothing else")
 
@@ -302,6 +303,8 @@ def read_bitmaps(folder: Path, count: int, size: int) -> Tensor:
         )
     images = np.stack([read_bitmap(folder / name, size) for name in needed])
     share = images.mean()
+    if not share:
+        raise ValueError(f"{folder}: all {count} bitmaps are white, but ink is black; get the folder again")
     if share > 0.5:
         raise ValueError(
             f"{folder}: {share:.0%} of the bitmaps is black, which is the ink; they are white on black, and the model "

@@ -174,7 +174,7 @@ def test_faults_in_a_worker(tmp_path):
             for tag in ("<doc>", "<HTML>", "<mediawiki xmlns='x'>", "<!-- x -->", "<div>")
         ),
         ("a.csv", "text,label\n天,1\n", "a.csv is a table by its name; write its texts as JSON lines"),
-        ("a.TSV.gz", gzip.compress(b"text\tlabel\n"), "is a table by its name"),
+        ("a.TSV.gz", gzip.compress(b"text\tlabel\n", mtime=0), "is a table by its name"),
         ("a.json", "天地玄黄", "a.json, line 1 is not JSON"),
         ("a.json", '{\n "version": 1,\n "data": []}', r"record 1 has the columns \['data', 'version'\], and no 'text'"),
     ],

@@ -133,7 +133,8 @@ def _from_published(settings: dict[str, Any]) -> dict[str, Any]:
 
     Published folders, the authors' and others of the Hub, have the model type "bert", and some name code of their own.
     """
-    if settings.get("model_type") not in _PUBLISHED_TYPES:
+    calls_itself = settings.get("model_type")
+    if calls_itself not in _PUBLISHED_TYPES:
         return settings
     settings = {name: value for name, value in settings.items() if name != "auto_map"}
     # a plain BERT keeps its type, so that transformers warns of it

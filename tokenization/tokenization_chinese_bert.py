@@ -20,6 +20,9 @@ from .vocabulary import read_vocabulary
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
+# what published folders have beside a vocabulary
+PUBLISHED = ("pinyin_map_file", "pinyin_map", "pinyin2tensor_file", "pinyin2tensor", "id2pinyin")
+
 
 class ChineseBertTokenizer(CharacterInputs, BertTokenizer):
     """Turns texts into `input_ids`, `attention_mask`, `token_type_ids` and `pinyin_ids`.
@@ -41,10 +44,9 @@ class ChineseBertTokenizer(CharacterInputs, BertTokenizer):
         pypinyin_version: set when the tokenizer is saved. Readings depend on pypinyin's dictionary; loading under
             another version logs a warning.
         vocab_file: path of vocab.txt, where `vocab` is None.
-        pinyin_map_file: path of a published folder's config/pinyin_map.json; set by `from_pretrained`.
-        pinyin2tensor_file: path of its config/pinyin2tensor.json; set by `from_pretrained`.
-        kwargs: as for `transformers.BertTokenizer`. `pinyin_map` and `pinyin2tensor`, as some published folders have
-            them in tokenizer_config.json, are compared like the files and not kept.
+        kwargs: as for `transformers.BertTokenizer`. What published folders have besides is compared and not kept:
+            `pinyin_map_file` and `pinyin2tensor_file` (paths of config/pinyin_map.json and config/pinyin2tensor.json,
+            set by `from_pretrained`), or `pinyin_map` and `pinyin2tensor` in tokenizer_config.json.
 
     Raises:
         FileNotFoundError, ValueError: a vocabulary that cannot be used (see `read_vocabulary`); on a call, text that
@@ -78,12 +80,13 @@ class ChineseBertTokenizer(CharacterInputs, BertTokenizer):
         strip_accents: bool | None = None,
         pypinyin_version: str | None = None,
         vocab_file: str | None = None,
-        pinyin_map_file: str | None = None,
-        pinyin2tensor_file: str | None = None,
         **kwargs: Any,
     ) -> None:
-        published = {name: kwargs.pop(name, None) for name in ("pinyin_map", "pinyin2tensor", "id2pinyin")}
-        check_published(pinyin_map_file or published["pinyin_map"], pinyin2tensor_file or published["pinyin2tensor"])
+        # the files, whose paths `from_pretrained` gives, or what they would hold
+        found = {name: kwargs.pop(name, None) for name in PUBLISHED}
+        check_published(
+            found["pinyin_map_file"] or found["pinyin_map"], found["pinyin2tensor_file"] or found["pinyin2tensor"]
+        )
         vocab = vocab_file if vocab is None else vocab
         if vocab is not None:
             vocab = read_vocabulary(vocab, [str(t) for t in (unk_token, sep_token, pad_token, cls_token, mask_token)])

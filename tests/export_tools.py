@@ -2,9 +2,15 @@
 
 import chinese_bert_tools as chinese_bert
 import glyph_crm_tools as glyph_crm
+import pytest
 import torch
+from packaging.version import Version
 from transformers.modeling_outputs import ModelOutput
 
+needs_newer_torch = pytest.mark.skipif(
+    Version(torch.__version__) < Version("2.7"),
+    reason="torch 2.6 exports and fully compiles no model of transformers with open sizes",
+)
 EVERY = [*glyph_crm.EVERY, *chinese_bert.EVERY]
 EXAMPLE = (2, 7, 2)  # B, L and E of the batch that a graph is made from
 SIZES = [(4, 9, 5), (1, 12, 1), (3, 5, 0), (2, 40, 3)]  # and of those that it has to serve

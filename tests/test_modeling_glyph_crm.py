@@ -8,6 +8,7 @@ from pathlib import Path
 import glyph_crm_ranks
 import pytest
 import torch
+from export_tools import needs_newer_torch
 from glyph_crm_tools import (
     EVERY,
     HEADS,
@@ -498,6 +499,7 @@ def test_feed_forward_in_chunks():
     assert_same(no_grad(model, inputs), wanted)
 
 
+@needs_newer_torch
 @pytest.mark.parametrize("hybrid", [False, True])
 def test_compiled_without_breaks_and_equal(hybrid):
     torch._dynamo.reset()

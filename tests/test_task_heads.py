@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from chinese_bert_tools import assert_same, tensors
+from export_tools import needs_newer_torch
 from torch.utils.data import Dataset
 from transformers import (
     BertConfig,
@@ -286,6 +287,7 @@ def test_choices_of_glyph_crm_are_scored_each_by_itself():
     torch.testing.assert_close(model(inputs_embeds=vectors, **rest).logits, output.logits, atol=1e-5, rtol=0)
 
 
+@needs_newer_torch
 @pytest.mark.parametrize("cls", HEADS)
 @pytest.mark.parametrize("strict", [True, False])
 def test_exported(cls, strict):

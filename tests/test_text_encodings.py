@@ -57,6 +57,7 @@ def test_without_a_mark_it_is_utf_8():
         ("utf-16-le", '{"text": "\\u5929"}\n', "UTF-16LE"),
         ("utf-32-le", "B-LOC\n", "UTF-32LE"),
     ],
+    ids=lambda value: value[:20],  # pytest hands the name of a test to its processes, which take no more than 128 kB
 )
 @pytest.mark.parametrize("ending", ["", ".gz"])
 def test_other_encodings_are_refused_with_a_command_that_converts_them(tmp_path, codec, text, name, ending):

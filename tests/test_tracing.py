@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from export_tools import needs_newer_torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from hanziformers.modeling.tracing import has_open_sizes, is_traced
@@ -17,6 +18,7 @@ class Model(torch.nn.Module):
         return values * (2 if is_traced(values) else 1) * (3 if has_open_sizes() else 1)
 
 
+@needs_newer_torch
 def test_a_model_that_runs():
     assert torch.equal(Model()(VALUES), VALUES)
     with torch.inference_mode():
@@ -29,6 +31,7 @@ def test_compiled():
     assert torch.equal(torch.compile(Model(), backend="eager", fullgraph=True)(VALUES), VALUES * 2)
 
 
+@needs_newer_torch
 @pytest.mark.filterwarnings("ignore:While compiling")
 @pytest.mark.parametrize("strict", [True, False])
 def test_exported(strict):

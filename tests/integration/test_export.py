@@ -5,7 +5,7 @@ import warnings
 import pytest
 import torch
 from chinese_bert_tools import ChineseBertForMultipleChoice, ChineseBertModel
-from export_tools import EVERY, EXAMPLE, assert_serves, axes_of, batch_of, build
+from export_tools import EVERY, EXAMPLE, assert_serves, axes_of, batch_of, build, needs_newer_torch
 from glyph_crm_tools import GlyphCrmForMultipleChoice, GlyphCrmForTokenClassification, GlyphCrmModel
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.export import Dim
@@ -23,6 +23,7 @@ EXPORTED = [  # class, extra_glyphs or none, fields of the configuration, whethe
 ]
 
 
+@needs_newer_torch
 @pytest.mark.parametrize(("cls", "extras", "fields", "named"), EXPORTED)
 def test_exported_with_open_sizes(cls, extras, fields, named):
     torch._dynamo.reset()

@@ -5,7 +5,7 @@ import warnings
 import pytest
 import torch
 from chinese_bert_tools import ChineseBertForTokenClassification
-from export_tools import EVERY, EXAMPLE, assert_serves, axes_of, batch_of, build
+from export_tools import EVERY, EXAMPLE, assert_serves, axes_of, batch_of, build, needs_newer_torch
 from glyph_crm_tools import GlyphCrmForMultipleChoice, GlyphCrmForTokenClassification, GlyphCrmModel
 
 pytest.importorskip("onnx")
@@ -30,6 +30,7 @@ def runner(file):
     return run
 
 
+@needs_newer_torch
 @pytest.mark.parametrize("cls", [GlyphCrmForTokenClassification, ChineseBertForTokenClassification])
 def test_exported(cls, tmp_path):
     """With the exporter that torch takes by default; its graph is that of torch.export, which has tests for all."""
@@ -40,6 +41,7 @@ def test_exported(cls, tmp_path):
     assert_serves(runner(file), model, cls, tolerance=TOLERANCE)
 
 
+@needs_newer_torch
 @pytest.mark.parametrize(
     ("cls", "example"),
     [*((cls, EXAMPLE) for cls in EVERY), (GlyphCrmModel, (2, 7, 0)), (GlyphCrmModel, (1, 7, None))],

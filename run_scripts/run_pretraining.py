@@ -293,10 +293,10 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         preprocess_logits_for_metrics=per_example,
         callbacks=[LossCurve()],
     )
-    train(trainer)
-    # the last evaluation may have been at the last step; a resumed run that was already finished has none of its own
+    has_trained = train(trainer)
+    # the last evaluation may have been at the last step; that of a run that was already finished is of an earlier start
     history, last = trainer.state.log_history, trainer.state.global_step
-    done = [row for row in history if "eval_loss" in row and row["step"] == last]
+    done = [row for row in history if has_trained and "eval_loss" in row and row["step"] == last]
     metrics = {} if held_out is None else done[-1] if done else trainer.evaluate()
     trainer.save_metrics("eval", metrics)
     if trainer.is_world_process_zero():

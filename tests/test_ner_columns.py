@@ -104,6 +104,54 @@ def test_a_file_without_blank_lines_is_not_one_sentence():
         check_one_sentence(sentence("好0", "。1", "李0"))
 
 
+def test_a_file_of_one_sentence_is_said(warnings):
+    check_one_sentence(sentence(*"李雷好"))
+    assert warnings == [
+        "line 1: the whole file is one sentence of 3 tokens, as no blank line ends one; write a blank line after every "
+        "sentence, and after the last"
+    ]
+    check_one_sentence(sentence(*"李雷。好"), has_end=True)
+    assert len(warnings) == 1
+    check_one_sentence(sentence(*"天" * 201), has_end=True)
+    assert "line 1: the whole file is one sentence of 201 tokens; if it is not" in warnings[1]
+
+
+NAMES = [
+    "char entity",
+    "token label",
+    "Word Tag",
+    "字 标签",
+    "# token\tner_tag",
+    "汉字 实体类型",
+    "tokens BIO",
+    "char N type",
+]
+
+
+@pytest.mark.parametrize("names", NAMES)
+@pytest.mark.parametrize("prefix", ["", "B-"])
+@pytest.mark.parametrize("before", [(), ("-DOCSTART- O", ""), ("好 O", "")])
+def test_a_line_of_names_is_no_sentence(names, prefix, before):
+    separator, middle = "\t" if "\t" in names else " ", "N " * (names.count(" ") == 2)
+    texts = [text.replace(" ", f" {middle}").replace(" ", separator) for text in (*before, f"李 {prefix}PER", "雷 O")]
+    with pytest.raises(ValueError, match=rf"line {len(before) + 1}: .* has the tag .*the names of columns; remove it"):
+        parse_columns(lines(*texts[: len(before)], names, *texts[len(before) :]))
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("word entity", "life entity", "好 O"),  # the label of another token too
+        ("好 O", "word entity", "", "word entity"),  # within a sentence
+        ("字 LOC", "好 O"),
+        ("李 entity", "好 O"),
+        ("word O", "李 entity", "雷 entity"),
+    ],
+)
+def test_words_that_may_be_names_stay_where_they_are_data(texts):
+    assert parse_columns(lines(*texts))[0][0].tokens[0] == texts[0].split()[0]
+
+
 def test_few_tokens_without_position_do_not_decide_for_the_others():
     tokens = ["科0", "技1"] * 15
     for odd, number in (([*tokens, "好"], 31), (["科1", *tokens[1:]], 1)):

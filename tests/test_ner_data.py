@@ -134,6 +134,15 @@ def test_json_tokens(read, column):
     assert report.scheme == "BIOES"
 
 
+def test_the_own_text_of_an_entity_fits_its_offsets(read):
+    entities = [
+        {"start": 0, "end": 5, "label": "PER", "text": "Li  Le"},
+        {"start": 0, "end": 2, "label": "X", "text": 5},
+    ]
+    dataset, _ = read(jsonl({"text": "Li Lei", "entities": entities}))
+    assert rows(dataset) == [("Li Lei", [Entity(0, 2, "X"), Entity(0, 5, "PER")])]
+
+
 def test_overlapping_entities_stay_sorted_and_are_counted(read):
     spans = [(3, 5, "LOC"), (0, 5, "ORG"), (0, 2, "PER")]
     entities = [{"start": start, "end": end, "label": label} for start, end, label in spans]
@@ -193,6 +202,10 @@ GOOD = jsonl({"text": "李雷", "entities": []}) + "\n"
         ('{"text": "李雷", "entities": [[0, 1, "PER"]]}', "lacks one of start, end, label"),
         ('{"text": "李雷", "entities": {"start": 0}}', "lists of one length"),
         ('{"text": "\\ud83d", "entities": []}', "a lone surrogate"),
+        (  # an inclusive end
+            '{"text": "李雷好", "entities": [{"start": 0, "end": 1, "label": "PER", "text": "李雷"}]}',
+            "entity 'PER' from 0 to 1 .exclusive. is '李' in the text, but '李雷' in itself",
+        ),
         ('{"tokens": ["李", "雷"], "tags": ["O"]}', "not two lists of one length"),
         ('{"tokens": "李", "tags": ["O"]}', "not two lists of one length"),
         ('{"tokens": ["李"], "ner_tags": [3]}', r"strings.*not \[3\].*ClassLabel"),
@@ -338,6 +351,18 @@ def column(tokens, tags):
 def test_a_column_of_something_else_is_refused(read, content, message):
     with pytest.raises(ValueError, match=message):
         read(content)
+
+
+def test_a_file_without_blank_lines_says_that_it_is_one_sentence(read, warnings):
+    assert rows(read("李\tB-PER\n雷\tI-PER")[0])[0][0] == "李雷"
+    assert "data.txt, line 1: the whole file is one sentence of 2 tokens, as no blank line ends one" in warnings[0]
+
+
+def test_tokens_that_begin_as_json_are_read_as_the_error_says(read):
+    content = '["x" O\n天 O\n\n'
+    with pytest.raises(ValueError, match="is not JSON .*give it -DOCSTART- as its first line"):
+        read(content)
+    assert rows(read("-DOCSTART-\n" + content)[0]) == [('["x"天', [])]
 
 
 def test_a_blank_line_at_the_end_says_that_a_file_is_one_sentence(read):

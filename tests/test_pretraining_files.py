@@ -184,6 +184,78 @@ def test_other_kinds_of_files_are_refused(tmp_path, name, content, message):
         load_documents(write(tmp_path, name, content), "train")
 
 
+@pytest.mark.parametrize("name", ["a.txt", "corpus"])
+@pytest.mark.parametrize(
+    "content",
+    ['["x"] 是列表。\n天', '["x"]\n天', '{"x" 天\n地', '{"x": 1}\n天', '{"x": 1} 天', '"天地"\n"玄\\n黄"', "<p>天\n地"],
+)
+def test_text_that_begins_as_something_else_is_read_as_the_error_says(tmp_path, name, content):
+    args = write(tmp_path, name, content)
+    with pytest.raises(ValueError, match="give --text_column '' if every line is plain text"):
+        texts(args)
+    args.text_column = ""
+    assert texts(args) == content.split("\n")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '"天地\\n玄黄"\n"宇宙"\n',
+        '"天地"\n',
+        '"天地",\n"玄黄",\n',
+        "'天地'\n'玄\\'黄'\n",
+        'text\n"天"\n"地"\n"玄"\n',
+        '[1, "天地"]\n[2, "玄黄"]\n',
+    ],
+)
+def test_quoted_strings_are_not_trained_on_with_their_quotes(tmp_path, content):
+    with pytest.raises(
+        ValueError, match="a.txt holds .*a string or list of JSON or Python, not plain text; write JSON"
+    ):
+        texts(write(tmp_path, "a.txt", content))
+    for name in ("a.jsonl", "a.json"):
+        with pytest.raises(ValueError, match="expected (one|a) JSON object|is not JSON"):
+            texts(write(tmp_path, name, content))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("text\tlabel\n天\t1\n地\t0\n", r"a.txt holds 'text\\tlabel', a row of a table with TABs"),
+        ("# sent_id = 1\n1\t天\t_\n2\t地\t_\n3\t玄\t_\n", "holds .*, a row of a table with TABs"),
+        ("<s>天地</s>\n", "begins with '<s>天地</s>', which is markup"),
+        ("<news id='1'>\n天\n", "which is markup"),
+    ],
+)
+def test_tables_and_markup_are_known_by_their_content(tmp_path, content, message):
+    args = write(tmp_path, "a.txt", content)
+    with pytest.raises(ValueError, match=message + ".*give --text_column ''"):
+        texts(args)
+    args.text_column = ""
+    assert texts(args) == content.splitlines()
+
+
+@pytest.mark.parametrize(
+    "content", ["\t天地\n\t玄黄\n", "天\t地\n", "天\t地\n玄黄\n宇宙\n", "<3 天\n", "<UNK> 天\n", "a < b > c\n"]
+)
+def test_tabs_and_angle_brackets_of_a_text_stay(tmp_path, content):
+    assert texts(write(tmp_path, "a.txt", content)) == content.splitlines()
+
+
+def test_quotes_and_brackets_of_a_text_stay(tmp_path):
+    lines = ['"天地"', '"玄"与"黄"', "“宇宙”", "[1] 洪荒", '"', ",", "[天]", '"日', "'"]
+    for number in range(len(lines)):
+        turned = lines[number:] + lines[:number]
+        assert texts(write(tmp_path, "a.txt", "\n".join(turned))) == turned
+
+
+def test_every_line_as_text_is_said(tmp_path, warnings):
+    args = write(tmp_path, "a.jsonl", RECORDS)
+    args.text_column = ""
+    assert texts(args) == RECORDS.splitlines()
+    assert "every line is a text, whatever it holds" in warnings[0]
+
+
 def test_folders_and_broken_links_are_named(tmp_path):
     (tmp_path / "data/a").mkdir(parents=True)
     (tmp_path / "data/a/b.txt").write_text("天\n", encoding="utf-8")

@@ -5,8 +5,10 @@ import shutil
 
 import pytest
 import torch
-from resume_tools import arguments, losses, make_model, make_trainer
+from resume_tools import ROWS, arguments, losses, make_model, make_trainer
+from safetensors.torch import load_file
 
+from hanziformers.training.finite_trainer import FiniteTrainer
 from hanziformers.training.resuming import restarts, starting_checkpoint, train
 
 
@@ -64,6 +66,38 @@ def test_a_run_resumes_from_the_newest_whole_one_to_the_same_losses(run, folder)
     train(trainer)
     assert losses(trainer) == run[1]
     assert (folder / "checkpoint-6" / "optimizer.pt").is_file()
+
+
+@pytest.mark.parametrize("more", [{}, {"max_steps": -1, "num_train_epochs": 1.5}, {"max_steps": 4}])
+def test_a_finished_run_is_not_trained_further(folder, warnings, more):
+    """The Trainer would train a step more, and replace the metrics of the run."""
+    figures = (folder / "train_results.json").read_text()
+    trainer = make_trainer(folder, lr_scheduler_type="constant", **more)
+    assert train(trainer) is False
+    assert trainer.state.global_step == 6
+    assert (
+        f"the run has {more['max_steps'] if more.get('max_steps', 0) > 0 else 6} steps: it is complete" in warnings[1]
+    )
+    weights = load_file(folder / "checkpoint-6" / "model.safetensors")
+    assert all(torch.equal(value, weights[name]) for name, value in trainer.model.state_dict().items())
+    assert (folder / "train_results.json").read_text() == figures
+    assert load_file(folder / "model.safetensors").keys() == weights.keys()
+
+
+def test_more_steps_are_trained(folder):
+    assert train(trainer := make_trainer(folder, max_steps=7)) is True
+    assert trainer.state.global_step == 7
+
+
+def test_a_finished_run_loads_its_best_checkpoint(folder):
+    state = json.loads((folder / "checkpoint-6" / "trainer_state.json").read_text())
+    state["best_model_checkpoint"] = "elsewhere/checkpoint-2"
+    (folder / "checkpoint-6" / "trainer_state.json").write_text(json.dumps(state))
+    options = {"load_best_model_at_end": True, "eval_strategy": "steps", "eval_steps": 2}
+    trainer = FiniteTrainer(make_model(), arguments(folder, **options), train_dataset=ROWS, eval_dataset=ROWS)
+    assert train(trainer) is False
+    weights = load_file(folder / "checkpoint-2" / "model.safetensors")
+    assert all(torch.equal(value, weights[name]) for name, value in trainer.model.state_dict().items())
 
 
 def test_without_a_whole_checkpoint_training_starts_from_scratch(start, folder, warnings):

@@ -13,6 +13,8 @@ from hanziformers.training.text_encodings import command, compression_of, find_m
 from hanziformers.training.text_files import read_text
 
 SIMPLIFIED = "今天的天气很好，我们去北京。\n他在上海工作了三年\tB-LOC\n"
+JAPANESE = "今日は天気がいいです。\n公園へ行きましょう\tO\n"
+KOREAN = "오늘은 날씨가 좋습니다.\n공원에 갑시다\tO\n"
 TRADITIONAL = "今天的天氣很好，我們去臺北。\n他在香港工作了三年\tB-LOC\n"
 PACKERS = {"": bytes, ".gz": lambda data: gzip.compress(data, mtime=0), ".bz2": bz2.compress, ".xz": lzma.compress}
 
@@ -56,6 +58,20 @@ def test_without_a_mark_it_is_utf_8():
         ("utf-16-le", "北\n", "UTF-16LE"),
         ("utf-16-le", '{"text": "\\u5929"}\n', "UTF-16LE"),
         ("utf-32-le", "B-LOC\n", "UTF-32LE"),
+        ("utf-16-be", "hello world\n", "UTF-16BE"),  # in the other byte order, small letters are ideographs
+        ("utf-32-be", "天气 O\n", "UTF-32BE"),
+        ("gb18030", "李\tB-PER\n雷\tI-PER\n在\tO\n北\tB-LOC\n京\tI-LOC\n", "GB18030"),
+        ("euc_jp", JAPANESE, "EUC-JP"),
+        ("euc_jp", JAPANESE * 5000, "EUC-JP"),
+        ("euc_jp", "東\tB-LOC\n京\tI-LOC\nへ\tO\nい\tO\nく\tO\n", "EUC-JP"),
+        ("cp932", JAPANESE, r"CP932 \(Shift-JIS\)"),
+        ("cp932", JAPANESE * 5000, r"CP932 \(Shift-JIS\)"),
+        ("euc_kr", KOREAN, r"CP949 \(EUC-KR\)"),
+        ("cp949", KOREAN * 5000 + "똠방각하", r"CP949 \(EUC-KR\)"),
+        ("utf-16-le", JAPANESE, "UTF-16LE"),
+        ("utf-16-be", KOREAN, "UTF-16BE"),
+        ("iso2022_jp", JAPANESE, "ISO-2022-JP"),
+        ("iso2022_kr", KOREAN, "ISO-2022-KR"),
     ],
     ids=lambda value: value[:20],  # pytest hands the name of a test to its processes, which take no more than 128 kB
 )
@@ -126,16 +142,43 @@ def test_what_is_compressed_twice_is_refused_with_a_command_that_unpacks_it(tmp_
 
 
 @pytest.mark.parametrize(
-    ("codec", "text"),
+    ("codec", "text", "name"),
     [
-        ("shift_jis", "今日は天気がいいです。公園へ行きましょう。\n"),
-        ("euc-kr", "오늘은 날씨가 좋습니다.\n"),
-        ("latin-1", "Déjà à l'été.\n"),
+        ("shift_jis", "今日は天気がいいです。公園へ行きましょう。\n", "CP932"),
+        ("euc-jp", "データを読み込みます。\n", "EUC-JP"),
+        ("euc-kr", "오늘은 날씨가 좋습니다.\n", "CP949"),
+        ("latin-1", "Déjà à l'été.\n", None),
     ],
 )
-def test_other_languages_are_not_taken_for_chinese(codec, text):
-    assert recognise((text * 100).encode(codec)) is None
+def test_other_languages_are_not_taken_for_chinese(codec, text, name):
+    assert recognise((text * 100).encode(codec)) == name
     assert recognise("张伟\n王芳\n李娜\n刘洋\n".encode("gbk")) == "GB18030"  # few characters need not be frequent ones
+
+
+@pytest.mark.parametrize("size", [12, 60, 3000])
+@pytest.mark.parametrize(
+    ("codecs", "name", "text"),
+    [
+        (("gb2312", "gbk", "gb18030"), "GB18030", SIMPLIFIED),
+        (("gbk", "gb18030"), "GB18030", TRADITIONAL),
+        (("big5", "big5hkscs", "cp950"), "BIG5-HKSCS", TRADITIONAL),
+        (("gbk",), "GB18030", "我想知道这个：日语的“の”和“ありがとう”是什么意思？"),  # Chinese that quotes Japanese
+    ],
+)
+def test_chinese_is_not_taken_for_another_language(codecs, name, text, size):
+    for codec in codecs:
+        assert recognise((text * (size // len(text) + 1))[:size].encode(codec)) == name
+
+
+def test_what_may_be_several_encodings_names_all(tmp_path):
+    (path := tmp_path / "data.txt").write_bytes("金 O\n".encode("gb18030"))
+    with pytest.raises(ValueError, match=r"looks like \S+ \(or else .*, which the new file shows\): iconv"):
+        read_text(path, "texts")
+
+
+def test_escapes_that_are_no_encoding_are_text(tmp_path):
+    (path := tmp_path / "data.txt").write_text("\x1b[31m红\x1b[0m \x1b$5\n", encoding="utf-8")
+    assert read_text(path, "texts").startswith("\x1b[31m红")
 
 
 def test_compressions(tmp_path):

@@ -121,6 +121,8 @@ def test_a_file_is_read_as_far_as_it_is_asked_for(tmp_path):
             for content in ('天\n{"', "{ O", "[ O", "[1] 天", "{天}", '"天"', "[" * 10_000, "")
         ),
         ("a.json.txt", "text", False),
+        ("a.txt", 'text\tlabel\n{"x"}\t1\n{"y"}\t0\n', False),
+        ("a.txt", '# made by x\r{"a": 1}\r{"a": 2}', True),
     ],
 )
 def test_json_is_known_by_its_content_or_name(name, content, expected):

@@ -20,6 +20,7 @@ from .table_files import count_blank, split_csv, split_tsv
 from .text_files import LONE_SURROGATE, is_json, json_records, read_text, shown, split_lines
 
 NO_LABEL = "-"
+_NOT_JSON = "give it a first line with the names of its columns (text, label) if it is a table"
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def read_classification(path: str | os.PathLike[str], **columns: str | None) -> 
     content = read_text(path, "texts with labels")
     if is_json(path, content):
         lines = list(split_lines(path, [content]))
-        rows = [Row(where, record) for where, record in json_records(path, lines)]
+        rows = [Row(where, record) for where, record in json_records(path, lines, _NOT_JSON)]
         chosen = choose_keys(str(path), rows, options.given)
         return _build(rows, chosen, options.label_separator, blank_lines=count_blank(lines))
     is_tsv = Path(re.sub(r"\.(gz|bz2|xz)$", "", path.name.lower())).suffix != ".csv"

@@ -5,14 +5,29 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from transformers.utils import logging
+
 from .ner_records import Sentence
 from .table_files import usual_width
 from .text_files import shown
+
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 # A file of one sentence, without a blank line at its end, is taken for one that lacks its blank lines from here on.
 _LONG = 200
 _ENDS, _CLOSING = ("。", "！", "？", "!", "?"), ("”", "’", "」", "』", "）", ")", "】", "》", '"', "'")
 _ENOUGH_TOKENS = 10  # tokens of a file from which on numbers are taken for ids, and the form of most decides
+# names of the columns of tokens and of tags
+_TOKEN_NAME = re.compile(
+    r"\W*(?:chars?|characters?|hanzi|tokens?|words?|texts?|forms?|sentences?|字|字符|[汉漢单單文]字|词|詞|[单單]?[词詞][语語]?"
+    r"|文本|原文|句子|[内內]容)\W*",
+    re.IGNORECASE,
+)
+_TAG_NAME = re.compile(
+    r"(?:[\W_\d]*(?:ner|nes?|named|entit(?:y|ies)|tags?|labels?|types?|class(?:es)?|categor(?:y|ies)|names?|targets?|gold"
+    r"|bioe?s?|bmeso?|bilou|iob|slots?|annotations?|[实實][体體]|命名|[标標][签籤注註记記识識]|[类類][别別型]?|名[称稱]))+[\W_\d]*",
+    re.IGNORECASE,
+)
 _ID = re.compile(r"[\w.:#-]*\d", re.ASCII)  # 12, 3-4, doc3, Sentence:1
 
 
@@ -27,7 +42,7 @@ def parse_columns(lines: Iterable[tuple[str, str]]) -> tuple[list[Sentence], int
 
     Raises:
         ValueError: a line has more or fewer columns than the others, the first column holds numbers or ids, all tokens
-            end in the same separator, or a blank line ends every single token.
+            end in the same separator, a blank line ends every single token, or a line holds the names of columns.
     """
     sentences: list[Sentence] = []
     rows: list[_Row] = []
@@ -50,6 +65,7 @@ def parse_columns(lines: Iterable[tuple[str, str]]) -> tuple[list[Sentence], int
             sentence.tags.append(row.fields[-1].strip())
     _check_tokens(sentences, len(rows[0].fields) if rows else 0)
     _check_separators(sentences)
+    _check_names(sentences)
     return sentences, marks
 
 
@@ -108,13 +124,37 @@ def _check_separators(sentences: Sequence[Sentence]) -> None:
         )
 
 
-def check_one_sentence(sentence: Sentence) -> None:
-    """Checks the one sentence of a file that has no blank line after it: it may be a file that lacks all of them.
+def _check_names(sentences: Sequence[Sentence]) -> None:
+    """Refuses a line of names of columns, `char entity`: no other token has its tag."""
+    places: dict[str, set[tuple[str, bool]]] = {}  # by tag: the tokens, and whether they begin a sentence
+    for sentence in sentences:
+        for index, (token, tag) in enumerate(zip(sentence.tokens, sentence.tags, strict=True)):
+            places.setdefault(tag, set()).add((token, index == 0))
+    for sentence in sentences:
+        token, tag = sentence.tokens[0], sentence.tags[0]
+        if places[tag] == {(token, True)} and _TOKEN_NAME.fullmatch(token) and _TAG_NAME.fullmatch(tag):
+            raise ValueError(
+                f"{sentence.where}: {shown(token)} has the tag {shown(tag)}, as no other token has: the line holds the "
+                "names of columns; remove it"
+            )
+
+
+def check_one_sentence(sentence: Sentence, has_end: bool = False) -> None:
+    """Checks the one sentence of a file: it may be a file that lacks all blank lines. A warning says that it is one.
+
+    Args:
+        sentence: the sentence.
+        has_end: whether a blank line stands after it, which says that it is one; there is a warning if it is long.
 
     Raises:
-        ValueError: it is long, or goes on after the end of a sentence.
+        ValueError: no blank line stands after it, and it is long, or goes on after the end of a sentence.
     """
     tokens = sentence.tokens
+    whole = f"{sentence.where}: the whole file is one sentence of {len(tokens)} tokens"
+    if has_end:
+        if len(tokens) > _LONG:
+            logger.warning(f"{whole}; if it is not, write a blank line after every sentence")
+        return
     end = next((index for index, token in enumerate(tokens) if token.startswith(_ENDS)), len(tokens))
     further = next((index for index in range(end, len(tokens)) if not tokens[index].startswith(_ENDS + _CLOSING)), None)
     if further is not None or len(tokens) > _LONG:
@@ -124,6 +164,7 @@ def check_one_sentence(sentence: Sentence) -> None:
             f"{len(tokens)} tokens{after}; write a blank line after every sentence (at the end of the file "
             "too, if it is one sentence)"
         )
+    logger.warning(f"{whole}, as no blank line ends one; write a blank line after every sentence, and after the last")
 
 
 def strip_positions(sentences: list[Sentence]) -> bool:

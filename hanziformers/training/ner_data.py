@@ -22,6 +22,7 @@ from .text_files import LONE_SURROGATE, is_json, json_records, read_text, shown,
 FEATURES = Features(
     {"text": Value("string"), "entities": [{"start": Value("int64"), "end": Value("int64"), "label": Value("string")}]}
 )
+_NOT_JSON = "give it -DOCSTART- as its first line if its lines are a token and a tag"
 _MOST_LABELS = 50  # different tags without prefix, from which on there have to be as many O
 
 
@@ -62,7 +63,8 @@ def read_ner(path: str | os.PathLike[str], *, joiner: str = "") -> tuple[Dataset
     0. Positions go on beyond 9: `p10` after a token of position 9 is `p`, elsewhere `p1` of position 0.
 
     What has this form but holds something else is refused: tags that are none (ids, part-of-speech tags, `_`; see
-    `detect_scheme`), a first column of numbers, several sentences without a blank line between them.
+    `detect_scheme`), a first column of numbers, a line of names of columns, several sentences without a blank line
+    between them.
 
     Args:
         path: the file.
@@ -80,13 +82,13 @@ def read_ner(path: str | os.PathLike[str], *, joiner: str = "") -> tuple[Dataset
     content = read_text(path, "named-entity data")
     lines = list(split_lines(path, [content]))
     if is_json(path, content):
-        sentences = [parse_record(where, record, None) for where, record in json_records(path, lines)]
+        sentences = [parse_record(where, record, None) for where, record in json_records(path, lines, _NOT_JSON)]
         return _build(sentences, str(path), joiner)
     sentences, document_marks = parse_columns((f"{path}, line {number}", line) for number, line in enumerate(lines, 1))
     stripped = strip_positions(sentences)
     read = _build(sentences, str(path), joiner, document_marks=document_marks, positions_stripped=stripped)
-    if len(sentences) == 1 and lines[-1].strip():
-        check_one_sentence(sentences[0])
+    if len(sentences) == 1:
+        check_one_sentence(sentences[0], has_end=not lines[-1].strip())
     return read
 
 

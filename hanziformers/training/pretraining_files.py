@@ -1,5 +1,6 @@
 """The text of a pre-training: which files, what is held out for validation, and the documents as a stream."""
 
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -17,8 +18,12 @@ from .text_files import LONE_SURROGATE, is_json, json_records, read_lines, shown
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
-# beginnings of what is no plain text: WikiExtractor, Sogou's news, XML, HTML
-_MARKUP = re.compile(r"<(?:[!?]|(?:doc|html|head|body|div|p|page|mediawiki|text|article)\b)", re.IGNORECASE)
+_LINES = "give --text_column '' if every line is plain text"
+# beginnings of what is no plain text: WikiExtractor, Sogou's news, XML, HTML; a line of tags of any name
+_MARKUP = re.compile(
+    r"<(?:[!?]|(?:doc|html|head|body|div|p|page|mediawiki|text|article)\b)|<([a-z][\w:.-]*)(?:\s[^<>]*)?>(?:.*</\1>)?\s*$",
+    re.IGNORECASE,
+)
 
 
 @dataclass
@@ -34,7 +39,12 @@ class TextArguments:
     )
     dataset_name: str | None = field(default=None, metadata={"help": "in place of files: data set of the Hub"})
     dataset_config_name: str | None = field(default=None, metadata={"help": "configuration of that data set"})
-    text_column: str = field(default="text", metadata={"help": "column of JSON lines or data set that holds the text"})
+    text_column: str = field(
+        default="text",
+        metadata={
+            "help": "column of JSON lines or data set that holds the text; '' to take every line of files as text"
+        },
+    )
 
 
 def find_files(patterns: list[str]) -> dict[str, str]:
@@ -74,44 +84,78 @@ def text_files(args: TextArguments, split: str) -> list[str]:
             raise FileNotFoundError(f"there is no file {path} (it is {what}); give paths or patterns that match files")
     if held_out and not files:
         raise ValueError(f"the train files are all validation files too: {[*found.values()]}; give others to train on")
-    kinds = {path: _kind(Path(path)) for path in files}
+    kinds = {path: _kind(Path(path), args.text_column) for path in files}
     if {*kinds.values()} >= {"JSON", "text"}:
         first = {kind: path for path, kind in reversed(kinds.items())}
         raise ValueError(
             f"the {split} files are JSON lines and plain text mixed: {first['JSON']} is JSON, {first['text']} is text; "
-            "give one kind"
+            f"give one kind, or {_LINES}"
         )
     if files:
         rest = f"; held out for validation: {[found[path] for path in sorted(held_out)]}" if held_out else ""
-        logger.warning(f"{split} files: {files}{rest}")
+        lines = "" if args.text_column else "; every line is a text, whatever it holds (--text_column '')"
+        logger.warning(f"{split} files: {files}{rest}{lines}")
     return files
 
 
-def _kind(path: Path) -> str:
+def _kind(path: Path, column: str) -> str:
     """What a file holds, by its content: "JSON", "text" or, if there is nothing in it, "".
 
     Raises:
-        ValueError: it is a table or markup, which has to be made into text first.
+        ValueError: it is a table, markup or values of JSON that are no objects, which have to be made into text first.
     """
     head = _head(path)
-    if is_json(path, head):
+    if not column:
+        return "text" if head else ""
+    if is_json(path, "\n".join(head)):
         return "JSON" if head else ""
     name = path.name.lower()
     if any(f"{ending}." in f"{name}." for ending in (".csv", ".tsv")):
         raise ValueError(
             f"{path} is a table by its name; write its texts as JSON lines, or one per line into a .txt file"
         )
-    if _MARKUP.match(head.lstrip()):
+    if head and _MARKUP.match(head[0].lstrip()):
         raise ValueError(
-            f"{path} begins with {head.strip()[:80]!r}, which is markup, not text; write plain text or JSON lines "
-            "(WikiExtractor: --json)"
+            f"{path} begins with {shown(head[0].strip()[:80])}, which is markup, not text; write plain text or JSON "
+            f"lines (WikiExtractor: --json), or {_LINES}"
+        )
+    if rows := _rows(head):
+        raise ValueError(
+            f"{path} holds {shown(rows[0][:80])}, a row of a table with TABs between its columns; write its texts as "
+            f"JSON lines, or one per line, or {_LINES}"
+        )
+    values = [line for line in head if _is_value(line)]
+    if len(values) * 2 > len(head):
+        raise ValueError(
+            f"{path} holds {shown(values[0].strip()[:80])}, which is a string or list of JSON or Python, not plain "
+            f'text; write JSON lines, an object per line: {{"text": ...}}, or {_LINES}'
         )
     return "text" if head else ""
 
 
-def _head(path: Path) -> str:
+def _rows(head: list[str]) -> list[str]:
+    """The lines that are rows of a table: two or more, and most of all, with equally many TABs in their middle."""
+    tabs = [line.strip().count("\t") for line in head]
+    usual = max(tabs, key=tabs.count, default=0)
+    rows = [line for line, number in zip(head, tabs, strict=True) if number == usual > 0]
+    return rows if len(rows) > max(1, len(head) / 2) else []
+
+
+def _is_value(line: str) -> bool:
+    """Whether a line is a string in quotes or a list of JSON, and nothing else."""
+    line = line.strip().removesuffix(",")
+    if line.startswith("[") and line.endswith("]"):
+        try:
+            return isinstance(json.loads(line), list)
+        except (ValueError, RecursionError):
+            return False
+    quote, rest = line[:1], re.sub(r"\\.", "", line[1:])
+    return quote in ("'", '"') and rest.find(quote) == len(rest) - 1
+
+
+def _head(path: Path) -> list[str]:
     """The first four lines of a file that are not blank: enough to tell JSON, in one list too."""
-    return "\n".join(islice((line for line in read_lines(path, "text") if line.strip()), 4))
+    return list(islice((line for line in read_lines(path, "text") if line.strip()), 4))
 
 
 def load_documents(args: TextArguments, split: str) -> IterableDataset | None:
@@ -173,14 +217,14 @@ def _read_files(files: list[str], column: str) -> Iterator[dict[str, str]]:
     """The documents of files: the lines of text, or the column `column` of the objects of JSON."""
     for path in map(Path, files):
         lines = read_lines(path, "text")
-        if _kind(path) != "JSON":
+        if _kind(path, column) != "JSON":
             yield from ({"text": line} for line in lines)
             continue
-        for where, record in json_records(path, lines):
+        for where, record in json_records(path, lines, _LINES):
             if column not in record:
                 raise ValueError(
                     f"{where} has the columns {shown(sorted(record))}, and no {column!r}; name one of them by "
-                    "--text_column, or fill or remove such records"
+                    f"--text_column, or fill or remove such records; or {_LINES}"
                 )
             if fault := _fault(record[column]):
                 raise ValueError(f"{where}: {fault}")

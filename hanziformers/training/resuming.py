@@ -1,5 +1,6 @@
 """Training that resumes where an interrupted run stopped."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,55 @@ from .checkpoint_model import refuse_other_model
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 
-def train(trainer: Trainer) -> None:
-    """Trains, from `starting_checkpoint` if there is one, and saves model, metrics and state."""
+def train(trainer: Trainer) -> bool:
+    """Trains, from `starting_checkpoint` if there is one, and saves model, metrics and state.
+
+    A run whose steps are all done is loaded as it was, and not trained further: its metrics stay as they are.
+
+    Returns:
+        Whether any step was trained.
+    """
     # the heads' losses are means over a batch: the Trainer has to divide them by the accumulation steps itself
     trainer.model_accepts_loss_kwargs = False
     trainer.add_callback(ProcessCount())
-    output = trainer.train(
-        resume_from_checkpoint=starting_checkpoint(trainer.args, trainer.model, trainer.processing_class)
-    )
+    checkpoint = starting_checkpoint(trainer.args, trainer.model, trainer.processing_class)
+    if checkpoint is not None and _is_finished(trainer, Path(checkpoint)):
+        _load_finished(trainer, Path(checkpoint))
+        trainer.save_model()
+        return False
+    output = trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model()
     trainer.save_metrics("train", output.metrics)
     trainer.save_state()
+    return True
+
+
+def _is_finished(trainer: Trainer, checkpoint: Path) -> bool:
+    """Whether a checkpoint is that of the last step, after which the Trainer would train one more."""
+    state, args = trainer_state(checkpoint), trainer.args
+    if state is None or is_sharded(checkpoint):
+        return False
+    steps = args.max_steps
+    if steps <= 0:
+        batches = len(trainer.get_train_dataloader())
+        steps = math.ceil(args.num_train_epochs * max(1, math.ceil(batches / args.gradient_accumulation_steps)))
+    if state.global_step < steps:
+        return False
+    logger.warning(
+        f"{checkpoint} is of step {state.global_step}, and the run has {steps} steps: it is complete, and is not "
+        "trained further; give more --max_steps or --num_train_epochs for that"
+    )
+    return True
+
+
+def _load_finished(trainer: Trainer, checkpoint: Path) -> None:
+    """Loads what the Trainer has after its last step: state, and the weights of this step or the best ones."""
+    trainer.state = trainer_state(checkpoint)
+    trainer._load_from_checkpoint(str(checkpoint))
+    best = _best_checkpoint(checkpoint, trainer.args)
+    if best is not None and best.is_dir():
+        trainer.state.best_model_checkpoint = str(best)
+        trainer._load_best_model()
 
 
 def restarts(training_args: TrainingArguments) -> bool:
@@ -125,18 +164,25 @@ def _check(checkpoint: Path, training_args: TrainingArguments, model: nn.Module,
         )
 
 
+def _best_checkpoint(checkpoint: Path, training_args: TrainingArguments) -> Path | None:
+    """The folder of the best checkpoint so far, which may be missing; None if it is not needed."""
+    state = trainer_state(checkpoint)
+    best = state.best_model_checkpoint if state else None
+    if not training_args.load_best_model_at_end or not best or is_sharded(checkpoint):
+        return None
+    moved = Path(training_args.output_dir) / Path(best).name  # the folder of the run may have been moved
+    return moved if moved.is_dir() else Path(best)
+
+
 def _check_best(checkpoint: Path, training_args: TrainingArguments) -> None:
     """Looks at the best checkpoint so far, which the Trainer loads when training is done.
 
     Raises:
         ValueError: it is not whole.
     """
-    state = trainer_state(checkpoint)
-    best = state.best_model_checkpoint if state else None
-    if not training_args.load_best_model_at_end or not best or is_sharded(checkpoint):
+    folder = _best_checkpoint(checkpoint, training_args)
+    if folder is None:
         return
-    moved = Path(training_args.output_dir) / Path(best).name  # the folder of the run may have been moved
-    folder = moved if moved.is_dir() else Path(best)
     if not folder.is_dir():
         logger.warning(f"{folder}, the best checkpoint so far, is missing: only those from now on can be chosen")
     elif found := list(weight_faults(folder)):

@@ -14,7 +14,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from .text_encodings import DAMAGES, compression_of, explain, explain_zeros, find_mark, refuse_other_files
+from .text_encodings import (
+    DAMAGES,
+    ESCAPES,
+    compression_of,
+    explain,
+    explain_escapes,
+    explain_zeros,
+    find_mark,
+    refuse_other_files,
+)
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # half of a pair of UTF-16, which JSON can name but UTF-8 cannot hold
 MAX_LINE = 50_000_000  # characters: a line has to fit into memory, several times
@@ -92,23 +101,25 @@ def is_json(path: Path, head: str) -> bool:
     r"""Whether a file is JSON: its text begins with `{"` or a list of the like, or it is named .json, .jsonl, .ndjson.
 
     If its first line is something else, a remark or the end of a line that was cut, but two of the next three begin
-    with `{"`, it is JSON too, which cannot be read.
+    with `{"`, it is JSON too, which cannot be read; but lines with a TAB are those of a table.
 
     Args:
         path: the file; an ending for its compression, and upper case, do not matter.
         head: the beginning of its text, a few lines of it or more.
     """
     name = re.sub(r"\.(gz|bz2|xz)$", "", path.name.lower())
-    objects = sum(line.startswith('{"') for line in head.split("\n", 4)[1:4])
+    lines = _LINE_END.split(head, 4)[1:4]
+    objects = sum(line.startswith('{"') and "\t" not in line for line in lines)
     return name.endswith(_JSON_NAMES) or _JSON.match(head.lstrip()[:1000]) is not None or objects > 1
 
 
-def json_records(path: Path, lines: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def json_records(path: Path, lines: Iterable[str], other: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     """The objects of a JSON file, one per line or in one list, each with its place for errors: "FILE, line 3".
 
     Args:
         path: the file, for errors.
         lines: its lines; blank ones are skipped.
+        other: how a file of another kind that begins as JSON does is read, for errors of its beginning: "give ...".
 
     Raises:
         ValueError: it is not JSON, or holds something else than objects.
@@ -117,22 +128,24 @@ def json_records(path: Path, lines: Iterable[str]) -> Iterator[tuple[str, dict[s
     first = next(numbered, None)
     if first is not None and (first[1].lstrip().startswith("[") or first[1].strip() == "{"):
         # one value that takes the whole file
-        yield from _whole_file(path, first[0], "\n".join(chain([first[1]], (line for _, line in numbered))))
+        yield from _whole_file(path, first[0], "\n".join(chain([first[1]], (line for _, line in numbered))), other)
     elif first is not None:
         for number, line in chain([first], numbered):
             where = f"{path}, line {number}"
-            yield where, parse_json_object(where, line)
+            yield where, parse_json_object(where, line, other if number == first[0] else "")
 
 
-def parse_json_object(where: str, line: str) -> dict[str, Any]:
-    """The object of one line of JSON lines; `where` names the line in errors.
+def parse_json_object(where: str, line: str, other: str = "") -> dict[str, Any]:
+    """The object of one line of JSON lines; `where` names the line in errors, `other` is that of `json_records`.
 
     Raises:
         ValueError: if the line is not JSON or holds no object.
     """
-    record = _parse(where, line)
+    record = _parse(where, line, other)
     if not isinstance(record, dict):
-        raise ValueError(f"{where} is a {type(record).__name__}, expected one JSON object per line: {line[:80]!r}")
+        raise ValueError(
+            f"{where} is a {type(record).__name__}, expected one JSON object per line{_or(other)}: {line[:80]!r}"
+        )
     return record
 
 
@@ -145,14 +158,14 @@ def shown(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
-def _whole_file(path: Path, number: int, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _whole_file(path: Path, number: int, text: str, other: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The objects of one list, or one object, that begins in line `number`."""
-    records = _parse(f"{path}, line {number}", text)
+    records = _parse(f"{path}, line {number}", text, other)
     for place, record in enumerate(records if isinstance(records, list) else [records], 1):
         if not isinstance(record, dict):
             raise ValueError(
                 f"{path}, line {number}: item {place} of the list is {shown(record)}, expected a JSON object; write "
-                "one JSON object per line"
+                f"one JSON object per line{_or(other) if place == 1 else ''}"
             )
         yield f"{path}, record {place}", record
 
@@ -176,11 +189,17 @@ def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _DECODER = json.JSONDecoder(object_pairs_hook=_make_object)
 
 
-def _parse(where: str, text: str) -> Any:
+def _or(other: str) -> str:
+    return f" (or {other})" if other else ""
+
+
+def _parse(where: str, text: str, other: str) -> Any:
     try:
         return _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{where} is not JSON ({error}); write one JSON object per line: {text[:80]!r}") from error
+        raise ValueError(
+            f"{where} is not JSON ({error}); write one JSON object per line{_or(other)}: {text[:80]!r}"
+        ) from error
 
 
 def _decode(path: Path, kind: str) -> Iterator[str]:
@@ -202,6 +221,8 @@ def _decode(path: Path, kind: str) -> Iterator[str]:
         if "\0" in decoded:
             line = number + _count_ends(decoded[: decoded.index("\0")])
             raise ValueError(explain_zeros(path, line, head))
+        if escape := ESCAPES.search(decoded):
+            raise ValueError(explain_escapes(path, number + _count_ends(decoded[: escape.start()]), escape[0]))
         # trailing carriage returns stay for the next part, which says whether they end one line or more
         held = decoded[len(decoded.rstrip("\r")) :][-2:] if data else ""
         text = decoded.removesuffix(held)

@@ -1,13 +1,10 @@
 """run_pretraining.py from text to a checkpoint: tiny models, real Trainer, no network."""
 
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from math import log
 from pathlib import Path
 
@@ -15,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from process_tools import run_program, run_ranks
 from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, AutoProcessor, AutoTokenizer
 
@@ -127,18 +125,27 @@ def test_reloads(trained):
     assert output.prediction_logits.shape == (2, 5, len(CHARACTERS) + 6)
 
 
+# A script that is killed once a file exists. argv: the file, the script, its arguments.
+KILLED = """
+import os, runpy, signal, sys, threading, time
+file, *sys.argv = sys.argv[1:]
+def kill():
+    while not os.path.isfile(file):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
+threading.Thread(target=kill, daemon=True).start()
+sys.path.insert(0, os.path.dirname(sys.argv[0]))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 def test_a_killed_run_resumes_to_the_same_losses(trained, data, tmp_path):
     whole, folder = trained[0], tmp_path / "tiny"
-    command = [sys.executable, str(SCRIPT), *options(data, folder, max_steps=12)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.time() + 120
-    while not (folder / "checkpoint-6" / "trainer_state.json").is_file() and process.poll() is None:
-        assert time.time() < deadline
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    command = [SCRIPT, *options(data, folder, max_steps=12)]
+    killed = run_program(KILLED, folder / "checkpoint-6" / "trainer_state.json", *command)
+    assert killed.returncode == -9, killed.stderr[-3000:]
     assert not (folder / "model.safetensors").is_file()
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = run_program(*command)
     assert done.returncode == 0, done.stderr[-3000:]
     assert losses(folder) == losses(whole)
     first, second = (load_file(path / "model.safetensors") for path in (whole, folder))
@@ -155,6 +162,19 @@ def test_a_run_killed_while_it_saved_resumes(trained, data, script, tmp_path, ca
     assert losses(folder) == losses(trained[0])
     assert json.loads((folder / "checkpoint-12" / "trainer_state.json").read_text())["global_step"] == 12
     assert sorted(path.name for path in folder.glob("checkpoint-*")) == ["checkpoint-12", "checkpoint-6"]
+
+
+def test_a_finished_run_is_evaluated_and_not_trained_further(trained, data, script, tmp_path, caplog):
+    """On the validation text of this start."""
+    folder = shutil.copytree(trained[0], tmp_path / "tiny")
+    options_of = options(data, folder)
+    first = script.main(options_of)
+    assert "it is complete, and is not trained further" in caplog.text
+    assert json.loads((folder / "all_results.json").read_text())["train_loss"] > 0
+    options_of[options_of.index("--validation_files") + 1] = str(data / "part1.jsonl")
+    assert script.main(options_of)["eval_mlm_loss"] != first["eval_mlm_loss"]
+    whole, again = (load_file(path / "model.safetensors") for path in (trained[0], folder))
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
 
 
 def test_a_run_that_diverges_is_refused(data, script, tmp_path):
@@ -308,12 +328,9 @@ def test_bf16_and_accumulation(trained, data, script, tmp_path):
 
 
 def test_two_processes_twice(data, tmp_path):
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(SCRIPT)]
     found = []
     for folder in (tmp_path / "first", tmp_path / "second"):
-        command = [*launch, *options(data, folder, max_steps=4, dataloader_num_workers=1)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr[-3000:]
+        run_ranks(SCRIPT, *options(data, folder, max_steps=4, dataloader_num_workers=1))
         found.append(losses(folder))
         assert sorted(found[-1]) == list(range(1, 5))
     assert found[0] == found[1]

@@ -15,6 +15,7 @@ from transformers.models.bert.modeling_bert import BertLMPredictionHead
 from .auto_map import copy_code, model_auto_map, written_class
 from .checks import check_ids, check_length
 from .configuration_bert_like import BertLikeConfig
+from .crf import LinearChainCRF
 
 
 class BertLikePreTrainedModel(PreTrainedModel):
@@ -59,6 +60,8 @@ class BertLikePreTrainedModel(PreTrainedModel):
             init.copy_(module.position_ids, torch.arange(module.position_ids.shape[-1]).expand((1, -1)))
         elif isinstance(module, BertLMPredictionHead):
             init.zeros_(module.bias)
+        elif isinstance(module, LinearChainCRF):
+            module.reset_parameters()
 
 
 class PositionedEmbeddings(nn.Module):

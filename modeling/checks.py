@@ -14,7 +14,12 @@ from transformers.utils import TransformersKwargs
 
 from .tracing import is_traced
 
-CLASSIFIERS = ("linear", "mlp")
+# letter of a CRF's own tag -> the letter of its label in IOB2, and whether the entity goes on after it (None: it may)
+SCHEMES: dict[str, dict[str, tuple[str, bool | None]]] = {
+    "BMESO": {"B": ("B", True), "M": ("I", True), "E": ("I", False), "S": ("B", False)},
+    "IOB2": {"B": ("B", None), "I": ("I", None)},
+}
+CLASSIFIERS = ("linear", "mlp", "crf")
 _INPUTS = (Tensor, np.ndarray, list, tuple, Cache)  # what could be an input, and no option
 
 PLAIN_HINT = "Do it before adapters or quantization are added, or take them off (peft: merge_and_unload(), unload())"
@@ -80,11 +85,24 @@ def check_bert_fields(config: PreTrainedConfig) -> None:
     require(config, fine, "pad_token_id", pad, f"None or 0 to {config.vocab_size - 1}")
     act = config.hidden_act
     require(config, act in ACT2FN, "hidden_act", act, f"one of {', '.join(sorted(ACT2FN))}")
-    head = config.classifier
-    require(config, head in CLASSIFIERS, "classifier", head, " or ".join(map(repr, CLASSIFIERS)))
+    check_tagger_fields(config)
     # layers of BERT would take these fields and mask what comes later
     decoder = config.is_decoder or config.add_cross_attention
     require(config, not decoder, "is_decoder, add_cross_attention", True, "False: the model is an encoder")
+
+
+def check_tagger_fields(config: PreTrainedConfig) -> None:
+    """Refuses values of the fields by which tokens are labelled: classifier, crf_scheme and special_token_ids.
+
+    Raises:
+        ValueError: names the field, its value and what is allowed.
+    """
+    kind, scheme, special = config.classifier, config.crf_scheme, config.special_token_ids
+    require(config, kind in CLASSIFIERS, "classifier", kind, " or ".join(map(repr, CLASSIFIERS)))
+    require(config, scheme in SCHEMES, "crf_scheme", scheme, " or ".join(map(repr, SCHEMES)))
+    fine = special is None or all(0 <= index < config.vocab_size for index in special)
+    allowed = f"None or a list of ids, 0 to {config.vocab_size - 1}"
+    require(config, fine, "special_token_ids", special, allowed)
 
 
 def check_glyph_styles(config: PreTrainedConfig, most: int | None = None) -> None:
@@ -240,6 +258,7 @@ def _kind(module: nn.Module) -> str:
 __all__ = [
     "BERT_SIZES",
     "CLASSIFIERS",
+    "SCHEMES",
     "check_bert_fields",
     "check_glyph_styles",
     "check_glyphs",
@@ -249,6 +268,7 @@ __all__ = [
     "check_plain",
     "check_rates",
     "check_sizes",
+    "check_tagger_fields",
     "own_weight",
     "require",
 ]

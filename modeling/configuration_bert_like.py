@@ -1,5 +1,5 @@
 # Copyright 2026 The hanziformers authors. Licensed under the Apache License, Version 2.0.
-"""What the configurations of all families share: the fields of BERT, and those of glyph images."""
+"""What the configurations of all families share: the fields of glyph images and of taggers, and those of BERT."""
 
 from dataclasses import field
 from pathlib import Path
@@ -11,8 +11,47 @@ from .auto_map import named_files
 from .checks import check_bert_fields
 
 
-class BertLikeConfig(PreTrainedConfig):
-    """Base of the configurations; the defaults are BERT's base size. A family adds `classifier_dropout`.
+class CharacterConfig(PreTrainedConfig):
+    """What models that see their characters and label them have in common, whatever encoder they build on.
+
+    Args:
+        classifier: the layers that label tokens: "linear" is one Linear; "mlp" is Linear, tanh, Linear; "crf" is a
+            Linear and a linear-chain CRF, for labels in IOB2.
+        crf_scheme: the tags that a CRF works with inside: "BMESO" (begin, middle, end, single) or "IOB2".
+        special_token_ids: ids of [CLS], [SEP] and [PAD], which take no part in a CRF; needed with `classifier="crf"`.
+            run_ner.py takes them from the tokenizer.
+        glyph_styles: the styles of a character's glyph images, in the order of the model's bank or table.
+        glyph_size: side of a glyph image in pixels.
+        glyph_binary: whether glyph images are rendered black and white instead of grey.
+        font_manifest: which fonts the glyph images were rendered with; set by `hanziformers.render_glyphs`, None where
+            it is not known.
+    """
+
+    classifier: str = "linear"
+    crf_scheme: str = "BMESO"
+    special_token_ids: list[int] | None = None
+    glyph_styles: list[str] = field(default_factory=lambda: ["song"])
+    glyph_size: int = 48
+    glyph_binary: bool = True
+    font_manifest: dict | None = None
+
+    @property
+    def glyph_shape(self) -> tuple[int, int, int]:
+        """Shape (F, h, w) of a character's glyph images."""
+        return len(self.glyph_styles), self.glyph_size, self.glyph_size
+
+    def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> None:
+        """As in transformers; `auto_map` of the folder names no file that the folder lacks."""
+        auto_map = getattr(self, "auto_map", None)
+        if auto_map is not None:
+            self.auto_map = named_files(auto_map, save_directory)
+        super().save_pretrained(save_directory, push_to_hub, **kwargs)
+        if auto_map is not None:
+            self.auto_map = {**auto_map, **self.auto_map}
+
+
+class BertLikeConfig(CharacterConfig):
+    """Base of the configurations with BERT's sizes; the defaults are its base size. A family adds `classifier_dropout`.
 
     Args:
         vocab_size: tokens V, >= 1.
@@ -27,12 +66,6 @@ class BertLikeConfig(PreTrainedConfig):
         type_vocab_size: token types, >= 1.
         initializer_range: standard deviation of the Transformer's initial weights, > 0.
         layer_norm_eps: epsilon of the layer norms, > 0.
-        classifier: the layers that label tokens: "linear" is one Linear; "mlp" is Linear, tanh, Linear.
-        glyph_styles: the styles of a character's glyph images, in the order of the model's bank or table.
-        glyph_size: side of a glyph image in pixels.
-        glyph_binary: whether glyph images are rendered black and white instead of grey.
-        font_manifest: which fonts the glyph images were rendered with; set by `hanziformers.render_glyphs`, None where
-            it is not known.
     """
 
     vocab_size: int = 21128
@@ -52,16 +85,6 @@ class BertLikeConfig(PreTrainedConfig):
     eos_token_id: int | list[int] | None = None
     is_decoder: bool = False
     add_cross_attention: bool = False
-    classifier: str = "linear"
-    glyph_styles: list[str] = field(default_factory=lambda: ["song"])
-    glyph_size: int = 48
-    glyph_binary: bool = True
-    font_manifest: dict | None = None
-
-    @property
-    def glyph_shape(self) -> tuple[int, int, int]:
-        """Shape (F, h, w) of a character's glyph images."""
-        return len(self.glyph_styles), self.glyph_size, self.glyph_size
 
     def validate_architecture(self) -> None:
         """Refuses values that no model can be built from.
@@ -73,14 +96,5 @@ class BertLikeConfig(PreTrainedConfig):
         super().validate_architecture()
         check_bert_fields(self)
 
-    def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> None:
-        """As in transformers; `auto_map` of the folder names no file that the folder lacks."""
-        auto_map = getattr(self, "auto_map", None)
-        if auto_map is not None:
-            self.auto_map = named_files(auto_map, save_directory)
-        super().save_pretrained(save_directory, push_to_hub, **kwargs)
-        if auto_map is not None:
-            self.auto_map = {**auto_map, **self.auto_map}
 
-
-__all__ = ["BertLikeConfig"]
+__all__ = ["BertLikeConfig", "CharacterConfig"]

@@ -33,8 +33,8 @@ from .task_heads import (
     ForMultipleChoice,
     ForQuestionAnswering,
     ForSequenceClassification,
-    ForTokenClassification,
 )
+from .token_heads import ForTokenClassification
 from .tracing import is_traced
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*

@@ -5,8 +5,10 @@ A family states its base model in a small class and lists its heads:
     class GlyphCrmTaskModel(GlyphCrmPreTrainedModel):  # builds the base model and `dropout`, states `extra_inputs`
         ...
 
-    class GlyphCrmForTokenClassification(ForTokenClassification, GlyphCrmTaskModel):
+    class GlyphCrmForMaskedLM(ForMaskedLM, GlyphCrmTaskModel):
         ...
+
+The head that labels tokens has a file of its own, token_heads.py.
 
 Axes: B batch, L length, H hidden, V vocabulary, C choices, K labels.
 """
@@ -16,7 +18,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
@@ -27,7 +28,6 @@ from transformers.modeling_outputs import (
     MultipleChoiceModelOutput,
     QuestionAnsweringModelOutput,
     SequenceClassifierOutput,
-    TokenClassifierOutput,
 )
 from transformers.models.bert.modeling_bert import BertForPreTrainingOutput, BertOnlyMLMHead
 from transformers.processing_utils import Unpack
@@ -247,53 +247,6 @@ class ForSequenceClassification(TaskHead):
         return {"loss": loss, "logits": logits}
 
 
-class MlpClassificationHead(nn.Module):
-    """Linear -> tanh -> Linear, without dropout between: the tagging head of ChineseBERT's published runs."""
-
-    def __init__(self, config: Any) -> None:
-        super().__init__()
-        self.dense_layer = nn.Linear(config.hidden_size, config.hidden_size)
-        self.dense_to_labels_layer = nn.Linear(config.hidden_size, config.num_labels)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Hidden [B, L, H] -> logits [B, L, K]."""
-        return self.dense_to_labels_layer(torch.tanh(self.dense_layer(hidden)))
-
-
-class ForTokenClassification(TaskHead):
-    """Labels every token; `config.classifier` chooses between one Linear ("linear") and two ("mlp")."""
-
-    output_class = TokenClassifierOutput
-
-    def __init__(self, config: Any) -> None:
-        super().__init__(config)
-        self.loss_type = "ForTokenClassification"  # whatever a subclass is called
-        if config.classifier == "mlp":
-            self.classifier = MlpClassificationHead(config)
-        else:
-            self.classifier = nn.Linear(config.hidden_size, config.num_labels)
-        self.post_init()
-
-    def predict(self, out: BaseModelOutputWithPooling, inputs: dict, labels: Tensor | None) -> Predicted:
-        """Labels every token.
-
-        Args:
-            out: of the base model.
-            inputs: by name; where an attention_mask [B, L] is not 1, nothing is scored.
-            labels: [B, L] int64, 0..K-1, -100 = not scored.
-
-        Returns:
-            loss (mean cross-entropy over the scored tokens), logits [B, L, K].
-        """
-        logits, mask = self.classifier(self.dropout(out.last_hidden_state)), inputs["attention_mask"]
-        loss = None
-        if labels is not None:
-            if mask is not None and mask.dim() == 2:  # a mask [B, 1, L, L] says who sees whom, not what is scored
-                labels = labels.masked_fill(mask != 1, -100)
-            loss = self.loss_function(logits, labels, self.config)
-        return {"loss": loss, "logits": logits}
-
-
 class ForQuestionAnswering(TaskHead):
     """Scores every token as the start and as the end of an answer; without dropout before it, as in BERT."""
 
@@ -394,7 +347,6 @@ __all__ = [
     "ForPreTraining",
     "ForQuestionAnswering",
     "ForSequenceClassification",
-    "ForTokenClassification",
     "TaskHead",
     "position_loss",
 ]

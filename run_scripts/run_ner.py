@@ -4,9 +4,10 @@
         --test_file test.bmes --output_dir outputs/ner --do_train --do_eval --do_predict
 
 Any checkpoint works, GlyphCRM's, ChineseBERT's and BERT's alike; with --model_type, --vocab_file and --config_overrides
-a model is made from scratch instead. Data: files in CoNLL columns (BIO, BMES, ...) or JSON lines, or --dataset_name for
-a data set of the Hub. Every option of TrainingArguments is taken too; the checkpoint with the best F1 on the validation
-data is kept, and a run that was interrupted resumes from its last one (--resume_from_checkpoint False: from scratch).
+a model is made from scratch instead. --classifier crf puts a CRF, which decodes whole entities, on any model of this
+package. Data: files in CoNLL columns (BIO, BMES, ...) or JSON lines, or --dataset_name for a data set of the Hub. Every
+option of TrainingArguments is taken too; the checkpoint with the best F1 on the validation data is kept, and a run that
+was interrupted resumes from its last one (--resume_from_checkpoint False: from scratch).
 
 Writes beside the model: all_results.json, coverage.json (what was read, and which entities cannot be found, and why),
 predictions.jsonl for the test data, README.md (the model card). Prints the figures.

@@ -59,7 +59,7 @@ def test_positions_are_not_saved_and_come_back(tmp_path):
 
 
 LATE = {
-    "classifier": "crf",
+    "classifier": "gru",
     "position_maps": "relased",
     "glyph_initializer": "kaimin",
     "tie_word_embeddings": True,

@@ -8,7 +8,7 @@ from hanziformers import ChineseBertConfig, GlyphCrmConfig
 from hanziformers.modeling.configuration_bert_like import BertLikeConfig
 
 EVERY = [ChineseBertConfig, GlyphCrmConfig]
-OWN = {"classifier", "glyph_styles", "glyph_size", "glyph_binary", "font_manifest"}
+OWN = {"classifier", "crf_scheme", "special_token_ids", "glyph_styles", "glyph_size", "glyph_binary", "font_manifest"}
 
 
 def test_the_defaults_are_those_of_bert():
@@ -53,7 +53,10 @@ WRONG = {
     "epsilon": ({"layer_norm_eps": -1e-12}, "layer_norm_eps=-1e-12.*above 0"),
     "padding": ({"pad_token_id": 99, "vocab_size": 50}, "pad_token_id=99.*0 to 49"),
     "activation": ({"hidden_act": "gelo"}, "hidden_act.*gelo"),
-    "classifier": ({"classifier": "crf"}, "classifier='crf'.*'linear' or 'mlp'"),
+    "classifier": ({"classifier": "gru"}, "classifier='gru'.*'linear' or 'mlp' or 'crf'"),
+    "scheme": ({"crf_scheme": "BIO"}, "crf_scheme='BIO'.*'BMESO' or 'IOB2'"),
+    "special tokens": ({"special_token_ids": [0, 99], "vocab_size": 50}, r"special_token_ids=\[0, 99\].*0 to 49"),
+    "special tokens of another type": ({"special_token_ids": [True, "x"]}, "special_token_ids"),
     "decoder": ({"is_decoder": True}, "is_decoder.*True.*False.*encoder"),
     "cross attention": ({"add_cross_attention": True}, "add_cross_attention.*True.*False.*encoder"),
     "no style": ({"glyph_styles": []}, r"glyph_styles=\[\].*one"),

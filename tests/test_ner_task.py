@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from datasets import Dataset
 from ner_tools import dataset, make_tokenizer
-from transformers import EvalPrediction
+from transformers import EvalPrediction, HfArgumentParser
 
 from hanziformers.training.ner_features import IGNORED
 from hanziformers.training.ner_task import NerScorer, NerTask
@@ -83,3 +83,11 @@ def test_what_the_card_and_the_trainer_are_told():
     assert task.best_score in task.scores
     logits = np.random.default_rng(0).normal(size=(2, 3, 5))
     assert (task.preprocess_logits((logits, "states"), None) == logits.argmax(-1)).all()
+
+
+def test_the_classifier_is_an_option_of_the_task():
+    (task,) = HfArgumentParser(NerTask).parse_args_into_dataclasses(["--classifier", "crf"])
+    assert task.classifier == "crf"
+    assert NerTask().classifier is None
+    with pytest.raises(SystemExit):
+        HfArgumentParser(NerTask).parse_args_into_dataclasses(["--classifier", "gru"])

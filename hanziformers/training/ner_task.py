@@ -11,11 +11,13 @@ from transformers import (
     AutoModelForTokenClassification,
     DataCollatorForTokenClassification,
     EvalPrediction,
+    PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
+from ..modeling.checks import CLASSIFIERS
 from .exact_entities import ExactEntities
-from .model_loading import get_tokenizer
+from .model_loading import ModelArguments, get_tokenizer, load_model
 from .ner_data import ReadReport, from_columns, read_ner
 from .ner_features import NerCoverage, decode_ner, encode_ner, entity_tags
 from .tag_schemes import Entity
@@ -27,6 +29,13 @@ class NerTask(Task):
     """Named entities in CoNLL columns (BIO, BMES, ...) or JSON lines; one tag per token."""
 
     joiner: str = field(default="", metadata={"help": "between two tokens of the data: nothing, or ' ' for words"})
+    classifier: str | None = field(
+        default=None,
+        metadata={
+            "help": "layers that label tokens (crf: whole entities are decoded); default: the checkpoint's, or linear",
+            "choices": list(CLASSIFIERS),
+        },
+    )
 
     pipeline_tag: ClassVar[str] = "token-classification"
     title: ClassVar[str] = "named entities"
@@ -50,6 +59,12 @@ class NerTask(Task):
     def labels(self, data: Splits, reports: dict[str, ReadReport]) -> list[str]:
         """The tags of all entities, in IOB2."""
         return entity_tags(data.values())
+
+    def load_model(
+        self, args: ModelArguments, labels: list[str] | None, training: bool
+    ) -> tuple[PreTrainedModel, ProcessingClass, list[str]]:
+        """With the classifier that was chosen."""
+        return load_model(args, self.auto_class, labels, training, classifier=self.classifier)
 
     def encode(
         self, dataset: Dataset, processing_class: ProcessingClass, labels: Sequence[str], max_length: int, split: str

@@ -12,8 +12,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import TokenClassificationPipeline, pipeline
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from hanziformers import ChineseBertConfig, ChineseBertForTokenClassification, ChineseBertTokenizer
+from hanziformers.training.tag_schemes import decode_tags
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 HAN = "北京上海银行长很忙的地得了重庆我在是不中国人一块石头〇，。！、《》"
@@ -46,9 +48,13 @@ BY_WORD = STRATEGIES[2:]
 CITY = re.compile("北京|上海")
 
 
-def build(label_of, stock=False, **options):
-    """A pipeline whose model answers label_of(token) at every token; with our class, or transformers' own."""
+def build(label_of, stock=False, crf=False, **options):
+    """A pipeline whose model answers label_of(token) at every token; with our class, or transformers' own.
+
+    With a CRF the answer is what its Linear reads; the path and the logits are the CRF's own.
+    """
     tokenizer = ChineseBertTokenizer(VOCABULARY, **options)
+    head = {"classifier": "crf", "special_token_ids": [VOCABULARY[token] for token in ("[PAD]", "[CLS]", "[SEP]")]}
     config = ChineseBertConfig(
         vocab_size=len(tokenizer),
         hidden_size=8,
@@ -61,6 +67,7 @@ def build(label_of, stock=False, **options):
         max_position_embeddings=2048,
         id2label=dict(enumerate(LABELS)),
         label2id={label: index for index, label in enumerate(LABELS)},
+        **(head if crf else {}),
     )
     table = torch.zeros(len(tokenizer), len(LABELS))
     for token, index in tokenizer.get_vocab().items():
@@ -73,9 +80,36 @@ def build(label_of, stock=False, **options):
         return output
 
     model = ChineseBertForTokenClassification(config).eval()
-    model.register_forward_hook(answer, with_kwargs=True)
+    if crf:
+        fix_emissions(model, table)
+    else:
+        model.register_forward_hook(answer, with_kwargs=True)
     chosen = {} if stock else {"pipeline_class": tokenizer.token_classification_pipeline}
-    return pipeline("token-classification", model=model, tokenizer=tokenizer, device="cpu", **chosen)
+    made = pipeline("token-classification", model=model, tokenizer=tokenizer, device="cpu", **chosen)
+    if not crf:
+        made(CITY.pattern)  # the whole model once; as its answer is fixed, its layers need not run for every text
+        model.bert = Blank()
+    return made
+
+
+class Blank(torch.nn.Module):
+    """In place of the layers below the head."""
+
+    def forward(self, input_ids, **kwargs):
+        return BaseModelOutputWithPooling(last_hidden_state=torch.zeros(*input_ids.shape, 8))
+
+
+def fix_emissions(model, table):
+    """Hidden states [B, L, 8] that begin with the row of the token [V, K], and a Linear that hands them on."""
+
+    def answer(base, args, kwargs, output):
+        output.last_hidden_state = torch.nn.functional.pad(table[kwargs["input_ids"]], (0, 8 - table.shape[1]))
+        return output
+
+    model.base_model.register_forward_hook(answer, with_kwargs=True)
+    with torch.no_grad():
+        model.classifier.dense.weight.copy_(torch.eye(8)[model.classifier.crf.outer])
+        model.classifier.dense.bias.zero_()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -393,6 +427,35 @@ def test_long_texts_of_any_characters(noises, names):
     text = "".join(f"{noise}的我人{name}" for noise, name in zip(noises, names, strict=False)) + "很忙" * 30
     assert len(text) >= 100
     check_long(text)
+
+
+# --- with a CRF
+
+
+@pytest.mark.parametrize("stock", [True, False])
+def test_cities_of_a_crf(stock):
+    """Texts of every kind, alone and in padded batches, and windows of long texts."""
+    pipe = build(lambda token: CITIES.get(token, "O"), stock, crf=True)
+    texts = [f"我{noise}北京{noise}的上海{noise}人" for noise in NASTY.values()]
+    for text in texts:
+        check_cities(pipe, text, STRATEGIES[:2])
+    many = pipe(["", *texts], aggregation_strategy="simple", batch_size=7)
+    assert [spans(entities) for entities in many] == [expected_spans(text, "simple") for text in ["", *texts]]
+    left = build(lambda token: CITIES.get(token, "O"), stock, crf=True, padding_side="left", model_max_length=16)
+    found = left(texts[:9], aggregation_strategy="simple", batch_size=3, stride=4)
+    assert [spans(entities) for entities in found] == [expected_spans(text, "simple") for text in texts[:9]]
+
+
+def test_a_crf_makes_entities_whole():
+    """京 and 海 alone are I-LOC: the argmax of single tokens would begin entities with I, or leave pieces."""
+    pipe = build(lambda token: "I-LOC" if token in "北京上海" else "O", crf=True)
+    for text in ("在北京的", "北", "上海北京在京"):
+        entities = pipe(text, aggregation_strategy="none")
+        assert [entity["start"] for entity in entities] == [i for i, c in enumerate(text) if c in "北京上海"]
+        tags = ["O"] * len(text)
+        for entity in entities:
+            tags[entity["start"]] = entity["entity"]
+        assert decode_tags(tags, "IOB2")[1] == 0
 
 
 # --- words and batches

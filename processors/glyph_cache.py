@@ -55,12 +55,12 @@ def read_arrays(name: str, shapes: dict[str, tuple[tuple[int, ...], type]]) -> d
 
     def parse(file: BinaryIO) -> dict[str, np.ndarray]:
         with zipfile.ZipFile(file) as archive:
-            return {name: _read_array(archive, name, *wanted) for name, wanted in shapes.items()}
+            return {name: read_array(archive, name, *wanted) for name, wanted in shapes.items()}
 
     return _read(name, parse, "its glyph images are rendered again")
 
 
-def _read_array(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+def read_array(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], dtype: type) -> np.ndarray:
     """An array of an .npz file.
 
     Raises:
@@ -153,4 +153,4 @@ def _write(name: str, fill: Callable[[Any], Any]) -> None:
         )
 
 
-__all__ = ["cache_folder", "read_arrays", "read_json", "write_arrays", "write_json"]
+__all__ = ["cache_folder", "read_array", "read_arrays", "read_json", "write_arrays", "write_json"]

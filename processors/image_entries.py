@@ -1,11 +1,11 @@
-"""The entries of a folder or zip of images: which of them are used, and their bytes, within limits."""
+"""The entries of a folder or zip of images or recordings: which of them are used, and their bytes, within limits."""
 
 import io
 import os
 import re
 import stat
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from .image_checks import check_bytes
@@ -13,7 +13,7 @@ from .image_checks import check_bytes
 KINDS = (".png", ".bmp", ".gif", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".pgm", ".pbm")
 MOST_ZIP_BYTES = 2**28  # of a zip, which is held in memory: 100,000 images of 64 x 64 have about half of them
 MOST_ENTRIES = 2**18  # of a zip: Unicode 16 has 154,998 characters
-MOST_UNPACKED = 2**32  # bytes of all images of a zip together
+MOST_UNPACKED = 2**32  # bytes of all used files of a zip together
 
 _CODE = re.compile(r"(?:u\+?|uni|0x)([0-9a-f]{4,6})", re.IGNORECASE)
 _SHOWN = 3  # names of each kind in a message
@@ -35,7 +35,7 @@ def _code_of(stem: str) -> int | None:
 
 
 class Unused:
-    """Entries that look like images and are not used, by reason."""
+    """Entries that look as if they were to be used and are not, by reason."""
 
     def __init__(self) -> None:
         self._names: dict[str, list[str]] = {}
@@ -76,13 +76,14 @@ def named_images(names: Iterable[str], unused: Unused) -> dict[int, str]:
     return found
 
 
-def list_folder(path: Path, part: str, unused: Unused) -> list[str]:
+def list_folder(path: Path, part: str, unused: Unused, kinds: Collection[str] = KINDS) -> list[str]:
     """The names of the files in a folder, relative to `path`, that can be read.
 
     Args:
         path: of the folder.
         part: name of a folder inside it, or "".
-        unused: gets the others that look like images.
+        unused: gets the others of these kinds.
+        kinds: endings of names, in lower case, of files that are to be read.
     """
     folder = path / part
     if not folder.is_dir():
@@ -92,7 +93,7 @@ def list_folder(path: Path, part: str, unused: Unused) -> list[str]:
         for entry in sorted(entries, key=lambda entry: entry.name):
             name = os.path.join(part, entry.name)
             is_file = os.path.isfile(entry)
-            if os.path.splitext(entry.name)[1].lower() not in KINDS or is_file and os.access(entry, os.R_OK):
+            if os.path.splitext(entry.name)[1].lower() not in kinds or is_file and os.access(entry, os.R_OK):
                 names.append(name)
             elif entry.is_symlink() and not os.path.exists(entry):
                 unused.add("broken links", name)
@@ -101,11 +102,17 @@ def list_folder(path: Path, part: str, unused: Unused) -> list[str]:
     return names
 
 
-class ImageZip:
-    """A zip of images, read into memory: processes that share an open file would move each other's position in it.
+def _shows_character(name: str) -> bool:
+    return code_point_of(name) is not None
+
+
+class FileZip:
+    """A zip of small files, read into memory: processes that share an open file would move each other's position in it.
 
     Args:
         path: of the zip.
+        is_used: whether the file of that name is ever read; by default, whether it is an image of a character.
+        check_size: raises a ValueError for a file of too many bytes.
 
     Raises:
         ValueError: it is no zip, or passes a limit, or an entry is not what belongs there; says which, without the name
@@ -113,7 +120,12 @@ class ImageZip:
         OSError: it cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        is_used: Callable[[str], bool] = _shows_character,
+        check_size: Callable[[int], None] = check_bytes,
+    ) -> None:
         if not path.is_file():
             raise ValueError("it is no regular file")
         size = path.stat().st_size
@@ -127,7 +139,7 @@ class ImageZip:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
         except Exception as error:  # zipfile raises whatever damaged bytes lead to
             raise ValueError(f"{error}") from error
-        self._check(self._zip.infolist())
+        self._check(self._zip.infolist(), is_used, check_size)
 
     def names(self, part: str, unused: Unused) -> list[str]:
         """The names of the files in the zip, or in a folder inside it. `unused` gets links, which show nothing."""
@@ -152,7 +164,7 @@ class ImageZip:
             return file.read(self._zip.getinfo(name).file_size)
 
     @staticmethod
-    def _check(infos: list[zipfile.ZipInfo]) -> None:
+    def _check(infos: list[zipfile.ZipInfo], is_used: Callable[[str], bool], check_size: Callable[[int], None]) -> None:
         """Checks what the directory says, before anything is unpacked."""
         seen = set()
         total = 0
@@ -163,20 +175,20 @@ class ImageZip:
             if name in seen:
                 raise ValueError(f"it has two entries {name!r}; pack it again")
             seen.add(name)
-            if code_point_of(name) is None:
-                continue  # it is not read
+            if not is_used(name):
+                continue
             if info.flag_bits & 1:
                 raise ValueError(f"its {name!r} is encrypted; unpack it with the password, and give the folder")
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 method = zipfile.compressor_names.get(info.compress_type, info.compress_type)
                 raise ValueError(f"its {name!r} is compressed by {method}; pack it again by deflate, as zip does")
             try:
-                check_bytes(info.file_size)
+                check_size(info.file_size)
             except ValueError as error:
                 raise ValueError(f"its {name!r} is too large: {error}") from error
             total += info.file_size
             if total > MOST_UNPACKED:
-                raise ValueError(f"its images have more than {MOST_UNPACKED:,} bytes, which are allowed")
+                raise ValueError(f"its files have more than {MOST_UNPACKED:,} bytes, which are allowed")
 
 
 def leads_outside(name: str) -> bool:
@@ -185,4 +197,4 @@ def leads_outside(name: str) -> bool:
     return path.is_absolute() or ".." in path.parts or bool(re.match(r"[A-Za-z]:", name))
 
 
-__all__ = ["KINDS", "ImageZip", "Unused", "code_point_of", "leads_outside", "list_folder", "named_images"]
+__all__ = ["KINDS", "FileZip", "Unused", "code_point_of", "leads_outside", "list_folder", "named_images"]

@@ -15,7 +15,7 @@ from transformers.utils import logging
 from .font_coverage import FontInfo, pack_codes, without_placeholders
 from .glyph_source import GlyphSource
 from .image_checks import check_bytes, read_image
-from .image_entries import KINDS, ImageZip, Unused, leads_outside, list_folder, named_images
+from .image_entries import KINDS, FileZip, Unused, leads_outside, list_folder, named_images
 from .ink import fit_into_square, to_binary
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
@@ -81,9 +81,9 @@ class ImageFolder(GlyphSource):
         target.write_bytes(memory.getvalue())
 
     @cached_property
-    def _archive(self) -> ImageZip:
+    def _archive(self) -> FileZip:
         try:
-            return ImageZip(self.path)
+            return FileZip(self.path)
         except (ValueError, OSError) as error:
             raise ValueError(
                 f"{self.name!r} cannot be opened as a zip of glyph images ({error}); get the file again, or give a "

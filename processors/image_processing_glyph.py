@@ -14,7 +14,6 @@ import numpy as np
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.image_processing_backends import PilBackend
 from transformers.processing_utils import ImagesKwargs
-from transformers.utils import IMAGE_PROCESSOR_NAME, PROCESSOR_NAME
 
 from .checkpoint_fonts import checkpoint_names, save_fonts, unsaved_names, warn_of_unsaved
 from .font_manifest import check_font_manifest, make_font_manifest, warn_of_fallbacks
@@ -22,6 +21,7 @@ from .fonts import NOT_FOUND, FontChain, removed_fonts_named
 from .glyph_cache import read_arrays, write_arrays
 from .glyph_rendering import GlyphRenderer
 from .glyph_settings import SAVED, SETTINGS, FixedSetting, check_fonts_used, refuse_unknown, setting, used_styles
+from .processor_config import add_part
 from .saved_fonts import SavedFonts, as_saved_fonts, check_names, check_saved_fonts, find_saved_fonts, own_settings
 
 _MANY = 512  # so many tokens at once are kept on disk; fewer in memory
@@ -295,12 +295,7 @@ class HanziGlyphImageProcessor(PilBackend):
             self.__dict__.pop("auto_map", None)
             if outer:
                 self.auto_map = outer
-        settings = Path(save_directory) / IMAGE_PROCESSOR_NAME
-        whole = settings.with_name(PROCESSOR_NAME)
-        parts = json.loads(whole.read_text(encoding="utf-8")) if whole.is_file() else {}
-        parts["image_processor"] = json.loads(settings.read_text(encoding="utf-8"))
-        whole.write_text(json.dumps(parts, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        settings.unlink()
+        settings, whole = add_part(save_directory, "image_processor")
         if push_to_hub:  # not by super(), which would upload neither this file nor the fonts
             self.push_to_hub(kwargs.pop("repo_id", Path(save_directory).name), **kwargs)
         return [*(file for file in files if Path(file) != settings), str(whole), *fonts]

@@ -1,4 +1,4 @@
-"""The processor of every family: a tokenizer, and the image processor that renders its characters."""
+"""The processor of every family: a tokenizer, and what renders the images and the sounds of its characters."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,16 +6,26 @@ from types import DynamicClassAttribute
 from typing import Any
 
 import numpy as np
-from transformers import BatchEncoding
+from transformers import AutoFeatureExtractor, BatchEncoding
+from transformers.dynamic_module_utils import custom_object_save
 from transformers.processing_utils import ProcessingKwargs, ProcessorMixin, Unpack
 from transformers.tokenization_utils_base import PreTokenizedInput, TextInput
 from transformers.utils import logging
 
 from .glyph_settings import SETTINGS
+from .processor_parts import (
+    check_renders,
+    check_sees_characters,
+    check_sounds,
+    check_syllables_agree,
+    has_open_glyphs,
+    join,
+)
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
-_RENDERS = ("render", "can_render", "has_no_ink", "save_pretrained")  # what an image processor has to have
+# Settings of a HanziSyllableFeatureExtractor. Its file is not imported: a checkpoint without sound has no need of it.
+_OF_SOUND = ("recordings", "syllables")
 Text = TextInput | PreTokenizedInput | list[TextInput] | list[PreTokenizedInput] | None
 
 
@@ -31,21 +41,28 @@ class HanziProcessor(ProcessorMixin):
     A call gives what the tokenizer gives; so do `pad`, `decode` and `batch_decode`. `render_bank` renders the glyph
     image of every row of the model's bank or table.
 
-    The two parts are joined: a tokenizer with open glyph ids (GlyphCRM's) renders the characters outside of the bank
+    The parts are joined: a tokenizer with open glyph ids (GlyphCRM's) renders the characters outside of the bank
     through the image processor. Either part may be replaced (`processor.image_processor = other`), which joins them
     again. Where somebody else gave the tokenizer another image processor, every use of the processor is refused.
 
+    Models that also hear their characters (MPM-CNER) have a third part, a feature extractor that renders spectrograms:
+    `feature_extractor.render_bank()` gives the rows of the model's sound bank. The tokenizer numbers its syllables; one
+    that has a list of its own must have the same.
+
     `save_pretrained` writes the image processor, with the font manifest, into processor_config.json and its fonts into
-    fonts/, beside the tokenizer's files. A tokenizer with open glyph ids writes the same two when it is saved alone, as
-    a Trainer may do. `from_pretrained` takes the image processor's settings too; fonts of your own that are not saved
-    with the checkpoint have to be given there again: `from_pretrained(folder, fonts={"song": ["my.ttf"]})`.
+    fonts/, beside the tokenizer's files, and the feature extractor beside both. A tokenizer with open glyph ids writes
+    the same two when it is saved alone, as a Trainer may do. `from_pretrained` takes the settings of the other parts
+    too; fonts of your own that are not saved with the checkpoint have to be given there again:
+    `from_pretrained(folder, fonts={"song": ["my.ttf"]})`.
 
     Args:
         image_processor: a HanziGlyphImageProcessor.
         tokenizer: a tokenizer of hanziformers.
+        feature_extractor: a HanziSyllableFeatureExtractor, or None.
 
     Raises:
         TypeError: one of them is of another kind.
+        ValueError: the tokenizer numbers the syllables differently from the feature extractor.
 
     Example:
         >>> processor = HanziProcessor(HanziGlyphImageProcessor(styles=["song"]), GlyphCrmTokenizer("vocab.txt"))
@@ -59,8 +76,14 @@ class HanziProcessor(ProcessorMixin):
 
     valid_processor_kwargs = HanziProcessorKwargs
 
-    def __init__(self, image_processor: Any, tokenizer: Any, **kwargs: Any) -> None:
+    def __init__(self, image_processor: Any, tokenizer: Any, feature_extractor: Any = None, **kwargs: Any) -> None:
         super().__init__(image_processor, tokenizer, **kwargs)  # sets both through the properties below
+        self.feature_extractor = feature_extractor
+
+    @classmethod
+    def get_attributes(cls) -> list[str]:
+        """The parts that every processor has: to transformers none is optional, so the third is handled here."""
+        return ["image_processor", "tokenizer"]
 
     # The parts are properties of the instance alone (transformers wants no class attribute of the name of a part), and
     # are kept in its __dict__ under their own names, where ProcessorMixin reads them.
@@ -72,7 +95,7 @@ class HanziProcessor(ProcessorMixin):
     @image_processor.setter
     def image_processor(self, image_processor: Any) -> None:
         check_renders(image_processor)
-        join(image_processor, self.__dict__.get("tokenizer"))
+        join(self.__dict__.get("tokenizer"), image_processor=image_processor)
         self.__dict__["image_processor"] = image_processor
 
     @DynamicClassAttribute
@@ -83,8 +106,22 @@ class HanziProcessor(ProcessorMixin):
     @tokenizer.setter
     def tokenizer(self, tokenizer: Any) -> None:
         check_sees_characters(tokenizer)
-        join(self.__dict__.get("image_processor"), tokenizer)
+        join(tokenizer, self.__dict__.get("image_processor"), self.feature_extractor)
         self.__dict__["tokenizer"] = tokenizer
+
+    @DynamicClassAttribute
+    def feature_extractor(self) -> Any:
+        """Renders the spectrograms of syllables; None where the model hears nothing."""
+        return self.__dict__.get("feature_extractor")
+
+    @feature_extractor.setter
+    def feature_extractor(self, feature_extractor: Any) -> None:
+        if feature_extractor is None:  # not kept as None, which would be saved
+            self.__dict__.pop("feature_extractor", None)
+            return
+        check_sounds(feature_extractor)
+        join(self.tokenizer, feature_extractor=feature_extractor)
+        self.__dict__["feature_extractor"] = feature_extractor
 
     def _check_joined(self) -> None:
         """Refuses to go on where the tokenizer was given another image processor behind the processor's back."""
@@ -94,6 +131,8 @@ class HanziProcessor(ProcessorMixin):
                 "characters with one, and the processor the bank with the other; set processor.image_processor to the "
                 "one that you want, which joins both, and give every processor a tokenizer of its own"
             )
+        if self.feature_extractor is not None:
+            check_syllables_agree(self.tokenizer.syllables, self.feature_extractor.syllables)
 
     def __call__(self, text: Text = None, *pair: Text, **kwargs: Unpack[HanziProcessorKwargs]) -> BatchEncoding:
         """Encodes texts; see the tokenizer for the keys, shapes and ranges.
@@ -121,9 +160,30 @@ class HanziProcessor(ProcessorMixin):
 
     @classmethod
     def _load_tokenizer_from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
-        """As in transformers, without the image processor's settings: a tokenizer would save them, even paths."""
-        of_tokenizer = {name: value for name, value in kwargs.items() if name not in SETTINGS}
+        """As in transformers, without the settings of the other parts: a tokenizer would save them, even paths."""
+        of_tokenizer = {name: value for name, value in kwargs.items() if name not in (*SETTINGS, *_OF_SOUND)}
         return super()._load_tokenizer_from_pretrained(*args, **of_tokenizer)
+
+    @classmethod
+    def _get_arguments_from_pretrained(
+        cls, pretrained_model_name_or_path: Any, processor_dict: dict[str, Any] | None = None, **kwargs: Any
+    ) -> list[Any]:
+        """As in transformers, with the feature extractor where the folder has one."""
+        of_others = {name: value for name, value in kwargs.items() if name not in _OF_SOUND}
+        parts = super()._get_arguments_from_pretrained(pretrained_model_name_or_path, processor_dict, **of_others)
+        if "feature_extractor" in (processor_dict or {}):
+            of_sound = {name: value for name, value in kwargs.items() if name not in SETTINGS}
+            parts.append(AutoFeatureExtractor.from_pretrained(pretrained_model_name_or_path, **of_sound))
+        elif kwargs.keys() & _OF_SOUND:
+            given = ", ".join(sorted(kwargs.keys() & _OF_SOUND))
+            raise TypeError(f"{pretrained_model_name_or_path} has no feature extractor: {given} has no effect there")
+        return parts
+
+    @classmethod
+    def from_args_and_dict(cls, args: list[Any], processor_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """As in transformers, without settings of the feature extractor, which was loaded by them already."""
+        left = {name: value for name, value in processor_dict.items() if name != "feature_extractor"}
+        return super().from_args_and_dict(args, left, **{k: v for k, v in kwargs.items() if k not in _OF_SOUND})
 
     @property
     def model_input_names(self) -> list[str]:
@@ -200,65 +260,27 @@ class HanziProcessor(ProcessorMixin):
         return len(new)
 
     def save_pretrained(self, save_directory: Any, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
-        """Saves both parts, and the fonts (see `HanziGlyphImageProcessor.save_pretrained`)."""
+        """Saves all parts, and the fonts (see `HanziGlyphImageProcessor.save_pretrained`)."""
         self._check_joined()
-        files, tokenizer = [], self.tokenizer
+        files, tokenizer, sounds = [], self.tokenizer, self.feature_extractor
         processor_class = tokenizer._processor_class
         try:
             if not has_open_glyphs(tokenizer):  # those that have them save their image processor with themselves
                 files = self.image_processor.save_pretrained(save_directory)
+            if sounds is not None:  # first its files; processor_config.json is written as a whole after it
+                files += sounds.save_pretrained(save_directory)
+                custom_object_save(sounds, save_directory, config=sounds)
             files = [*super().save_pretrained(save_directory), *files]
         finally:  # what belongs to the folder must not stay, or data sets would not find their caches any more
             tokenizer._processor_class = processor_class
-            for attributes in (self.__dict__, self.image_processor.__dict__, tokenizer.init_kwargs):
+            for attributes in (self.__dict__, *map(vars, filter(None, (self.image_processor, sounds)))):
                 attributes.pop("auto_map", None)
+            tokenizer.init_kwargs.pop("auto_map", None)
         if push_to_hub:  # not by super(), which would not upload what was written before it started
             self.push_to_hub(kwargs.pop("repo_id", Path(save_directory).name), **kwargs)
         return files
 
 
-def join(image_processor: Any, tokenizer: Any) -> None:
-    """Joins the parts of a processor: the only place that does. A part that is None is not there yet."""
-    if tokenizer is not None and image_processor is not None and has_open_glyphs(tokenizer):
-        tokenizer.image_processor = image_processor
-
-
-def check_renders(image_processor: Any) -> None:
-    """Refuses what cannot be the image processor of a processor.
-
-    Raises:
-        TypeError: it renders no characters.
-    """
-    missing = [name for name in _RENDERS if not callable(getattr(image_processor, name, None))]
-    if missing:
-        raise TypeError(
-            f"{_named('image_processor', image_processor)} is no image processor of characters: it has no "
-            f"{', '.join(missing)}; give a HanziGlyphImageProcessor"
-        )
-
-
-def check_sees_characters(tokenizer: Any) -> None:
-    """Refuses what cannot be the tokenizer of a processor.
-
-    Raises:
-        TypeError: it is not one of hanziformers.
-    """
-    if not hasattr(tokenizer, "extra_inputs"):
-        raise TypeError(
-            f"{_named('tokenizer', tokenizer)} is of no model that sees its characters: it has no extra_inputs; give a "
-            "tokenizer of hanziformers, such as GlyphCrmTokenizer or ChineseBertTokenizer"
-        )
-
-
-def _named(name: str, part: Any) -> str:
-    return f"{name}=None" if part is None else f"a {type(part).__name__}"
-
-
-def has_open_glyphs(tokenizer: Any) -> bool:
-    """Whether a tokenizer has ids for characters outside of its vocabulary, which are rendered on the fly."""
-    return hasattr(tokenizer, "set_extra_characters")
-
-
 HanziProcessor.register_for_auto_class("AutoProcessor")
 
-__all__ = ["HanziProcessor", "HanziProcessorKwargs", "has_open_glyphs", "join"]
+__all__ = ["HanziProcessor", "HanziProcessorKwargs"]

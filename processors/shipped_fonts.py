@@ -27,15 +27,15 @@ SHIPPED_LICENCES = {  # file -> the file that holds the text of its licence
 STANDARD = "standard-8105.txt"  # the Table of General Standard Chinese Characters (2013), one after the other
 
 
-@lru_cache(maxsize=1)
-def shipped_folder() -> Path | None:
-    """The folder of the shipped fonts, or None where the package is not installed (a checkpoint's own code)."""
+@lru_cache(maxsize=2)
+def shipped_folder(name: str = "font_files") -> Path | None:
+    """A folder that is shipped, that of the fonts, or None where the package is not installed (a checkpoint's code)."""
     try:
         package = find_spec("hanziformers")
     except ValueError:  # sys.modules holds something of that name without a spec
         return None
     locations = package.submodule_search_locations if package else None
-    folder = Path(locations[0]) / "font_files" if locations else None
+    folder = Path(locations[0]) / name if locations else None
     return folder if folder and folder.is_dir() else None
 
 

@@ -9,7 +9,7 @@ from font_tools import covered, image_folder
 
 from hanziformers.processors import image_entries
 from hanziformers.processors.fonts import open_source
-from hanziformers.processors.image_entries import ImageZip, Unused, code_point_of, leads_outside
+from hanziformers.processors.image_entries import FileZip, Unused, code_point_of, leads_outside
 
 pytestmark = pytest.mark.usefixtures("own_fonts")
 
@@ -89,7 +89,7 @@ def test_bombs(tmp_path, image):
     for start in [row for row in range(len(data)) if data[row : row + 4] == b"PK\1\2"]:
         data = data[: start + 24] + large + data[start + 28 :]
     many.write_bytes(data)
-    assert "its images have more than 4,294,967,296 bytes" in refusal(many)
+    assert "its files have more than 4,294,967,296 bytes" in refusal(many)
 
 
 def test_no_more_is_unpacked_than_is_declared(tmp_path, monkeypatch):
@@ -99,7 +99,7 @@ def test_no_more_is_unpacked_than_is_declared(tmp_path, monkeypatch):
     read = zipfile.ZipExtFile._read2
     monkeypatch.setattr(zipfile.ZipExtFile, "_read1", keep_lengths(zipfile.ZipExtFile._read1, lengths))
     with pytest.raises(zipfile.BadZipFile, match="Bad CRC-32"):
-        ImageZip(path).read("人.png")
+        FileZip(path).read("人.png")
     assert read is zipfile.ZipExtFile._read2
     assert max(lengths) <= 100
 

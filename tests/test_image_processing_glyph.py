@@ -3,12 +3,11 @@
 import copy
 import json
 import pickle
-import subprocess
-import sys
 
 import pytest
 from datasets.fingerprint import Hasher
 from font_tools import MANY, WHOLE, box_font, image_folder
+from process_tools import run_program
 
 from hanziformers.processors import image_processing_glyph as module
 from hanziformers.processors.image_processing_glyph import HanziGlyphImageProcessor
@@ -41,7 +40,7 @@ def test_two_processes_render_the_same():
     here = {}
     exec(SHEET, here)
     code = SHEET + "print(digest)"
-    there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    there = run_program(code).stdout
     assert there.split() == [here["digest"]]
 
 
@@ -129,7 +128,7 @@ processor = AutoImageProcessor.from_pretrained({str(tmp_path / "checkpoint")!r},
 assert type(processor).__module__.startswith("transformers_modules")
 print(processor.render(["一"]).any(), *processor.can_render(["中", "🉣"]))
 """
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    result = run_program(script, folder=tmp_path)
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() == ["True", "True", "False"]  # 中 by the copy of the shipped Song
 

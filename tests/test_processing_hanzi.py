@@ -15,9 +15,11 @@ from font_tools import RARE, rare_font
 from glyph_crm_tools import build_for
 from glyph_tools import SPECIAL, TOKENS, VOCABULARY, NumberGlyphs
 from huggingface_hub import ModelCard
+from mpm_cner_parts import SYLLABLES, make_feature_extractor, make_processor
 from PIL import Image
 from remote_tools import run_without_package
 from transformers import (
+    AutoFeatureExtractor,
     AutoProcessor,
     AutoTokenizer,
     BertTokenizer,
@@ -35,6 +37,7 @@ from hanziformers import (
     GlyphCrmTokenizer,
     HanziGlyphImageProcessor,
     HanziProcessor,
+    MpmCnerTokenizer,
 )
 from hanziformers.tokenization.characters import COMMON_BLOCKS, may_have_ink
 
@@ -504,3 +507,101 @@ def test_saving_leaves_nothing_behind(tokenizer, loaded, tmp_path):
                     assert found["auto_map"] == {
                         "AutoImageProcessor": "image_processing_glyph.HanziGlyphImageProcessor"
                     }
+
+
+def test_three_parts_are_saved_and_loaded_as_one(tmp_path):
+    processor = make_processor(24)
+    processor.extend_bank("長")
+    files = processor.save_pretrained(tmp_path)
+    assert str(tmp_path / "syllables.npz") in files
+    names = {path.name for path in tmp_path.iterdir() if path.suffix == ".json"}
+    assert names == {"processor_config.json", "tokenizer_config.json", "tokenizer.json"}
+    assert {"processing_hanzi.py", "feature_extraction_syllable.py", "image_processing_glyph.py"} <= {
+        path.name for path in tmp_path.iterdir()
+    }
+    for again in (HanziProcessor.from_pretrained(tmp_path), AutoProcessor.from_pretrained(tmp_path)):
+        assert type(again) is HanziProcessor
+        assert type(again.tokenizer) is MpmCnerTokenizer
+        assert again.tokenizer.syllables == again.feature_extractor.syllables == SYLLABLES
+        assert np.array_equal(again.render_bank(), processor.render_bank())
+        assert np.array_equal(again.feature_extractor.render_bank(), processor.feature_extractor.render_bank())
+        first, second = (one(["头发A", "银行"], padding=True, return_tensors="np") for one in (processor, again))
+        assert set(first) == set(second) == set(processor.model_input_names)
+        assert all(np.array_equal(first[key], second[key]) for key in first)
+    assert AutoFeatureExtractor.from_pretrained(tmp_path).syllables == SYLLABLES
+
+
+def test_only_models_that_hear_have_a_feature_extractor(processor, tmp_path):
+    processor.save_pretrained(tmp_path / "two")
+    settings = json.loads((tmp_path / "two/processor_config.json").read_text(encoding="utf-8"))
+    assert "feature_extractor" not in settings
+    assert not list((tmp_path / "two").glob("*syllable*"))
+    assert processor.feature_extractor is AutoProcessor.from_pretrained(tmp_path / "two").feature_extractor is None
+    with pytest.raises(TypeError, match="has no feature extractor: recordings has no effect"):
+        HanziProcessor.from_pretrained(tmp_path / "two", recordings="clips")
+    with pytest.raises(TypeError, match="a GlyphCrmTokenizer has no syllable_ids"):
+        processor.feature_extractor = make_feature_extractor()
+    assert processor.feature_extractor is None
+    without = make_processor(24, sounds=False)  # of a model with use_sounds=False
+    assert "syllable_ids" not in without("银行")
+    without.feature_extractor = make_feature_extractor()
+    assert without("银行")["syllable_ids"] == [0, 1, 2, 0]
+    without.feature_extractor = None
+    without.save_pretrained(tmp_path / "none")
+    assert AutoProcessor.from_pretrained(tmp_path / "none").feature_extractor is None
+
+
+def test_what_a_trainer_saved_with_the_tokenizer_alone_still_reads(tmp_path):
+    """The bank of sounds is in the model; the tokenizer knows its rows."""
+    processor = make_processor(24)
+    processor.tokenizer.save_pretrained(tmp_path)
+    again = HanziProcessor.from_pretrained(tmp_path)
+    assert again.feature_extractor is None
+    assert again("银行头发")["syllable_ids"] == processor("银行头发")["syllable_ids"]
+
+
+def test_parts_that_number_syllables_differently_are_refused(tmp_path):
+    processor = make_processor(24)
+    processor.save_pretrained(tmp_path)
+    processor.tokenizer.syllables = SYLLABLES[::-1]
+    for use in (lambda: processor("银"), lambda: processor.save_pretrained(tmp_path), processor.render_bank):
+        with pytest.raises(ValueError, match="number the syllables differently: row 1 of the sound bank is"):
+            use()
+    settings = json.loads((tmp_path / "tokenizer_config.json").read_text(encoding="utf-8"))
+    for syllables, message in ((SYLLABLES[1:], "number the syllables differently"), (["../x"], "toned syllable")):
+        text = json.dumps({**settings, "syllables": syllables})
+        (tmp_path / "tokenizer_config.json").write_text(text, encoding="utf-8")
+        with pytest.raises(ValueError, match=message):
+            HanziProcessor.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"recordings": "/etc"}, "hold recordings='/etc'; paths of a file of settings are not opened"),
+        ({"feature_extractor_type": "NoSuchThing", "auto_map": {}}, "eature extractor"),
+    ],
+)
+def test_hostile_settings_of_sounds(tmp_path, change, message):
+    make_processor(24).save_pretrained(tmp_path)
+    path = tmp_path / "processor_config.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    settings["feature_extractor"] |= change
+    path.write_text(json.dumps(settings), encoding="utf-8")
+    with pytest.raises((ValueError, AttributeError), match=message):
+        HanziProcessor.from_pretrained(tmp_path)
+
+
+def test_three_parts_in_copies_pickles_and_hashes(tmp_path):
+    processor = make_processor(24)
+    parts = {**tokenizer_and_parts(processor), "feature_extractor": processor.feature_extractor}
+    hashes = {name: Hasher.hash(part) for name, part in parts.items()}
+    processor(["头发㐀", "A的"], padding=True, return_tensors="pt")
+    for name, part in parts.items():
+        part.save_pretrained(tmp_path / name)
+        assert {name: Hasher.hash(part) for name, part in parts.items()} == hashes, name
+        code = {path.name for path in (tmp_path / name).glob("*.py")}
+        assert ("processing_hanzi.py" in code) is (name == "processor")
+    for again in (copy.deepcopy(processor), pickle.loads(pickle.dumps(processor))):
+        assert again("头发")["syllable_ids"] == processor("头发")["syllable_ids"]
+        assert np.array_equal(again.feature_extractor.render_bank(), processor.feature_extractor.render_bank())

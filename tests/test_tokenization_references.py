@@ -1,4 +1,4 @@
-"""The tokenizer of ChineseBERT against ids that the published code and files gave."""
+"""The tokenizers with BERT's vocabulary against ids that published code and files gave."""
 
 import gzip
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 import pypinyin
 import pytest
 
-from hanziformers import ChineseBertTokenizer
+from hanziformers import ChineseBertTokenizer, MpmCnerTokenizer
 from hanziformers.tokenization.pinyin import encode_pinyin
 
 CURRENT = pypinyin.__version__.startswith("0.55.")
@@ -21,13 +21,22 @@ def reference(name: str, *more: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def published() -> ChineseBertTokenizer:
-    return ChineseBertTokenizer(str(reference("HANZIFORMERS_DATA", "vocab", "bert-base-chinese-vocab.txt")))
+def vocabulary() -> str:
+    return str(reference("HANZIFORMERS_DATA", "vocab", "bert-base-chinese-vocab.txt"))
 
 
-def test_published_texts(published):
+@pytest.fixture(scope="module")
+def published(vocabulary) -> ChineseBertTokenizer:
+    return ChineseBertTokenizer(vocabulary)
+
+
+@pytest.fixture(scope="module")
+def lines() -> list[dict]:
     with gzip.open(reference("HANZIFORMERS_ORACLES", "chinesebert", "pinyin.jsonl.gz"), "rt", encoding="utf-8") as file:
-        lines = [json.loads(line) for line in file]
+        return [json.loads(line) for line in file]
+
+
+def test_published_texts(published, lines):
     assert len(lines) == 1015
     batch = published([line["text"] for line in lines], return_offsets_mapping=True)
     for index, line in enumerate(lines):
@@ -37,6 +46,20 @@ def test_published_texts(published):
         if CURRENT:
             assert batch["pinyin_ids"][index] == line["pinyin_ids"]
             assert published(line["text"])["pinyin_ids"] == line["pinyin_ids"]
+
+
+def test_characters_of_mpm_cner_have_the_ids_of_bert(vocabulary, lines):
+    """Where BERT makes one character a word of its own."""
+    batch = MpmCnerTokenizer(vocabulary)([line["text"] for line in lines], return_offsets_mapping=True)
+    compared = 0
+    for line, ids, spans in zip(lines, batch["input_ids"], batch["offset_mapping"], strict=True):
+        own = dict(zip(spans[1:-1], ids[1:-1], strict=True))
+        offsets = [tuple(span) for span in line["offsets"]]
+        for token, index, span in list(zip(line["tokens"], line["input_ids"], offsets, strict=True))[1:-1]:
+            if span[1] - span[0] == len(token) == offsets.count(span) == 1:  # a Hangul syllable is several tokens
+                assert own[span] == index, (line["text"], token)
+                compared += 1
+    assert compared > 20_000
 
 
 def test_printed_ids(published):

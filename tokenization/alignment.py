@@ -45,6 +45,7 @@ class TextAlignment:
         self._starts = list(accumulate((len(text) + 1 for text in texts), initial=0))  # of each sequence in `text`
         self._firsts = list(accumulate(map(len, samples), initial=0))  # the number of each sample's first sequence
         self._words: dict[int, list[list[int]]] = {}  # see `_word_starts`
+        self._spans: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # see `spans`: several inputs ask for them
 
     @classmethod
     def of_call(
@@ -81,6 +82,11 @@ class TextAlignment:
             padding) has the width 0; its start means nothing. A token's stretch includes characters within it that
             the tokenizer's normalization removed.
         """
+        if index not in self._spans:
+            self._spans[index] = self._find_spans(index)
+        return self._spans[index]
+
+    def _find_spans(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         encoding = self.encodings[index]
         owner = index if self._owners is None else self._owners[index]
         sample, first = self._samples[owner], self._firsts[owner]

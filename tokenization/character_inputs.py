@@ -68,6 +68,14 @@ class CharacterInputs:
         """
         return {}
 
+    def read_as(self, text: Any) -> Any:
+        """Gives what the tokenizer class behind is to read in place of a text, without a change of its length.
+
+        Args:
+            text: what a call was given: a string, or strings nested in lists.
+        """
+        return text
+
     def values_of_tokens(self, ids: np.ndarray) -> dict[str, np.ndarray]:
         """Gives the `extra_inputs` of tokens that stand for no character of a text: what replaces a masked one.
 
@@ -117,8 +125,9 @@ class CharacterInputs:
         check_batch(text, is_split_into_words)
         try:
             # in lists first: the extra inputs are made from the encodings, and all become tensors together
+            read, read_pair = self.read_as(text), self.read_as(text_pair)
             output = super()._encode_plus(
-                text, text_pair, *args, is_split_into_words=is_split_into_words, return_tensors=None, **kwargs
+                read, read_pair, *args, is_split_into_words=is_split_into_words, return_tensors=None, **kwargs
             )
         except (TypeError, ValueError) as error:  # UnicodeEncodeError is a ValueError
             explain(text, text_pair, error)

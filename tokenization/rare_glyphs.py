@@ -1,10 +1,11 @@
 """Glyph images of characters that a model's bank lacks: each is rendered once, and counted where nothing renders it."""
 
-from collections import Counter
 from typing import Any
 
 import numpy as np
 from transformers.utils import logging
+
+from .tally import Tally
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
@@ -35,12 +36,11 @@ class RareGlyphs:
         """
         _check_renders(image_processor)
         self.image_processor, self.source = image_processor, source
-        self.unrendered: Counter[str] = Counter()
+        self.unrendered = Tally()
         self._given = image_processor
         self.reason = ""
         self._sought = False  # whether the source was tried
         self._memo: dict[str, np.ndarray | None] = {}  # None: it cannot be rendered
-        self._warn_at = 1
 
     def __reduce__(self) -> tuple[type, tuple]:
         source = self.source and {name: value for name, value in self.source.items() if name not in _SECRET}
@@ -93,10 +93,8 @@ class RareGlyphs:
 
     def _count(self, unrendered: dict[str, int]) -> None:
         """Counts, and warns each time the number of different characters has doubled."""
-        self.unrendered.update(unrendered)
-        if len(self.unrendered) < self._warn_at:
+        if not self.unrendered.add(unrendered):
             return
-        self._warn_at = 2 * len(self.unrendered)
         names = ", ".join(f"{c!r} U+{ord(c):04X}" for c in list(unrendered)[:_NAMED])
         cause = "No font of its image processor has them: name one that has (HanziGlyphImageProcessor(fonts=...))."
         if self.image_processor is None:

@@ -13,6 +13,27 @@ def lone_surrogate(text: str) -> int | None:
     return None
 
 
+def check_text(text: Any, advice: str) -> None:
+    """Refuses what is no text, or one that holds half a character.
+
+    Args:
+        text: should be a string.
+        advice: what to do with a list of texts.
+
+    Raises:
+        TypeError: `text` is not a string.
+        ValueError: it holds a lone surrogate.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"text must be one str, got {type(text).__name__}: {advice}")
+    wrong = lone_surrogate(text)
+    if wrong is not None:
+        raise ValueError(
+            f"text holds the lone surrogate {text[wrong]!r} at {wrong}, which is no character; read the file with the "
+            "right encoding"
+        )
+
+
 def check_batch(text: Any, is_split_into_words: bool) -> None:
     """Refuses a batch without a text.
 
@@ -55,4 +76,4 @@ def _pieces(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-__all__ = ["check_batch", "explain", "lone_surrogate"]
+__all__ = ["check_batch", "check_text", "explain", "lone_surrogate"]

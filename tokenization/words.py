@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import rjieba
 
-from .text_checks import lone_surrogate
+from .text_checks import check_text
 
 
 def word_numbers(text: str) -> np.ndarray:
@@ -22,14 +22,7 @@ def word_numbers(text: str) -> np.ndarray:
         TypeError: `text` is not a string.
         ValueError: it holds a lone surrogate.
     """
-    if not isinstance(text, str):
-        raise TypeError(f"text must be one str, got {type(text).__name__}: number each text by itself")
-    wrong = lone_surrogate(text)
-    if wrong is not None:
-        raise ValueError(
-            f"text holds the lone surrogate {text[wrong]!r} at {wrong}, which is no character; read the file with the "
-            "right encoding"
-        )
+    check_text(text, "number each text by itself")
     lengths = np.fromiter(map(len, rjieba.cut(text)), np.int64)
     return np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
 

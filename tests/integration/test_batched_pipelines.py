@@ -5,11 +5,21 @@ import torch
 from chinese_bert_tools import SIZES as CHINESE_BERT_SIZES
 from glyph_crm_tools import SIZES as GLYPH_CRM_SIZES
 from glyph_tools import SPECIAL
-from test_glyph_crm_offsets import RARE, Squares
+from mpm_cner_tools import SIZES as MPM_CNER_SIZES
+from mpm_cner_tools import random_images
+from test_character_offsets import RARE, Squares
 from transformers import pipeline
 
 import hanziformers
-from hanziformers import ChineseBertConfig, ChineseBertTokenizer, GlyphCrmConfig, GlyphCrmTokenizer
+from hanziformers import (
+    ChineseBertConfig,
+    ChineseBertTokenizer,
+    GlyphCrmConfig,
+    GlyphCrmTokenizer,
+    MpmCnerConfig,
+    MpmCnerTokenizer,
+)
+from hanziformers.tokenization.syllables import toned_syllables
 
 VOCABULARY = {token: row for row, token in enumerate([*SPECIAL, *"北京上海银行的很我在人一"])}
 TASKS = {
@@ -20,6 +30,7 @@ TASKS = {
 }
 # batches of two: without, with one and with several characters outside of the bank; of one length, and of several
 TEXTS = ["北京的很", f"{RARE[0]}上海{RARE[1]}", f"在{RARE}", "人", "人一", f"{RARE[2]}{RARE[3]}", "银行", "我在"]
+SYLLABLES = sorted({syllable for syllable in toned_syllables("".join(TEXTS)) if syllable})
 
 
 def build(family, head, side):
@@ -28,17 +39,33 @@ def build(family, head, side):
         tokenizer = ChineseBertTokenizer(VOCABULARY, padding_side=side)
         config = ChineseBertConfig(**{**CHINESE_BERT_SIZES, "vocab_size": len(VOCABULARY)})
         return getattr(hanziformers, family + head)(config).eval(), tokenizer
-    tokenizer = GlyphCrmTokenizer(VOCABULARY, padding_side=side)
-    tokenizer.image_processor = Squares()
     sizes = {"vocab_size": len(VOCABULARY), "glyph_vocab_size": len(VOCABULARY)}
-    model = getattr(hanziformers, family + head)(GlyphCrmConfig(**{**GLYPH_CRM_SIZES, **sizes})).eval()
+    if family == "GlyphCrm":
+        tokenizer, config = (
+            GlyphCrmTokenizer(VOCABULARY, padding_side=side),
+            GlyphCrmConfig(**{**GLYPH_CRM_SIZES, **sizes}),
+        )
+    else:
+        tokenizer = MpmCnerTokenizer(VOCABULARY, padding_side=side, syllables=SYLLABLES)
+        sizes |= {"num_syllables": 1 + len(SYLLABLES), "special_token_ids": [0, 2, 3]}
+        config = MpmCnerConfig(**{**MPM_CNER_SIZES, **sizes})
+    tokenizer.image_processor = Squares()
+    model = getattr(hanziformers, family + head)(config).eval()
     model.base_model.set_glyphs(torch.from_numpy(Squares().render(tokenizer.bank_tokens())))
+    if hasattr(model.base_model, "set_sounds"):
+        model.base_model.set_sounds(random_images(1 + len(SYLLABLES), 3))
     return model, tokenizer
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("family", ["GlyphCrm", "ChineseBert"])
+@pytest.mark.parametrize(
+    ("family", "task"),
+    [
+        *((family, task) for family in ("GlyphCrm", "ChineseBert") for task in TASKS),
+        ("MpmCner", "feature-extraction"),
+        ("MpmCner", "token-classification"),
+    ],
+)
 def test_a_batch_is_that_of_the_tokenizer(family, task, side, warnings):
     """What the model computes for a pipeline's batch is what it computes for the texts padded by the tokenizer."""
     model, tokenizer = build(family, TASKS[task], side)
@@ -61,9 +88,10 @@ def test_a_batch_is_that_of_the_tokenizer(family, task, side, warnings):
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
-def test_each_character_keeps_its_own_image_on_either_side(side):
+@pytest.mark.parametrize("family", ["GlyphCrm", "MpmCner"])
+def test_each_character_keeps_its_own_image_on_either_side(family, side):
     """Two texts that differ in one character outside of the bank differ, whatever else is in their batch."""
-    model, tokenizer = build("GlyphCrm", "Model", side)
+    model, tokenizer = build(family, "Model", side)
     extract = pipeline("feature-extraction", model=model, tokenizer=tokenizer, device="cpu")
     long, vectors = f"北{RARE}", []
     for rare in RARE:

@@ -1,4 +1,4 @@
-"""text[start:end] of every entity is the characters it names, for GlyphCRM: one token a character, whatever the text.
+"""text[start:end] of every entity is the characters it names, where every character is a token, whatever the text.
 
 The pipeline, the tokenizer and the model are the real ones; only the model's answer is fixed: logits by token id.
 """
@@ -9,10 +9,37 @@ from glyph_tools import SPECIAL, NumberGlyphs
 from test_pipeline_offsets import CITIES, GROUPING, LABELS, NASTY, STRATEGIES, expected_spans, spans
 from transformers import pipeline
 
-from hanziformers import GlyphCrmConfig, GlyphCrmForTokenClassification, GlyphCrmTokenizer
+from hanziformers import (
+    GlyphCrmConfig,
+    GlyphCrmForTokenClassification,
+    GlyphCrmTokenizer,
+    MpmCnerConfig,
+    MpmCnerForTokenClassification,
+    MpmCnerTokenizer,
+)
 
 VOCABULARY = {token: row for row, token in enumerate([*SPECIAL, *"北京上海银行的很我在人一"])}
 RARE = "𠀀𰻝各あ"
+SYLLABLES = ["bei3", "jing1", "shang4", "hai3"]
+FAMILIES = {
+    "glyph_crm": (
+        GlyphCrmConfig,
+        GlyphCrmForTokenClassification,
+        {"first_block_channels": 2, "second_block_channels": 2},
+    ),
+    "mpm_cner": (
+        MpmCnerConfig,
+        MpmCnerForTokenClassification,
+        {
+            "swin_embed_dim": 3,
+            "swin_depths": [1],
+            "swin_num_heads": [1],
+            "lstm_hidden_size": 4,
+            "num_syllables": 5,
+            "special_token_ids": [0, 2, 3],
+        },
+    ),
+}
 
 
 class Squares(NumberGlyphs):
@@ -23,15 +50,19 @@ class Squares(NumberGlyphs):
         return small.repeat(6, axis=2).repeat(3, axis=3)
 
 
-def build(stock=False, **options):
+def make_tokenizer(family, **options):
+    if family == "mpm_cner":
+        return MpmCnerTokenizer(VOCABULARY, syllables=SYLLABLES, **options)
+    return GlyphCrmTokenizer(VOCABULARY, **options)
+
+
+def build(family, stock=False, **options):
     """A pipeline whose model calls the characters of two cities LOC, after it has looked at all the glyph images."""
-    tokenizer = GlyphCrmTokenizer(VOCABULARY, **options)
+    tokenizer, (config_class, model_class, sizes) = make_tokenizer(family, **options), FAMILIES[family]
     tokenizer.image_processor = Squares()
-    config = GlyphCrmConfig(
+    config = config_class(
         vocab_size=len(tokenizer),
         glyph_size=24,
-        first_block_channels=2,
-        second_block_channels=2,
         hidden_size=8,
         num_hidden_layers=1,
         num_attention_heads=1,
@@ -39,6 +70,7 @@ def build(stock=False, **options):
         max_position_embeddings=512,
         id2label=dict(enumerate(LABELS)),
         label2id={label: row for row, label in enumerate(LABELS)},
+        **sizes,
     )
     table = torch.zeros(len(tokenizer), len(LABELS))
     for token, row in VOCABULARY.items():
@@ -51,21 +83,22 @@ def build(stock=False, **options):
         return output
 
     sizes = set()
-    model = GlyphCrmForTokenClassification(config).eval()
+    model = model_class(config).eval()
     model.base_model.set_glyphs(torch.from_numpy(Squares().render(tokenizer.bank_tokens())))
     model.register_forward_hook(answer, with_kwargs=True)
     chosen = {} if stock else {"pipeline_class": tokenizer.token_classification_pipeline}
     return pipeline("token-classification", model=model, tokenizer=tokenizer, device="cpu", **chosen), sizes
 
 
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("stock", [False, True])
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_city_beside_anything(strategy, stock):
+def test_a_city_beside_anything(family, strategy, stock):
     """In batches whose texts have different numbers of characters outside of the bank.
 
     Every token is one character here, so transformers' own pipeline is exact too.
     """
-    pipe, sizes = build(stock)
+    pipe, sizes = build(family, stock)
     noises = [*NASTY.values(), RARE]
     texts = [f"{noise}北京 {noise}的上海{noise}" for noise in noises]
     for size in (1, 9) if strategy == "simple" else (9,):
@@ -77,9 +110,10 @@ def test_a_city_beside_anything(strategy, stock):
     assert len(sizes) > 1
 
 
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("strategy", GROUPING)
-def test_windows(strategy):
-    pipe, sizes = build(model_max_length=16)
+def test_windows(family, strategy):
+    pipe, sizes = build(family, model_max_length=16)
     texts = ["我" * shift + f"北京的{RARE}很{RARE[2]}的上海人" * 4 for shift in range(0, 8, 2)]
     for size in (1, 3) if strategy == "simple" else (3,):
         many = pipe(texts, aggregation_strategy=strategy, stride=4, batch_size=size)

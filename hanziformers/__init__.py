@@ -11,22 +11,40 @@ if not (Path(__file__).parent / "modeling").is_dir():
     # as the working directory goes before an installed package
     __path__.append(str(Path(__file__).parents[1]))
 
-from .modeling import configuration_chinese_bert, configuration_glyph_crm, modeling_chinese_bert, modeling_glyph_crm
+from .encoders import encoder_file
+from .modeling import (
+    configuration_chinese_bert,
+    configuration_glyph_crm,
+    configuration_mpm_cner,
+    configuration_mpm_pretraining,
+    modeling_chinese_bert,
+    modeling_glyph_crm,
+    modeling_mpm_cner,
+    modeling_mpm_pretraining,
+)
 from .modeling.configuration_chinese_bert import *
 from .modeling.configuration_glyph_crm import *
+from .modeling.configuration_mpm_cner import *
+from .modeling.configuration_mpm_pretraining import *
 from .modeling.modeling_chinese_bert import *
 from .modeling.modeling_glyph_crm import *
+from .modeling.modeling_mpm_cner import *
+from .modeling.modeling_mpm_pretraining import *
 from .processors.contact_sheet import contact_sheet
+from .processors.feature_extraction_syllable import HanziSyllableFeatureExtractor
 from .processors.font_manifest import font_manifest_markdown
 from .processors.font_report import fonts
 from .processors.image_processing_glyph import HanziGlyphImageProcessor
 from .processors.processing_hanzi import HanziProcessor
+from .processors.sound_manifest import sound_manifest_markdown
+from .processors.spectrogram_sheet import spectrogram_sheet
 from .registration import register
 from .tokenization.token_classification_pipeline import WordPieceTokenClassificationPipeline
 from .tokenization.tokenization_chinese_bert import ChineseBertTokenizer
 from .tokenization.tokenization_glyph_crm import GlyphCrmTokenizer
+from .tokenization.tokenization_mpm_cner import MpmCnerTokenizer
 from .training.masking_collator import DataCollatorForMaskedCharacters
-from .training.new_model import render_glyphs
+from .training.new_model import render_glyphs, render_sounds
 from .version import __version__
 
 register()
@@ -34,17 +52,27 @@ register()
 __all__ = [
     *configuration_chinese_bert.__all__,
     *configuration_glyph_crm.__all__,
+    *configuration_mpm_cner.__all__,
+    *configuration_mpm_pretraining.__all__,
     *modeling_chinese_bert.__all__,
     *modeling_glyph_crm.__all__,
+    *modeling_mpm_cner.__all__,
+    *modeling_mpm_pretraining.__all__,
     "ChineseBertTokenizer",
     "DataCollatorForMaskedCharacters",
     "GlyphCrmTokenizer",
     "HanziGlyphImageProcessor",
     "HanziProcessor",
+    "HanziSyllableFeatureExtractor",
+    "MpmCnerTokenizer",
     "WordPieceTokenClassificationPipeline",
     "__version__",
     "contact_sheet",
+    "encoder_file",
     "font_manifest_markdown",
     "fonts",
     "render_glyphs",
+    "render_sounds",
+    "sound_manifest_markdown",
+    "spectrogram_sheet",
 ]

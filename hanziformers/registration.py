@@ -6,17 +6,21 @@ One entry of `FAMILIES` a model family; a further family adds its entry and noth
 from typing import Any
 
 import transformers
-from transformers import AutoConfig, AutoProcessor, AutoTokenizer
+from transformers import AutoConfig, AutoFeatureExtractor, AutoProcessor, AutoTokenizer
 from transformers.models.auto.image_processing_auto import AutoImageProcessor  # its short name wants torchvision
 
 from .modeling import modeling_chinese_bert as chinese_bert
 from .modeling import modeling_glyph_crm as glyph_crm
+from .modeling import modeling_mpm_cner as mpm_cner
 from .modeling.configuration_chinese_bert import ChineseBertConfig
 from .modeling.configuration_glyph_crm import GlyphCrmConfig
+from .modeling.configuration_mpm_cner import MpmCnerConfig
+from .processors.feature_extraction_syllable import HanziSyllableFeatureExtractor
 from .processors.image_processing_glyph import HanziGlyphImageProcessor
 from .processors.processing_hanzi import HanziProcessor
 from .tokenization.tokenization_chinese_bert import ChineseBertTokenizer
 from .tokenization.tokenization_glyph_crm import GlyphCrmTokenizer
+from .tokenization.tokenization_mpm_cner import MpmCnerTokenizer
 
 
 def _models(modeling_file: Any) -> dict[Any, type]:
@@ -32,6 +36,13 @@ FAMILIES = {
         AutoImageProcessor: HanziGlyphImageProcessor,
         AutoProcessor: HanziProcessor,
         **_models(glyph_crm),
+    },
+    MpmCnerConfig: {
+        AutoTokenizer: MpmCnerTokenizer,
+        AutoImageProcessor: HanziGlyphImageProcessor,
+        AutoFeatureExtractor: HanziSyllableFeatureExtractor,
+        AutoProcessor: HanziProcessor,
+        **_models(mpm_cner),
     },
 }
 

@@ -5,7 +5,8 @@ the glyph image's height and width, D the vector's length.
 
     ids [B, L]:  0..N-1 are rows of the bank; N + i is image i of the example's own `extra_glyphs` [B, E, F*h*w]
     training:    unique(ids) -> glyph images [U, F, h, w] -> encoder -> vectors [U, D] -> gather -> [B, L, D]
-    inference:   the same, but a row that was encoded once is kept in a table [N, D] and only looked up from then on
+    inference:   the same, but a row that was encoded once is kept in a table [N, D] and only looked up from then on;
+                 so in training where the encoder is frozen
     compiled:    in a graph, which must not depend on one batch, the glyph image of every position is encoded
 
 Spectrograms may take the place of glyph images: any uint8 image of a character will do.
@@ -52,6 +53,11 @@ class CharacterBank(nn.Module):
         chunk_size: glyph images that are encoded at a time.
     """
 
+    blank_hint = (
+        "the bank holds no glyph images: all characters look the same. Render the vocabulary and call "
+        "model.base_model.set_glyphs(images), or load a checkpoint, which holds them"
+    )
+
     def __init__(
         self, encoder: nn.Module, rows: int, shape: tuple[int, int, int], width: int, chunk_size: int = 128
     ) -> None:
@@ -92,6 +98,12 @@ class CharacterBank(nn.Module):
         """
         images, rows = check_glyphs(images, rows, tuple(self.glyphs.shape[1:]), len(self.glyphs))
         self.glyphs[rows.to(self.glyphs.device)] = images.to(self.glyphs.device)
+
+    @torch.no_grad()
+    def resize(self, rows: int) -> None:
+        """Cuts the bank to so many rows, or adds blank ones."""
+        kept = self.glyphs[:rows]
+        self.glyphs = torch.cat([kept, kept.new_zeros((rows - len(kept), *kept.shape[1:]))])
 
     def forward(self, ids: Tensor, extra_glyphs: Tensor | None = None) -> Tensor:
         """Vectors of characters.
@@ -146,9 +158,14 @@ class CharacterBank(nn.Module):
         return f"glyphs={tuple(self.glyphs.shape)}, width={self.width}"
 
     def _look_up(self, ids: Tensor) -> Tensor | None:
-        """Ids of rows [...] -> [..., D] from the table; None where it may not be used."""
+        """Ids of rows [...] -> [..., D] from the table; None where it may not be used.
+
+        A frozen encoder gives the same vectors in training, too, and no gradient is asked of it.
+        """
         parts = list(self.encoder.modules())
-        return self._table.look_up(ids, self._encode_keys, parts, [self.glyphs], self.training)
+        frozen = not any(weight.requires_grad for weight in self.encoder.parameters())
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
+            return self._table.look_up(ids, self._encode_keys, parts, [self.glyphs], self.training and not frozen)
 
     def _encode_distinct(self, keys: Tensor, extra_glyphs: Tensor | None = None) -> Tensor:
         """Keys [...] -> [..., D]; keys N + i are image i among all examples' further characters."""
@@ -218,10 +235,7 @@ class CharacterBank(nn.Module):
         if not self._checked_for_images and not is_traced(ids) and not self.glyphs.is_meta:
             self._checked_for_images = True
             if not self.glyphs.any():
-                logger.warning(
-                    "the bank holds no glyph images: all characters look the same. Render the vocabulary and call "
-                    "model.base_model.set_glyphs(images), or load a checkpoint, which holds them"
-                )
+                logger.warning(self.blank_hint)
 
     def _behind_padding(self, ids: Tensor, extra_glyphs: Tensor) -> Tensor:
         """Ids [B, L] that count the blank rows before an example's first image too."""

@@ -2,6 +2,7 @@
 
     python run_scripts/quickstart.py                           # ChineseBERT
     python run_scripts/quickstart.py --model_type glyph_crm    # GlyphCRM
+    python run_scripts/quickstart.py --model_type mpm_cner     # MPM-CNER
 
 Prints precision, recall and F1 on the sample's test sentences, then the entities of four new sentences with the
 positions of their characters, and the same once more from a second process that knows only the saved folder. Takes a
@@ -47,6 +48,7 @@ OWN_SIZES = {
         "hidden_dropout_prob": 0.1,
         "initializer_range": 0.1,
     },
+    "mpm_cner": {"lstm_hidden_size": 64, "classifier_dropout": 0.2},
 }
 
 
@@ -55,7 +57,7 @@ class QuickstartArguments:
     """Where to work, and how long."""
 
     model_type: str = field(
-        default="chinese_bert", metadata={"help": "which model", "choices": ["chinese_bert", "glyph_crm"]}
+        default="chinese_bert", metadata={"help": "which model", "choices": list(OWN_SIZES)}
     )
     output_dir: str = field(default="outputs/quickstart", metadata={"help": "folder of the model"})
     num_train_epochs: float = field(default=8, metadata={"help": "passes over the 9,600 sentences"})

@@ -42,6 +42,23 @@ GLYPH_CRM_SIZES = {
 }
 
 
+MPM_CNER_SIZES = {
+    "vocab_size": 99,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 37,
+    "max_position_embeddings": 64,
+    "num_syllables": 12,
+    "swin_embed_dim": 6,
+    "swin_depths": [1, 1],
+    "swin_num_heads": [1, 2],
+    "lstm_hidden_size": 8,
+    "special_token_ids": [0],
+    "classifier": "linear",
+}
+
+
 def glyph_crm_inputs(config, batch, length):
     lengths = torch.arange(length, length - batch, -1).clamp(min=2)
     ids, extras = torch.randint(1, config.vocab_size, (batch, length)), 4
@@ -52,6 +69,20 @@ def glyph_crm_inputs(config, batch, length):
         "attention_mask": (torch.arange(length)[None] < lengths[:, None]).long(),
         "glyph_ids": torch.where(torch.rand(batch, length) < 0.7, further, ids),  # the bank of a new model is blank
         "extra_glyphs": torch.randint(1, 256, (batch, extras, config.glyph_size**2), dtype=torch.uint8),
+    }
+
+
+def mpm_cner_inputs(config, batch, length):
+    lengths, ids = torch.arange(length, length - batch, -1).clamp(min=2), (batch, length)
+    tokens, extras = torch.randint(1, config.vocab_size, ids), 4
+    further = config.num_glyphs + torch.randint(0, extras, ids)
+    return {
+        "input_ids": tokens,
+        "token_type_ids": torch.randint(0, 2, ids),
+        "attention_mask": (torch.arange(length)[None] < lengths[:, None]).long(),
+        "glyph_ids": torch.where(torch.rand(ids) < 0.7, further, tokens),  # the bank of a new model is blank
+        "extra_glyphs": torch.randint(1, 256, (batch, extras, config.glyph_size**2), dtype=torch.uint8),
+        "syllable_ids": torch.randint(0, config.num_syllables, ids),
     }
 
 
@@ -129,8 +160,69 @@ FAMILIES = [
     },
 ]
 
+
+def with_rows_of_the_vocabulary(test):
+    """The test on characters of the bank alone: it resizes the vocabulary, and with it the bank, behind the inputs."""
+
+    def run(self):
+        def inputs(config, *sizes):
+            found = mpm_cner_inputs(config, *sizes)
+            return {**found, "glyph_ids": found["input_ids"].clamp(max=60)}
+
+        self.model_tester.family = {**self.family, "inputs": inputs}
+        getattr(super(type(self), self), test)()
+
+    return run
+
+
+def on_what_is_seen(self):
+    """The sound bank of a new model is blank: test_modeling_mpm_cner.py tests that syllables matter."""
+    self.family = {**self.family, "extra_inputs": ["glyph_ids", "extra_glyphs"]}
+    super(type(self), self).test_oot_extra_inputs_matter()
+
+
+OF_SEMANTIC = "the semantic encoder records its own, and the models hand them on"
+MPM_CNER = {
+    "name": "mpm_cner",
+    "setup": "hanziformers",
+    "config": "hanziformers:MpmCnerConfig",
+    "config_kwargs": MPM_CNER_SIZES,
+    "heads": {
+        "base": "hanziformers:MpmCnerModel",
+        "token_classification": "hanziformers:MpmCnerForTokenClassification",
+    },
+    "inputs": mpm_cner_inputs,
+    "extra_inputs": ["glyph_ids", "extra_glyphs", "syllable_ids"],
+    "undeclared": {"_can_record_outputs": OF_SEMANTIC},
+    "overrides": {
+        test: with_rows_of_the_vocabulary(test)
+        for test in ("test_resize_tokens_embeddings", "test_resize_embeddings_untied", "test_oot_resize_then_reload")
+    }
+    | {"test_oot_extra_inputs_matter": on_what_is_seen},
+    "skip": {
+        "test_config_config_to_json_string": "BERT's sizes are saved in the configuration of the semantic encoder"
+    },
+}
+
 FAMILIES.append(  # with an id table beside the glyph images, as the published checkpoint most likely has it
     {**FAMILIES[-1], "name": "glyph_crm_hybrid", "config_kwargs": {**GLYPH_CRM_SIZES, "id_embeddings": True}}
+)
+
+
+FAMILIES.append(MPM_CNER)
+CRF = {  # keys as JSON has them
+    "classifier": "crf",
+    "special_token_ids": [0],
+    "id2label": {"0": "O", "1": "B-LOC"},
+    "label2id": {"O": 0, "B-LOC": 1},
+}
+FAMILIES.append(
+    {
+        **FAMILIES[0],
+        "name": "chinese_bert_crf",
+        "config_kwargs": {**CHINESE_BERT_SIZES, **CRF},
+        "heads": {head: FAMILIES[0]["heads"][head] for head in ("base", "token_classification")},
+    }
 )
 
 
@@ -236,6 +328,42 @@ TOKENIZERS.append(
     }
 )
 
+SYLLABLES = ["hang2", "xing2", "yin2", "zhang3", "hen3", "mang2", "tian1", "qi4"]
+
+
+def mpm_cner_tokenizer():
+    from common_tokenizer_tests import english_vocab
+
+    from hanziformers import MpmCnerTokenizer
+
+    return MpmCnerTokenizer(vocab=english_vocab(*TEXTS), syllables=SYLLABLES, readings={"忙": "mang2"})
+
+
+def mpm_cner_model(name):
+    def make(tokenizer):
+        import hanziformers
+
+        sizes = {"vocab_size": len(tokenizer), "glyph_vocab_size": tokenizer.glyph_vocab_size}
+        sizes |= {"num_syllables": 1 + len(SYLLABLES), "special_token_ids": [0], "classifier": "linear"}
+        return getattr(hanziformers, name)(hanziformers.MpmCnerConfig(**{**MPM_CNER_SIZES, **sizes}))
+
+    return make
+
+
+TOKENIZERS.append(
+    {
+        **TOKENIZERS[1],
+        "name": "mpm_cner",
+        "tokenizer": "hanziformers:MpmCnerTokenizer",
+        "make": mpm_cner_tokenizer,
+        "extra": {"glyph_ids": (), "syllable_ids": ()},
+        "pipelines": {
+            "token-classification": mpm_cner_model("MpmCnerForTokenClassification"),
+            "feature-extraction": mpm_cner_model("MpmCnerModel"),
+        },
+    }
+)
+
 MASKING = (
     "wants transformers' masking collator to leave pinyin_ids and glyph_ids alone, so that they tell what is masked; "
     "test_character_batch.py tests what of them collators and pad must keep, and what masking must change"
@@ -248,6 +376,18 @@ def glyph_image_processor():
     from hanziformers import HanziGlyphImageProcessor
 
     return HanziGlyphImageProcessor(styles=["song"], size=24)
+
+
+def syllable_feature_extractor():
+    import numpy as np
+
+    from hanziformers import HanziSyllableFeatureExtractor
+    from hanziformers.processors.sound_bank import SoundBank
+
+    source = {"source": "recording", "voice": "noise", "file": "", "made_with": "", "sha256": ""}
+    log_mels = np.full((len(SYLLABLES), 48, 48), 7, np.uint8)
+    bank = SoundBank(SYLLABLES, log_mels, [{**source, "syllables": " ".join(SYLLABLES)}])
+    return HanziSyllableFeatureExtractor(saved_sounds=bank)
 
 
 PROCESSORS = [
@@ -267,3 +407,15 @@ PROCESSORS = [
         },
     }
 ]
+
+PROCESSORS.append(
+    {
+        **PROCESSORS[0],
+        "name": "mpm_cner",
+        "components": {
+            "tokenizer": mpm_cner_tokenizer,
+            "image_processor": glyph_image_processor,
+            "feature_extractor": syllable_feature_extractor,
+        },
+    }
+)

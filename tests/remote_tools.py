@@ -1,10 +1,10 @@
 """Runs a script where transformers is installed and hanziformers is not, as with trust_remote_code elsewhere."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+
+from process_tools import run_program
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 # Python code: the keys of every table of hooks that torch calls for all modules, tensors or optimizers of a process.
@@ -42,15 +42,6 @@ def run_without_package(program: str, *arguments: Any, folder: Path) -> str:
     folder.mkdir()
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PYTEST"))}
     environment |= {"HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": str(folder / "modules"), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", HIDE + program, *map(str, arguments), str(REPOSITORY)],
-        env=environment,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = run_program(HIDE + program, *arguments, REPOSITORY, folder=folder, environment=environment)
     assert done.returncode == 0, done.stderr[-4000:]
     return done.stderr

@@ -604,3 +604,22 @@ def test_ids_behind_the_last_image_are_refused(beyond):
     wanted = "allowed are 0 to" if beyond == 3 else f"{ROWS + beyond} in example 1, whose glyph image .* is blank"
     with pytest.raises(ValueError, match=wanted):
         bank(ids, extra)
+
+
+def test_a_frozen_encoder_is_looked_up_in_training_too():
+    bank = build()
+    bank.encoder.requires_grad_(False)
+    bank.train()
+    ids, extra = make_batch()
+    assert torch.allclose(bank(ids, extra), naive(bank, ids, extra))
+    bank(ids.clamp(max=ROWS - 1))
+    bank.encoder.calls.clear()
+    vectors = bank(ids.clamp(max=ROWS - 1))
+    assert not calls(bank)
+    assert not vectors.requires_grad
+    bank.encoder.linear.requires_grad_(True)  # thawed: encoded again, with a gradient
+    assert bank(ids.clamp(max=ROWS - 1)).requires_grad
+    bank.encoder.requires_grad_(False)
+    with torch.no_grad():
+        bank.encoder.linear.weight.mul_(2)
+    assert torch.allclose(bank(ids, extra), naive(bank, ids, extra))

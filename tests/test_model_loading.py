@@ -286,3 +286,43 @@ def test_glyph_options_without_effect_are_warned_of(vocabulary, warnings):
     small = BERT + ",glyph_size=8,pinyin_embedding_size=8"
     load_model(ModelArguments(model_type="chinese_bert", config_overrides=small, **shared), AutoModelForMaskedLM)
     assert "a chinese_bert has no bank" in warnings[2]
+
+
+def test_the_classifier_may_be_chosen(vocabulary, chinese_bert, glyph_crm, tmp_path):
+    """For new models, checkpoints of other tasks and taggers alike; [PAD], [CLS] and [SEP] come from the tokenizer."""
+    labels, auto = ["O", "B-LOC", "I-LOC"], AutoModelForTokenClassification
+    new = ModelArguments(
+        model_type="chinese_bert",
+        vocab_file=vocabulary,
+        config_overrides=BERT + ",glyph_size=8,pinyin_embedding_size=8",
+    )
+    for args in (new, ModelArguments(str(glyph_crm)), ModelArguments(str(chinese_bert))):
+        model, processing_class, _ = load_model(args, auto, labels, classifier="crf")
+        tokenizer = getattr(processing_class, "tokenizer", processing_class)
+        special = {tokenizer.pad_token_id, tokenizer.cls_token_id, tokenizer.sep_token_id}
+        assert model.config.special_token_ids == sorted(special)
+        assert model.classifier.crf.inner_tags == ["O", "B-LOC", "M-LOC", "E-LOC", "S-LOC"]
+        assert model.config.classifier == "crf"
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    args = ModelArguments(str(tmp_path))
+    again = load_model(args, auto, labels, training=False)[0]
+    assert all(torch.equal(value, heads(model)[key]) for key, value in heads(again).items())
+    other = load_model(args, auto, ["O", "B-X", "I-X"])[0]  # as many tags, of other labels
+    assert not torch.equal(other.classifier.crf.transitions, model.classifier.crf.transitions)
+    assert load_model(args, auto, labels, classifier="linear")[0].classifier.out_features == 3
+
+
+def test_a_classifier_without_weights_is_refused(chinese_bert, vocabulary):
+    args, auto = ModelArguments(str(chinese_bert)), AutoModelForTokenClassification
+    message = r"labels tokens with classifier='linear'; 'mlp' would have new weights, and nothing is trained: leave it"
+    for given, classifier in (
+        (args, "mlp"),
+        (ModelArguments(str(chinese_bert), config_overrides="classifier=mlp"), None),
+    ):
+        with pytest.raises(ValueError, match=message):
+            load_model(given, auto, ["O"], training=False, classifier=classifier)
+    load_model(args, auto, ["O"], training=False, classifier="linear")
+    bert = ModelArguments(model_type="bert", vocab_file=vocabulary, config_overrides=BERT)
+    with pytest.raises(ValueError, match="--classifier crf: a bert has no choice of it; leave it out, or take a model"):
+        load_model(bert, auto, ["O", "B-X", "I-X"], classifier="crf")

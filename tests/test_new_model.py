@@ -4,15 +4,31 @@ import numpy as np
 import pytest
 import torch
 from glyph_tools import SPECIAL
-from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, BertConfig, BertModel
+from mpm_cner_parts import make_feature_extractor
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForTokenClassification,
+    BertConfig,
+    BertModel,
+    BertTokenizer,
+)
 
-from hanziformers import ChineseBertTokenizer, GlyphCrmTokenizer, HanziGlyphImageProcessor, HanziProcessor
+from hanziformers import (
+    ChineseBertTokenizer,
+    GlyphCrmTokenizer,
+    HanziGlyphImageProcessor,
+    HanziProcessor,
+    MpmCnerConfig,
+)
 from hanziformers.registration import FAMILIES
+from hanziformers.training import new_model
 from hanziformers.training.new_model import (
     get_tokenizer,
     new_image_processor,
     new_processing_class,
     render_glyphs,
+    render_sounds,
     sees_glyphs,
 )
 
@@ -20,9 +36,22 @@ SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "i
 OWN = {
     "chinese_bert": {"glyph_size": 8, "pinyin_embedding_size": 8, "glyph_styles": ["kai", "song"]},
     "glyph_crm": {"glyph_size": 24, "first_block_channels": 2, "second_block_channels": 2, "glyph_styles": ["kai"]},
+    "mpm_cner": {
+        "swin_embed_dim": 3,
+        "swin_depths": [1],
+        "swin_num_heads": [1],
+        "glyph_styles": ["kai"],
+        "classifier": "linear",
+    },
 }
 SEEING = [config.model_type for config in FAMILIES if sees_glyphs(config())]
 TOKENS = [*SPECIAL, *"银行很忙", "ok"]
+
+
+@pytest.fixture(autouse=True)
+def few_sounds(monkeypatch):
+    """A feature extractor of few syllables, which are noise: the shipped bank takes seconds to render."""
+    monkeypatch.setattr(new_model, "FEATURE_EXTRACTOR_MAPPING", {MpmCnerConfig: make_feature_extractor})
 
 
 def new_config(family, **fields):
@@ -46,7 +75,7 @@ def held(model):
 
 
 @pytest.mark.parametrize("family", SEEING)
-@pytest.mark.parametrize("auto_class", [AutoModel, AutoModelForMaskedLM])
+@pytest.mark.parametrize("auto_class", [AutoModel, AutoModelForTokenClassification])
 def test_every_row_gets_its_glyph_image(vocabulary, family, auto_class):
     config = new_config(family)
     processing_class = new_processing_class(config, vocabulary, vocabulary_bank=True)
@@ -85,7 +114,7 @@ def test_the_tokenizer_of_another_model(vocabulary):
         assert type(new_processing_class(config, vocabulary, family)) is tokenizer
     assert config.vocab_size == len(TOKENS)
     assert not sees_glyphs(config)
-    with pytest.raises(ValueError, match="a BertModel sees no glyph images: its BertConfig has no glyph_styles"):
+    with pytest.raises(ValueError, match="a BertModel sees no glyph images"):
         render_glyphs(BertModel(config), tokenizer(vocabulary))
 
 
@@ -164,3 +193,57 @@ def test_the_id_table_has_the_row_of_unk(tmp_path):
     assert inputs["input_ids"].tolist() == [[6, 1, 5, 7]]
     both = model(**inputs).last_hidden_state
     torch.testing.assert_close(model(**{**inputs, "input_ids": None}).last_hidden_state, both)
+
+
+def test_a_model_that_hears_gets_its_sounds(vocabulary):
+    config = new_config("mpm_cner", glyph_styles=["song"])
+    processor = new_processing_class(config, vocabulary, vocabulary_bank=True)
+    sounds = processor.feature_extractor
+    assert config.num_syllables == 1 + len(sounds.syllables) == 1 + len(processor.tokenizer.syllables)
+    model = AutoModel.from_config(config)
+    render_glyphs(model, processor)
+    assert np.array_equal(model.sound_bank.glyphs.numpy(), sounds.render_bank())
+    assert model.config.sound_manifest == sounds.make_sound_manifest()
+    assert model.config.font_manifest["styles"][0]["style"] == "song"
+    encoded = processor("银行很忙", return_tensors="pt")
+    assert model(**encoded).last_hidden_state.shape == (1, 6, 16)
+    smaller = new_config("mpm_cner", glyph_size=24, vocab_size=9, num_syllables=config.num_syllables)
+    with pytest.raises(
+        ValueError, match=r"glyph_size=24 is not allowed with sounds: .* \(3, 48, 48\), the model has \(3, 24"
+    ):
+        render_sounds(AutoModel.from_config(smaller), processor)
+    model.config.num_syllables += 1
+    with pytest.raises(ValueError, match=r"num_syllables=\d+ is not allowed: the feature extractor has \d+ syllables"):
+        render_sounds(model, processor)
+
+
+def test_parts_that_a_model_does_without(vocabulary):
+    config = new_config("mpm_cner", use_sounds=False)
+    processor = new_processing_class(config, vocabulary, vocabulary_bank=True)
+    assert processor.feature_extractor is None
+    model = AutoModel.from_config(config)
+    render_glyphs(model, processor)
+    model(**processor("银", return_tensors="pt"))
+    with pytest.raises(ValueError, match="a MpmCnerModel hears no sounds"):
+        render_sounds(model, processor)
+    config = new_config("mpm_cner", use_glyphs=False)
+    processor = new_processing_class(config, vocabulary)
+    assert not processor.tokenizer.extra_characters  # nothing is rendered that nobody sees
+    model = AutoModel.from_config(config)
+    with pytest.raises(ValueError, match="a MpmCnerModel sees no glyph images"):
+        render_glyphs(model, processor)
+    render_sounds(model, processor)
+    assert np.array_equal(model.sound_bank.glyphs.numpy(), processor.feature_extractor.render_bank())
+    processor.feature_extractor = None
+    with pytest.raises(ValueError, match="a HanziProcessor without a feature extractor renders no sounds"):
+        render_sounds(model, processor)
+
+
+def test_the_vocabulary_of_a_checkpoint(vocabulary, tmp_path):
+    BertTokenizer(vocabulary, model_max_length=99).save_pretrained(tmp_path)
+    config = new_config("mpm_cner", use_sounds=False)
+    tokenizer = new_processing_class(config, str(tmp_path), vocabulary_bank=True).tokenizer
+    assert tokenizer.get_vocab() == {token: row for row, token in enumerate(TOKENS)}
+    assert tokenizer.model_max_length == 99
+    with pytest.raises(FileNotFoundError, match="there is no vocabulary file"):
+        new_processing_class(config, str(tmp_path / "missing.txt"))

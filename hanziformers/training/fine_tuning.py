@@ -50,6 +50,13 @@ class FineTuningArguments(TrainingArguments):
     )
     report_to: str = "none"
     learning_rate: float = 4e-5
+    learning_rates: str = field(
+        default="",
+        metadata={
+            "help": "MPM-CNER: rates of its parts, e.g. swin=1e-4,rest=1e-3 (0 freezes a part); --learning_rate is its "
+            "text encoder's"
+        },
+    )
     warmup_steps: float = 0.1
     per_device_train_batch_size: int = 16
     dataloader_pin_memory: bool = field(default_factory=torch.cuda.is_available)

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from transformers import Trainer
 
+from .learning_rates import part_groups
+
 NEVER = 2**62  # a step that no run reaches
 
 
@@ -27,6 +29,20 @@ class FiniteTrainer(Trainer):
         self._first_bad_step: Tensor | None = None  # [] int64, on the device of the loss
         self._bad_outputs: Tensor | None = None  # [] bool, of the evaluation that is going on
         self._has_trained = False
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """As in Trainer; a model whose parts have learning rates of their own is asked for them (see `part_groups`).
+
+        Raises:
+            ValueError: the options name a rate of a part that the model does not have.
+        """
+        if self.optimizer is None and self.optimizer_cls_and_kwargs is None:
+            whole = self.model if model is None else model
+            groups = part_groups(self.accelerator.unwrap_model(whole), self.args)
+            if groups is not None:
+                optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, whole)
+                self.optimizer_cls_and_kwargs = optimizer_class, {"params": groups, **options}
+        return super().create_optimizer(model)
 
     def training_step(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Tensor:
         """As in Trainer; notes the step if its loss is not finite."""

@@ -15,18 +15,22 @@ from transformers import AutoConfig, AutoProcessor, PreTrainedConfig, PreTrained
 from transformers.processing_utils import ProcessorMixin
 from transformers.utils import logging
 
+from .encoder_options import NAMES, keep_vocabulary, load_encoders, new_config
 from .new_model import (
     GLYPH_SETTINGS,
     check_image_processor,
     get_tokenizer,
     has_bank,
+    hears_sounds,
     new_processing_class,
     render_glyphs,
+    render_sounds,
     sees_glyphs,
+    set_special_tokens,
 )
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
-FROM_SCRATCH = ("model_type", "tokenizer_type", "vocab_file", "glyph_styles", "vocabulary_bank")
+FROM_SCRATCH = ("model_type", "tokenizer_type", "vocab_file", "glyph_styles", "vocabulary_bank", *NAMES)
 
 
 @dataclass
@@ -54,6 +58,18 @@ class ModelArguments:
             "help": "GlyphCRM from scratch: bank of the vocabulary's glyph images only, not of all that fonts render"
         },
     )
+    semantic_encoder: str | None = field(
+        default=None,
+        metadata={"help": "MPM-CNER from scratch: a checkpoint of BERT or of its kind, with its vocabulary"},
+    )
+    glyph_encoder: str | None = field(
+        default=None,
+        metadata={"help": "MPM-CNER from scratch: encoder of glyph images, a folder, shipped (default) or random"},
+    )
+    phonetic_encoder: str | None = field(
+        default=None,
+        metadata={"help": "MPM-CNER from scratch: encoder of spectrograms, a folder, shipped (default) or random"},
+    )
     trust_remote_code: bool = field(default=False, metadata={"help": "run the code that a checkpoint carries"})
 
 
@@ -63,6 +79,7 @@ def load_model(
     labels: list[str] | None = None,
     training: bool = True,
     problem_type: str | None = None,
+    classifier: str | None = None,
 ) -> tuple[PreTrainedModel, ProcessorMixin | PreTrainedTokenizerBase, list[str]]:
     """Loads a checkpoint or makes a model from scratch.
 
@@ -76,14 +93,17 @@ def load_model(
         labels: the labels of a task's head; None for heads without.
         training: whether a head may be new.
         problem_type: as in transformers' configurations.
+        classifier: the layers that label tokens, "linear", "mlp" or "crf"; None is the checkpoint's or the default.
+            Where a checkpoint has others, the head is new.
 
     Returns:
         The model, its processor or tokenizer, and the labels in the order of its logits (empty without labels).
 
     Raises:
         ValueError: neither a checkpoint nor type and vocabulary; options of a new model beside a checkpoint; a
-            checkpoint without the labels; weights or glyph images that do not fit the model; overrides that are no
-            name=value, or that cannot be set.
+            checkpoint without the labels, or with another classifier, where nothing is trained; weights or glyph images
+            that do not fit the model; overrides that are no name=value, or that cannot be set; a classifier for a model
+            that has no choice of it.
         StrictDataclassError: values that the configuration does not allow.
     """
     checkpoint, remote, own = args.model_name_or_path, {}, labels
@@ -92,26 +112,50 @@ def load_model(
         config = AutoConfig.from_pretrained(checkpoint, **remote)
         processing_class = AutoProcessor.from_pretrained(checkpoint, **remote)
         _check_options(args, config, processing_class)
+        set_special_tokens(config, get_tokenizer(processing_class))
         own = _own_labels(config)
         labels = _labels(checkpoint, own, labels, training)
-    elif args.model_type and args.vocab_file:
-        config, processing_class = AutoConfig.for_model(args.model_type), None
-        _warn_of_options(args, config)
+        head = {name: getattr(config, name, None) for name in ("classifier", "crf_scheme")}
     else:
-        raise ValueError("which model? give --model_name_or_path, or both --model_type and --vocab_file")
-    _set_fields(args, config, labels, problem_type)
+        config, processing_class = new_config(args), None
+        _warn_of_options(args, config)
+    _set_fields(args, config, labels, problem_type=problem_type, classifier=classifier)
+    if checkpoint:
+        _check_classifier(args, config, head, training)
     if processing_class is None:
-        processing_class = new_processing_class(config, args.vocab_file, args.tokenizer_type, args.vocabulary_bank)
+        processing_class = _new_processing_class(args, config)
     elif sees_glyphs(config) and _image_processor(processing_class) is not None:
         check_image_processor(config, processing_class.image_processor)
     if checkpoint and not args.from_scratch:
         model = _load_weights(args, auto_class, config, new_head=labels not in (None, own))
     else:
-        model = auto_class.from_config(config, **remote)
-        if sees_glyphs(config):
-            render_glyphs(model, processing_class)
+        model = _new_model(args, auto_class, config, processing_class)
     _fit_tokenizer(get_tokenizer(processing_class), model)
     return model, processing_class, labels or []
+
+
+def _new_processing_class(args: ModelArguments, config: PreTrainedConfig) -> ProcessorMixin | PreTrainedTokenizerBase:
+    """That of a vocabulary, or of the vocabulary that the semantic encoder has."""
+    rows, vocabulary = config.vocab_size, args.vocab_file or args.semantic_encoder
+    processing_class = new_processing_class(config, vocabulary, args.tokenizer_type, args.vocabulary_bank)
+    keep_vocabulary(args, config, rows, get_tokenizer(processing_class))
+    return processing_class
+
+
+def _new_model(
+    args: ModelArguments, auto_class: Any, config: PreTrainedConfig, processing_class: Any
+) -> PreTrainedModel:
+    """A model with new weights, but for encoders that are named, and with all that it sees and hears."""
+    if args.model_name_or_path:
+        model = auto_class.from_config(config, trust_remote_code=args.trust_remote_code)
+    else:
+        model = auto_class.from_config(config)
+        load_encoders(args, model)
+    if sees_glyphs(config):
+        render_glyphs(model, processing_class)
+    elif hears_sounds(config):
+        render_sounds(model, processing_class)
+    return model
 
 
 def _load_weights(args: ModelArguments, auto_class: Any, config: PreTrainedConfig, new_head: bool) -> PreTrainedModel:
@@ -220,14 +264,28 @@ def _labels(name: str, own: list[str], labels: list[str] | None, training: bool)
     return labels
 
 
-def _set_fields(
-    args: ModelArguments, config: PreTrainedConfig, labels: list[str] | None, problem_type: str | None
-) -> None:
-    """Writes what the options say into the configuration, and checks it."""
+def _check_classifier(args: ModelArguments, config: PreTrainedConfig, own: dict[str, Any], training: bool) -> None:
+    """Refuses another classifier than the checkpoint's own where it would stay random."""
+    for name, value in own.items():
+        if not training and getattr(config, name, None) != value:
+            raise ValueError(
+                f"{args.model_name_or_path} labels tokens with {name}={value!r}; {getattr(config, name)!r} would have "
+                "new weights, and nothing is trained: leave it out, or train (--do_train)"
+            )
+
+
+def _set_fields(args: ModelArguments, config: PreTrainedConfig, labels: list[str] | None, **fields: str | None) -> None:
+    """Writes what the options say into the configuration, and checks it; of `fields` those that are not None."""
     if labels is not None:
         config.id2label, config.label2id = dict(enumerate(labels)), {name: index for index, name in enumerate(labels)}
-    if problem_type is not None:
-        config.problem_type = problem_type
+    for name, value in fields.items():
+        if value is not None and not hasattr(config, name):
+            raise ValueError(
+                f"--{name} {value}: a {config.model_type} has no choice of it; leave it out, or take a model of this "
+                "package (--model_type chinese_bert, glyph_crm ...)"
+            )
+        if value is not None:
+            setattr(config, name, value)
     if args.config_overrides:
         _override(config, args.config_overrides)
     if args.glyph_styles and sees_glyphs(config):
@@ -281,12 +339,12 @@ def _fit_tokenizer(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -
         tokenizer.model_input_names = tokenizer.init_kwargs["model_input_names"] = names  # init_kwargs are saved
     if bank:
         _check_bank(model.config, tokenizer)
-    positions = getattr(model.config, "max_position_embeddings", tokenizer.model_max_length)
-    tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
+    positions = getattr(model.config, "max_position_embeddings", None)  # some encoders set no limit
+    tokenizer.model_max_length = min(tokenizer.model_max_length, positions or tokenizer.model_max_length)
 
 
 def _check_bank(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuses a tokenizer that numbers characters differently from the model's bank.
+    """Refuses a tokenizer that numbers characters or syllables differently from the model's banks.
 
     Raises:
         ValueError: names the sizes of both.
@@ -296,6 +354,12 @@ def _check_bank(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) ->
         raise ValueError(
             f"the model has a bank of {config.num_glyphs} glyph images, its tokenizer numbers {numbered}; take model "
             "and processor from one folder, as they were saved, or give --from_scratch True"
+        )
+    sounds = 1 + len(getattr(tokenizer, "syllables", None) or ())  # row 0 is no sound
+    if hears_sounds(config) and sounds != config.num_syllables:
+        raise ValueError(
+            f"the model has a bank of {config.num_syllables} sounds, its tokenizer numbers {sounds}; take model and "
+            "processor from one folder, as they were saved, or give --from_scratch True"
         )
 
 

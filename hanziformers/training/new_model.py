@@ -1,4 +1,4 @@
-"""Models from scratch: the tokenizer or processor of a vocabulary, and the glyph images of what the model knows.
+"""Models from scratch: the tokenizer or processor of a vocabulary, and the images and sounds of what the model knows.
 
     config = AutoConfig.for_model("glyph_crm")
     processor = new_processing_class(config, "vocab.txt")
@@ -8,15 +8,18 @@
 Nothing here knows a family by its name: what a family needs is read from its configuration and from the auto classes.
 """
 
+from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.models.auto.feature_extraction_auto import FEATURE_EXTRACTOR_MAPPING
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING
 from transformers.processing_utils import ProcessorMixin
 
 from ..processors.image_processing_glyph import HanziGlyphImageProcessor
-from ..processors.processing_hanzi import HanziProcessor, has_open_glyphs
+from ..processors.processing_hanzi import HanziProcessor
+from ..processors.processor_parts import has_open_glyphs
 
 # A field of a configuration, and the setting of the image processor that has to be the same.
 GLYPH_SETTINGS = {"glyph_styles": "styles", "glyph_size": "size", "glyph_binary": "binary"}
@@ -29,7 +32,12 @@ def get_tokenizer(processing_class: ProcessorMixin | PreTrainedTokenizerBase) ->
 
 def sees_glyphs(config: PreTrainedConfig) -> bool:
     """Whether models of this configuration see glyph images of their characters (a BERT does not)."""
-    return hasattr(config, "glyph_styles")
+    return hasattr(config, "glyph_styles") and getattr(config, "use_glyphs", True)
+
+
+def hears_sounds(config: PreTrainedConfig) -> bool:
+    """Whether models of this configuration hear the sounds of their characters."""
+    return getattr(config, "use_sounds", False)
 
 
 def has_bank(config: PreTrainedConfig) -> bool:
@@ -46,8 +54,9 @@ def new_processing_class(
     """Makes what turns text into the inputs of a new model, and writes the sizes that follow from it into `config`.
 
     Args:
-        config: of the new model; `vocab_size` and, for a model with a glyph bank, `glyph_vocab_size` are set.
-        vocab_file: the vocabulary, one token per line.
+        config: of the new model; `vocab_size`, `special_token_ids` and, for a model with banks of glyph images and
+            sounds, `glyph_vocab_size` and `num_syllables` are set.
+        vocab_file: the vocabulary, one token per line; or a folder or name of the Hub whose tokenizer has it.
         tokenizer_type: model type whose tokenizer is taken in place of the model's own.
         vocabulary_bank: whether the glyph bank holds the vocabulary alone, not all common characters that the fonts
             render.
@@ -59,9 +68,10 @@ def new_processing_class(
         ValueError: a model with a glyph bank, and a tokenizer that has no glyph ids for it.
     """
     family = AutoConfig.for_model(tokenizer_type) if tokenizer_type else config
-    tokenizer = TOKENIZER_MAPPING[type(family)](vocab_file)
+    tokenizer = _new_tokenizer(TOKENIZER_MAPPING[type(family)], vocab_file)
     config.vocab_size = len(tokenizer)
-    if not has_bank(config):
+    set_special_tokens(config, tokenizer)
+    if type(config) not in PROCESSOR_MAPPING:
         return tokenizer
     if not has_open_glyphs(tokenizer):
         raise ValueError(
@@ -69,11 +79,29 @@ def new_processing_class(
             f"{type(tokenizer).__name__} has no glyph ids for the model's bank; leave --tokenizer_type out, or give "
             f"--tokenizer_type {config.model_type}"
         )
-    processor = PROCESSOR_MAPPING[type(config)](new_image_processor(config), tokenizer)
-    if not vocabulary_bank:
+    sounds = FEATURE_EXTRACTOR_MAPPING[type(config)]() if hears_sounds(config) else None
+    processor = PROCESSOR_MAPPING[type(config)](new_image_processor(config), tokenizer, sounds)
+    if sees_glyphs(config) and not vocabulary_bank:
         processor.extend_bank()
     config.glyph_vocab_size = tokenizer.glyph_vocab_size
+    if sounds is not None:
+        config.num_syllables = 1 + len(sounds.syllables)  # row 0 is no sound
     return processor
+
+
+def _new_tokenizer(tokenizer_class: type, source: str) -> PreTrainedTokenizerBase:
+    """A tokenizer from a vocabulary file, or from the folder or Hub name of a checkpoint with its vocabulary."""
+    path = Path(source)
+    if path.is_file() or path.suffix == ".txt":  # a missing one is named by the tokenizer
+        return tokenizer_class(source)
+    return tokenizer_class.from_pretrained(source)
+
+
+def set_special_tokens(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Writes the ids of [PAD], [CLS] and [SEP], which take no part in a CRF, into a configuration that has none yet."""
+    if getattr(config, "special_token_ids", ()) is None:
+        ids = (tokenizer.pad_token_id, tokenizer.cls_token_id, tokenizer.sep_token_id)
+        config.special_token_ids = sorted({index for index in ids if index is not None})
 
 
 def new_image_processor(config: PreTrainedConfig) -> HanziGlyphImageProcessor:
@@ -82,7 +110,7 @@ def new_image_processor(config: PreTrainedConfig) -> HanziGlyphImageProcessor:
 
 
 def render_glyphs(model: PreTrainedModel, processing_class: ProcessorMixin | PreTrainedTokenizerBase) -> dict[str, Any]:
-    """Renders the glyph images of every row of a model, and gives them to it.
+    """Renders the glyph images of every row of a model, and gives them to it; to one that hears, its sounds too.
 
     They are rendered by the image processor of `processing_class` where it has one, else by one made from the
     configuration (`glyph_styles`, `glyph_size`, `glyph_binary`). Do it after the weights of a new model were
@@ -109,8 +137,8 @@ def render_glyphs(model: PreTrainedModel, processing_class: ProcessorMixin | Pre
     config, tokenizer = model.config, get_tokenizer(processing_class)
     if not sees_glyphs(config):
         raise ValueError(
-            f"a {type(model).__name__} sees no glyph images: its {type(config).__name__} has no glyph_styles. Leave "
-            "this step out"
+            f"a {type(model).__name__} sees no glyph images: its {type(config).__name__} has no glyph_styles, or "
+            "use_glyphs=False. Leave this step out"
         )
     image_processor = getattr(processing_class, "image_processor", None) or new_image_processor(config)
     check_image_processor(config, image_processor)
@@ -129,7 +157,50 @@ def render_glyphs(model: PreTrainedModel, processing_class: ProcessorMixin | Pre
     config.font_manifest = image_processor.make_font_manifest(tokens)
     if hasattr(config, "unk_token_id"):  # an id table has one row for all characters outside of the vocabulary
         config.unk_token_id = tokenizer.unk_token_id
+    if hears_sounds(config):
+        render_sounds(model, processing_class)
     return config.font_manifest
+
+
+def render_sounds(model: PreTrainedModel, processing_class: ProcessorMixin) -> dict[str, Any]:
+    """Renders the spectrograms of every row of a model's sound bank, and gives them to it.
+
+    Args:
+        model: any model that hears sounds, with a head or without.
+        processing_class: its processor, with a feature extractor.
+
+    Returns:
+        The sound manifest (who spoke the syllables), which is also set as `model.config.sound_manifest`.
+
+    Raises:
+        ValueError: the model hears no sounds; the processor has no feature extractor; the model has another number of
+            rows than there are syllables, or spectrograms of another size.
+    """
+    config, sounds = model.config, getattr(processing_class, "feature_extractor", None)
+    if not hears_sounds(config):
+        raise ValueError(
+            f"a {type(model).__name__} hears no sounds (use_sounds is False or missing): leave this step out"
+        )
+    if sounds is None:
+        raise ValueError(
+            f"a {type(processing_class).__name__} without a feature extractor renders no sounds; give HanziProcessor a "
+            "feature_extractor: HanziSyllableFeatureExtractor()"
+        )
+    if 1 + len(sounds.syllables) != config.num_syllables:
+        raise ValueError(
+            f"num_syllables={config.num_syllables} is not allowed: the feature extractor has {len(sounds.syllables)} "
+            f"syllables, and row 0 is no sound; make the configuration with num_syllables={1 + len(sounds.syllables)}"
+        )
+    images = sounds.render_bank()  # uint8 [S, 3, h, w]
+    if images.shape[1:] != config.sound_shape:
+        raise ValueError(
+            f"glyph_size={config.glyph_size} is not allowed with sounds: the feature extractor renders spectrograms "
+            f"{images.shape[1:]}, the model has {config.sound_shape}; make the configuration with "
+            f"glyph_size={images.shape[-1]}, or use_sounds=False"
+        )
+    model.base_model.set_sounds(images)
+    config.sound_manifest = sounds.make_sound_manifest()
+    return config.sound_manifest
 
 
 def check_image_processor(config: PreTrainedConfig, image_processor: Any) -> None:
@@ -152,8 +223,11 @@ __all__ = [
     "check_image_processor",
     "get_tokenizer",
     "has_bank",
+    "hears_sounds",
     "new_image_processor",
     "new_processing_class",
     "render_glyphs",
+    "render_sounds",
     "sees_glyphs",
+    "set_special_tokens",
 ]

@@ -1,0 +1,59 @@
+"""Learning rates of a model's parts: what `--learning_rates swin=1e-4,rest=1e-3` means, and who is asked."""
+
+import inspect
+from typing import Any
+
+from torch import nn
+from transformers import TrainingArguments
+
+
+def part_groups(model: nn.Module, args: TrainingArguments) -> list[dict[str, Any]] | None:
+    """The groups of parameters that a model wants its optimiser to have.
+
+    A model says so by a method `parameter_groups(<encoder>_lr, <part>_lr=..., ..., weight_decay=...)`: the first rate
+    is `--learning_rate`, the others have defaults, which `--learning_rates` replaces.
+
+    Args:
+        model: not wrapped.
+        args: with `learning_rate`, `weight_decay`, and `learning_rates` where they are FineTuningArguments.
+
+    Returns:
+        Groups for an optimiser; None for a model with one rate, whose groups the Trainer makes.
+
+    Raises:
+        ValueError: a rate that is no number of 0 or more, or of a part that the model does not have.
+    """
+    rates = read_rates(getattr(args, "learning_rates", ""))
+    ask = getattr(model, "parameter_groups", None)
+    names = [] if ask is None else [name for name in inspect.signature(ask).parameters if name.endswith("_lr")]
+    parts = [name.removesuffix("_lr") for name in names[1:]]
+    unknown = [part for part in rates if part not in parts]
+    if unknown:
+        known = ", ".join(parts) if parts else "none: it has one rate, --learning_rate"
+        raise ValueError(f"--learning_rates names {unknown[0]!r}; parts of a {type(model).__name__} are {known}")
+    if ask is None:
+        return None
+    more = {f"{part}_lr": rate for part, rate in rates.items()}
+    return ask(**{names[0]: args.learning_rate, **more, "weight_decay": args.weight_decay})
+
+
+def read_rates(text: str) -> dict[str, float]:
+    """Reads "swin=1e-4, rest=1e-3".
+
+    Raises:
+        ValueError: a piece is no name=rate, or its rate no number of 0 or more.
+    """
+    rates = {}
+    for piece in text.split(",") if text else []:
+        name, _, value = (part.strip() for part in piece.partition("="))
+        try:
+            rates[name] = float(value)
+        except ValueError:
+            rates[name] = -1.0
+        if not name or not 0 <= rates[name] < float("inf"):
+            allowed = "name=rate, separated by commas, e.g. swin=1e-4,rest=1e-3; 0 freezes a part"
+            raise ValueError(f"learning_rates={text!r}: {piece.strip()!r} is not allowed; allowed is {allowed}")
+    return rates
+
+
+__all__ = ["part_groups", "read_rates"]

@@ -1,0 +1,49 @@
+"""Learning rates of a model's parts."""
+
+import pytest
+import torch
+from mpm_cner_tools import build
+from transformers import TrainingArguments
+
+from hanziformers.training.fine_tuning import FineTuningArguments
+from hanziformers.training.learning_rates import part_groups, read_rates
+
+
+def arguments(folder, **options):
+    return FineTuningArguments(str(folder), use_cpu=True, **options)
+
+
+def test_rates_come_from_the_options(tmp_path):
+    model = build()
+    groups = part_groups(model, arguments(tmp_path, learning_rate=2e-5, learning_rates="swin=3e-4, rest=1e-3"))
+    assert [(group["name"], group["lr"]) for group in groups] == [("semantic", 2e-5), ("swin", 3e-4), ("rest", 1e-3)]
+    groups = part_groups(model, arguments(tmp_path, weight_decay=0.1))
+    rates = [(group["name"], group["lr"], group["weight_decay"]) for group in groups]
+    parts = [("semantic", 4e-5), ("swin", 1e-4), ("rest", 1e-4)]
+    assert sorted(rates) == sorted((*part, decay) for part in parts for decay in (0.0, 0.1))
+    assert part_groups(model, TrainingArguments(str(tmp_path), use_cpu=True))[0]["lr"] == 5e-5
+
+
+def test_a_rate_of_0_freezes_a_part(tmp_path):
+    model = build()
+    groups = part_groups(model, arguments(tmp_path, learning_rates="swin=0"))
+    assert [group["name"] for group in groups] == ["semantic", "rest"]
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    assert frozen == {name for name, _ in model.named_parameters() if "_bank.encoder." in name} != set()
+
+
+def test_a_model_with_one_rate(tmp_path):
+    assert part_groups(torch.nn.Linear(2, 2), arguments(tmp_path)) is None
+    with pytest.raises(ValueError, match="--learning_rates names 'swin'; parts of a Linear are none: it has one rate"):
+        part_groups(torch.nn.Linear(2, 2), arguments(tmp_path, learning_rates="swin=1e-4"))
+    with pytest.raises(ValueError, match="names 'semantic'; parts of a MpmCnerForTokenClassification are swin, rest"):
+        part_groups(build(), arguments(tmp_path, learning_rates="semantic=1e-4"))
+
+
+@pytest.mark.parametrize(
+    "wrong", ["swin", "swin=", "swin=fast", "=1e-4", "swin=-1e-4", "swin=nan", "swin=inf"]
+)
+def test_wrong_rates_are_explained(wrong):
+    assert read_rates("") == {}
+    with pytest.raises(ValueError, match=f"learning_rates='rest=1e-3,{wrong}': '{wrong}' is not allowed.*name=rate"):
+        read_rates(f"rest=1e-3,{wrong}")

@@ -5,16 +5,16 @@ from types import SimpleNamespace
 
 from PIL import Image
 
-from hanziformers.training.loss_curve import LossCurve, write_curve
+from hanziformers.training.loss_curve import LossCurve, write_curves
 
 HISTORY = [{"step": 0, "eval_mlm_loss": 3.5}, {"step": 5, "loss": 3.0}, {"step": 10, "loss": 2.0, "eval_mlm_loss": 2.5}]
 
 
 def test_both_files(tmp_path):
-    write_curve(tmp_path / "new", HISTORY)
+    write_curves(tmp_path / "new", HISTORY)
     assert json.loads((tmp_path / "new" / "loss.json").read_text()) == HISTORY
     curves = Image.open(tmp_path / "new" / "loss.png").convert("RGB")
-    write_curve(tmp_path / "new", HISTORY[:1])
+    write_curves(tmp_path / "new", HISTORY[:1])
     first = Image.open(tmp_path / "new" / "loss.png").convert("RGB")
     assert curves.size == first.size
     assert curves.tobytes() != first.tobytes()
@@ -28,3 +28,13 @@ def test_the_first_process_alone_writes(tmp_path):
             getattr(LossCurve(), event)(args, state, None)
             assert (tmp_path / "loss.json").is_file() == first
         (tmp_path / "loss.json").unlink()
+
+
+def test_plots_of_ones_own(tmp_path):
+    plots = {"loss": ("nats", {"loss": "training"}), "accuracy": ("accuracy", {"eval_rci_accuracy": "RCI"})}
+    LossCurve(plots).on_evaluate(
+        SimpleNamespace(output_dir=str(tmp_path)),
+        SimpleNamespace(is_world_process_zero=True, log_history=HISTORY),
+        None,
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["accuracy.png", "loss.json", "loss.png"]

@@ -109,6 +109,7 @@ def write_card(
         eval_results=figures or None,
     )
     manifest = font_manifest_of(model, trainer.processing_class)
+    tokenizer = get_tokenizer(trainer.processing_class)  # None of a model that reads no text
     start = f"fine-tuned from `{args.model_name_or_path}`"
     known = dict(
         name=folder.name,
@@ -119,7 +120,7 @@ def write_card(
         version=__version__,
         transformers=transformers.__version__,
         torch=torch.__version__,
-        pypinyin=get_tokenizer(trainer.processing_class).init_kwargs.get("pypinyin_version", "not used"),
+        pypinyin=getattr(tokenizer, "init_kwargs", {}).get("pypinyin_version", "not used"),
         fonts=font_manifest_markdown(manifest) if manifest else "None: this model has no glyph images of characters.",
         command=f"python run_scripts/{shlex.join(command)}" if command else "in Python, without a script",
     )

@@ -8,6 +8,7 @@ from .tag_schemes import Entity
 from .text_files import shown
 
 TAG_COLUMNS = ("ner_tags", "tags", "labels")
+_SURFACES = ("text", "mention", "surface")  # keys of an entity that hold its text, if it has one
 FORMS = (
     'text with entities [{"start", "end", "label"}] (end exclusive); tokens with one of '
     f"{', '.join(TAG_COLUMNS)}; or, in JSON lines only, text with label "
@@ -87,7 +88,15 @@ def _parse_entities(where: str, text: str, entities: list[Any] | dict[str, Any])
     for entity in entities:
         if not isinstance(entity, dict) or not {"start", "end", "label"} <= set(entity):
             raise ValueError(f"{where}: entity {shown(entity)} lacks one of start, end, label; write all three")
-    return [_check_entity(where, text, entity["start"], entity["end"], entity["label"]) for entity in entities]
+    checked = [_check_entity(where, text, entity["start"], entity["end"], entity["label"]) for entity in entities]
+    for entity, (start, end, label) in zip(entities, checked, strict=True):
+        surface = next((entity[name] for name in _SURFACES if isinstance(entity.get(name), str)), None)
+        if surface is not None and "".join(surface.split()) != "".join(text[start:end].split()):
+            raise ValueError(
+                f"{where}: entity {label!r} from {start} to {end} (exclusive) is {shown(text[start:end])} in the text, "
+                f"but {shown(surface)} in itself; correct its offsets, in characters, the end exclusive"
+            )
+    return checked
 
 
 def _parse_cluener(where: str, text: str, labels: dict[str, Any]) -> list[Entity]:

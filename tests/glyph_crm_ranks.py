@@ -1,4 +1,4 @@
-"""One process of several that train together: `torch.distributed.run ... glyph_crm_ranks.py FILE`."""
+"""One process of several that train together: `glyph_crm_ranks.py FILE` as a rank."""
 
 import sys
 

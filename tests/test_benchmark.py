@@ -4,12 +4,11 @@ import importlib.util
 import json
 import os
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from process_tools import run_program
 
 SCRIPTS = Path(__file__).parent.parent / "run_scripts"
 SCRIPT = SCRIPTS / "benchmark.py"
@@ -24,9 +23,8 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("benchmark")
     options = [*OPTIONS, "--part", "chinese_bert", "glyph_crm", "text", "--head", "masked_lm"]
     options += ["--text_lengths", "20", "50", "--text_batches", "1", "3"]
-    command = [sys.executable, str(SCRIPT), "--output_dir", str(folder), *options]
-    env = os.environ | {"HANZIFORMERS_CACHE": str(folder / "cache")}
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=300, env=env)
+    environment = os.environ | {"HANZIFORMERS_CACHE": str(folder / "cache")}
+    done = run_program(SCRIPT, "--output_dir", folder, *options, environment=environment)
     assert done.returncode == 0, done.stderr
     assert (folder / "benchmark.md").read_text(encoding="utf-8").strip() == done.stdout.strip()
     return json.loads((folder / "benchmark.json").read_text(encoding="utf-8")), done.stdout

@@ -7,7 +7,7 @@ import struct
 
 import brotli
 import pytest
-from font_tools import box_font, table_of, with_tables
+from font_tools import WHOLE, box_font, table_of, with_tables
 from fontTools.ttLib import TTCollection, TTFont
 
 from hanziformers.processors import font_checks
@@ -166,9 +166,12 @@ def test_absurd_units(font, units):
     refusal(with_tables(font, font.with_name("y.ttf"), {"head": head[:18] + struct.pack(">H", units) + head[20:]}))
 
 
-def test_characters_that_are_too_large(font, warnings):
-    large = {0x4E80: (-16000, -16000, 16000, 16000), 0x4E81: (0, -16000, 1, 16000)}
-    path = box_font(font.with_name("y.ttf"), {**BOXES, **large})
+def test_characters_that_cannot_be_rendered(font, warnings):
+    whole = box_font(font.with_name("whole.ttf"), {**BOXES, 0x4E80: (-16000, -16000, 16000, 16000), 0x4E81: WHOLE})
+    with TTFont(whole) as tables:
+        start, glyphs = tables["loca"][tables.getGlyphID("u4e81")], table_of(whole, "glyf")
+    damaged = glyphs[: start + 10] + b"\xff\xff" + glyphs[start + 12 :]  # the number of the outline's last point
+    path = with_tables(whole, font.with_name("y.ttf"), {"glyf": damaged})
     assert open_source(path).covered.sum() == 5
     message = f"'{path}': these characters cannot be rendered and are not used: 4e80-4e81"
     assert message in warnings

@@ -1,10 +1,9 @@
 """What the package logs obeys transformers' own switches, whoever imported it and under which name."""
 
 import re
-import subprocess
-import sys
 
 import pytest
+from process_tools import run_program
 from remote_tools import REPOSITORY
 
 LOGGERS = [
@@ -35,7 +34,6 @@ def test_every_logger_is_below_that_of_transformers(path):
 
 @pytest.mark.parametrize(("call", "shown"), [("set_verbosity_error", False), ("set_verbosity_warning", True)])
 def test_the_verbosity_of_transformers_is_obeyed(call, shown):
-    run = subprocess.run(
-        [sys.executable, "-c", ASK.format(call=call)], capture_output=True, text=True, check=True, cwd=REPOSITORY.parent
-    )
+    run = run_program(ASK.format(call=call), folder=REPOSITORY.parent)
+    assert run.returncode == 0, run.stderr
     assert ("the bank holds no glyph images" in run.stderr) is shown, run.stderr

@@ -3,13 +3,12 @@
 import copy
 import io
 import pickle
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
 import torch
+from process_tools import run_program
 from remote_tools import run_without_package
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -479,10 +478,7 @@ def test_no_hook_for_the_whole_process(tmp_path):
     from chinese_bert_tools import build as chinese_bert
     from glyph_crm_tools import build as glyph_crm
 
-    done = subprocess.run(
-        [sys.executable, "-c", TABLES + "import hanziformers\nassert tables() == before, tables()"],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    done = run_program(TABLES + "import hanziformers\nassert tables() == before, tables()")
     assert done.returncode == 0, done.stderr[-2000:]
     folders = [tmp_path / str(index) for index in range(3)]
     for folder, model in zip(folders, (chinese_bert(), glyph_crm(), chinese_bert(vocab_size=60)), strict=True):

@@ -1,14 +1,13 @@
 """The metrics as anybody uses them: by evaluate.load and evaluate.evaluator, on saved checkpoints, without a hub."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import evaluate
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, Features, Sequence, Value
+from process_tools import run_program
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 import hanziformers  # noqa: F401
@@ -126,7 +125,7 @@ print(json.dumps([entities.compute(by_label=True), classes.compute(predictions=[
 print(type(entities).__module__)
 """
     environment = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120)
+    done = run_program(program, environment=environment)
     assert done.returncode == 0, done.stderr
     results, module = done.stdout.splitlines()
     entities, classes = json.loads(results)

@@ -4,13 +4,12 @@ import csv
 import json
 import random
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, Features, Value
+from process_tools import run_ranks
 from safetensors.torch import load_file
 from script_tools import SCRIPTS, as_flags, main_of
 from transformers import AutoConfig, AutoModelForSequenceClassification, BertForSequenceClassification, pipeline
@@ -70,7 +69,7 @@ def options(data, output, *more, files="{}.csv", model_type="bert", overrides=TI
         **{f"{split}_file": data / files.format(split) for split in SIZES},
         "output_dir": output,
         "num_train_epochs": epochs,
-        "learning_rate": 1e-2,
+        "learning_rate": 5e-3,
         "seed": 7,
     }
     return [*as_flags(named), "--do_train", "--do_eval", "--do_predict", "--disable_tqdm", "True", *more]
@@ -294,10 +293,7 @@ def test_two_processes_give_the_same_metrics(data, main, tmp_path):
         return options(data, folder, *more, epochs=1, overrides=TINY + EXACT)
 
     main(arguments(tmp_path / "1", 16))
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    command = [*launch, str(SCRIPT), *map(str, arguments(tmp_path / "2", 8))]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_ranks(SCRIPT, *arguments(tmp_path / "2", 8))
     one, two = (json.loads((tmp_path / name / "all_results.json").read_text()) for name in "12")
     assert two["train_loss"] == pytest.approx(one["train_loss"], rel=0.02)
     assert two["test_accuracy"] == pytest.approx(one["test_accuracy"], abs=0.05)

@@ -253,17 +253,20 @@ def test_few_shot_with_held_out_validation_data(data, main, tmp_path):
     assert "more than 8 tokens" in card
 
 
-def test_two_processes_give_the_same_metrics(data, tmp_path):
+def test_two_processes_give_the_same_metrics(data, main, tmp_path):
     """Two processes with half the batch each see the same batches as one; without dropout they learn the same."""
     results = {}
     for processes in (1, 2):
         folder = tmp_path / f"processes{processes}"
-        launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
         arguments = options(data, folder, "--use_cpu", "True", "--per_device_train_batch_size", str(16 // processes))
         overrides = arguments.index("--config_overrides") + 1
         arguments[overrides] += ",hidden_dropout_prob=0,attention_probs_dropout_prob=0"
-        done = subprocess.run([*launch, str(SCRIPT), *arguments], capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr[-3000:]
+        if processes == 1:
+            main(arguments)
+        else:  # the command of the README; the other tests of several processes start them by themselves
+            launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+            done = subprocess.run([*launch, str(SCRIPT), *arguments], capture_output=True, text=True, timeout=300)
+            assert done.returncode == 0, done.stderr[-3000:]
         results[processes] = json.loads((folder / "all_results.json").read_text())
         assert json.loads((folder / "trainer_state.json").read_text())["global_step"] == 20
         assert len((folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()) == SPLITS["test"]

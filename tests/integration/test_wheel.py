@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from process_tools import run_program
 
 REPOSITORY = Path(__file__).parents[2]
 ROOMS = ("modeling", "tokenization", "processors")
@@ -59,9 +60,10 @@ def test_it_holds_every_file_of_the_package_and_no_other(wheel):
     assert {name for name in names if name.endswith(".py")} == expected
     assert "hanziformers/training/model_loading.py" in expected
     assert "hanziformers/py.typed" in names
-    fonts = (REPOSITORY / "hanziformers" / "font_files").rglob("*.*")
-    expected = {path.relative_to(REPOSITORY).as_posix() for path in fonts}
-    assert {name for name in names if "/font_files/" in name} == expected
+    folders = ("font_files", "sound_files", "encoder_files")
+    files = (path for folder in folders for path in (REPOSITORY / "hanziformers" / folder).rglob("*.*"))
+    expected = {path.relative_to(REPOSITORY).as_posix() for path in files}
+    assert {name for name in names if name.split("/")[1] in folders} == expected
     assert any(name.endswith(".woff2") for name in expected)
     assert any(name.endswith("-OFL.txt") for name in expected)
     assert any(name.endswith("LICENSE") for name in names)
@@ -70,9 +72,8 @@ def test_it_holds_every_file_of_the_package_and_no_other(wheel):
 def test_it_works_unpacked_elsewhere(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     code = CODE.format(folder=tmp_path / "site", repository=REPOSITORY)
-    env = os.environ | {"HANZIFORMERS_CACHE": str(tmp_path / "cache")}  # nothing rendered by another version
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=env)
+    environment = os.environ | {"HANZIFORMERS_CACHE": str(tmp_path / "cache")}  # nothing rendered by another version
+    done = run_program(code, folder=tmp_path, environment=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip() == "(1, 6, 16)"
 
@@ -82,13 +83,8 @@ def test_it_can_be_imported_inside_a_checkout(wheel, tmp_path):
     checkout = wheel.parent / "source"
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     code = CODE.replace('[r"{folder}"]', f'["", r"{tmp_path / "site"}"]')
-    done = subprocess.run(
-        [sys.executable, "-c", code.format(folder=checkout, repository=REPOSITORY)],
-        cwd=checkout,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | {"HANZIFORMERS_CACHE": str(tmp_path / "cache")},
-    )
+    environment = os.environ | {"HANZIFORMERS_CACHE": str(tmp_path / "cache")}
+    code = code.format(folder=checkout, repository=REPOSITORY)
+    done = run_program(code, folder=checkout, environment=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip() == "(1, 6, 16)"

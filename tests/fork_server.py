@@ -37,8 +37,8 @@ def become(job: dict) -> None:
     os.chdir(job["folder"])
     os.environ.clear()
     os.environ.update(job["environment"])
-    for number, path in enumerate([os.devnull, f"{job['log']}.out", f"{job['log']}.err"]):
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    for number, end in enumerate(["in", "out", "err"]):
+        file = os.open(f"{job['log']}.{end}", os.O_RDWR | os.O_CREAT | (os.O_TRUNC if number else 0))
         os.dup2(file, number)
         os.close(file)
     path, arguments = job["program"], map(str, job["arguments"])

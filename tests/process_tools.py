@@ -14,6 +14,18 @@ from pathlib import Path
 
 SERVER = Path(__file__).with_name("fork_server.py")
 NUMBERS = itertools.count()
+# argv: the file that ends it, the script, its arguments
+KILLED = """
+import os, runpy, signal, sys, threading, time
+file, *sys.argv = sys.argv[1:]
+def kill():
+    while not os.path.isfile(file):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
+threading.Thread(target=kill, daemon=True).start()
+sys.path.insert(0, os.path.dirname(sys.argv[0]))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 @cache
@@ -32,16 +44,18 @@ def run_together(programs, timeout=300):
     """Runs programs at the same time; when one fails, the others are ended.
 
     Args:
-        programs: a dict of every process, with program (the path of a .py file, or code), arguments, folder and
-            environment; the last three may be missing.
+        programs: a dict of every process, with program (the path of a .py file, or code), arguments, folder,
+            environment and input (the text of its stdin); all but the first may be missing.
         timeout: seconds.
 
     Returns:
         list[subprocess.CompletedProcess]: with returncode, stdout and stderr, in the order of the programs.
     """
     process, logs = server()
-    shared = {"folder": os.getcwd(), "environment": dict(os.environ), "arguments": []}
+    shared = {"folder": os.getcwd(), "environment": dict(os.environ), "arguments": [], "input": ""}
     jobs = [{**shared, **given, "log": logs / str(next(NUMBERS))} for given in programs]
+    for job in jobs:
+        Path(f"{job['log']}.in").write_text(job.pop("input"), encoding="utf-8")
     process.stdin.write(json.dumps({"processes": jobs}, default=str) + "\n")  # paths as str
     process.stdin.flush()
     if not select.select([process.stdout], [], [], timeout)[0]:
@@ -58,8 +72,14 @@ def run_together(programs, timeout=300):
 
 
 def run_program(program, *arguments, timeout=300, **options):
-    """Runs one program; `options` are its folder and environment."""
+    """Runs one program; `options` are its folder, environment and input."""
     return run_together([{"program": program, "arguments": arguments, **options}], timeout)[0]
+
+
+def run_until(file, script, *arguments, **options):
+    """Runs a script that is killed as soon as a file exists."""
+    killed = run_program(KILLED, file, script, *arguments, **options)
+    assert killed.returncode == -9, killed.stderr[-3000:]
 
 
 def run_ranks(program, *arguments, ranks=2, timeout=300):

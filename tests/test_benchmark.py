@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import statistics
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,13 @@ def made(tmp_path_factory):
     assert done.returncode == 0, done.stderr
     assert (folder / "benchmark.md").read_text(encoding="utf-8").strip() == done.stdout.strip()
     return json.loads((folder / "benchmark.json").read_text(encoding="utf-8")), done.stdout
+
+
+def run_code(command, env, input, **_):
+    """`subprocess.run` for a command `python -c code`."""
+    done = run_program(command[2], environment=env, input=input)
+    done.check_returncode()
+    return done
 
 
 def load(path):
@@ -159,7 +167,8 @@ def test_glyph_crm_reads_the_glyph_images_of_the_text(script, tmp_path, monkeypa
     torch.testing.assert_close(bank.last_hidden_state, naive.last_hidden_state, atol=1e-5, rtol=1e-5)
 
 
-def test_rendering_is_measured_against_its_cache(main, tmp_path):
+def test_rendering_is_measured_against_its_cache(main, tmp_path, monkeypatch):
+    monkeypatch.setattr(subprocess, "run", run_code)
     main(["--part", "rendering", "--rounds", "1", "--render_tokens", "600", "--output_dir", str(tmp_path)])
     result = json.loads((tmp_path / "benchmark.json").read_text(encoding="utf-8"))
     ((title, (row,)),) = result["tables"].items()

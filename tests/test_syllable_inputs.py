@@ -34,6 +34,8 @@ def test_readings_go_before_and_can_be_changed():
     assert not tokenizer.unvoiced
     with pytest.raises(ValueError, match="1 for 2 characters"):
         tokenizer.readings = {"长江": "chang2"}
+    with pytest.raises(ValueError, match=r"readings holds '长\\n江', a word with a line break"):
+        tokenizer.readings = {"长\n江": "chang2 - jiang1"}  # it would be found across two texts of a batch
     with pytest.raises(TypeError, match="give word -> syllables"):
         make_tokenizer(readings=["长"])
     assert tokenizer.readings == {"江": "-"}  # nothing changed

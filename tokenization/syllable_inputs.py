@@ -85,7 +85,11 @@ class SyllableInputs:
 
     @readings.setter
     def readings(self, readings: Mapping[str, str] | None) -> None:
-        self._readings = check_readings(readings)
+        checked = check_readings(readings)
+        broken = next((word for word in checked if "\n" in word), None)
+        if broken is not None:  # the texts of a call are read in one go, with line breaks between them
+            raise ValueError(f"readings holds {broken!r}, a word with a line break; give the parts of each line")
+        self._readings = checked
 
     @property
     def extra_inputs(self) -> dict[str, Any]:

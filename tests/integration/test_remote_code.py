@@ -180,7 +180,7 @@ for kind, folder, texts, options in task["pipelines"]:
     tool = tools[kind]
     assert type(tool).__module__.startswith("transformers.pipelines."), type(tool)
     found["pipelines"].append(json.loads(json.dumps(tool(texts, **options), default=float)))
-assert number >= 1 and hook_tables() == hooks
+assert number + 1 == len(task["heads"]) and hook_tables() == hooks
 torch.save(found, f"{target}/found.pt")
 """
 )

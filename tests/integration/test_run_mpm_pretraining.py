@@ -2,11 +2,7 @@
 
 import importlib
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
 from math import log
 from pathlib import Path
 
@@ -14,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from process_tools import run_program, run_ranks, run_until
 from safetensors.torch import load_file
 
 from hanziformers.modeling.modeling_mpm_pretraining import MpmForPreTraining
@@ -115,16 +112,10 @@ def test_the_encoder_is_what_mpm_cner_takes(trained):
 
 def test_a_killed_run_resumes_to_the_same_losses(trained, characters, tmp_path):
     whole, folder = trained[0], tmp_path / "tiny"
-    command = [sys.executable, str(SCRIPT), *options(folder, characters=characters)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.time() + 240
-    while not (folder / "checkpoint-6" / "trainer_state.json").is_file() and process.poll() is None:
-        assert time.time() < deadline
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    command = [SCRIPT, *options(folder, characters=characters)]
+    run_until(folder / "checkpoint-6" / "trainer_state.json", *command)
     assert not (folder / "model.safetensors").is_file()
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = run_program(*command)
     assert done.returncode == 0, done.stderr[-3000:]
     assert losses(folder) == losses(whole)
     first, second = (load_file(path / "model.safetensors") for path in (whole, folder))
@@ -132,10 +123,7 @@ def test_a_killed_run_resumes_to_the_same_losses(trained, characters, tmp_path):
 
 
 def test_two_processes(characters, tmp_path):
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(SCRIPT)]
-    command = [*launch, *options(tmp_path / "two", characters=characters, max_steps=3, save_steps=3)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_ranks(SCRIPT, *options(tmp_path / "two", characters=characters, max_steps=3, save_steps=3))
     assert sorted(losses(tmp_path / "two")) == [1, 2, 3]
     assert (tmp_path / "two" / "encoder.safetensors").is_file()
 

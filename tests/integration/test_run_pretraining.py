@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from process_tools import run_program, run_ranks
+from process_tools import run_program, run_ranks, run_until
 from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, AutoProcessor, AutoTokenizer
 
@@ -125,25 +125,10 @@ def test_reloads(trained):
     assert output.prediction_logits.shape == (2, 5, len(CHARACTERS) + 6)
 
 
-# A script that is killed once a file exists. argv: the file, the script, its arguments.
-KILLED = """
-import os, runpy, signal, sys, threading, time
-file, *sys.argv = sys.argv[1:]
-def kill():
-    while not os.path.isfile(file):
-        time.sleep(0.01)
-    os.kill(os.getpid(), signal.SIGKILL)
-threading.Thread(target=kill, daemon=True).start()
-sys.path.insert(0, os.path.dirname(sys.argv[0]))
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-
-
 def test_a_killed_run_resumes_to_the_same_losses(trained, data, tmp_path):
     whole, folder = trained[0], tmp_path / "tiny"
     command = [SCRIPT, *options(data, folder, max_steps=12)]
-    killed = run_program(KILLED, folder / "checkpoint-6" / "trainer_state.json", *command)
-    assert killed.returncode == -9, killed.stderr[-3000:]
+    run_until(folder / "checkpoint-6" / "trainer_state.json", *command)
     assert not (folder / "model.safetensors").is_file()
     done = run_program(*command)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -58,9 +58,7 @@ OWN_OPTIONS = {"mpm_cner": {"num_train_epochs": 4, "learning_rates": "swin=0,res
 class QuickstartArguments:
     """Where to work, and how long."""
 
-    model_type: str = field(
-        default="chinese_bert", metadata={"help": "which model", "choices": list(OWN_SIZES)}
-    )
+    model_type: str = field(default="chinese_bert", metadata={"help": "which model", "choices": list(OWN_SIZES)})
     output_dir: str = field(default="outputs/quickstart", metadata={"help": "folder of the model"})
     num_train_epochs: float | None = field(
         default=None, metadata={"help": "passes over the 9,600 sentences: 8, for mpm_cner 4"}

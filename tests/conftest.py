@@ -1,5 +1,6 @@
 """One thread for every test and subprocess: the models are tiny, and threads that wait for each other cost more."""
 
+import gc
 import logging
 import os
 
@@ -12,6 +13,12 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 transformers.logging.enable_propagation()  # so that pytest's caplog sees what is logged
 torch.set_num_threads(1)  # the variable comes too late for this process, and is for those that tests start
+
+
+def pytest_collection_finish():
+    """A Trainer collects garbage in every run: millions of objects that were imported need not be looked at again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 import bz2
 import shutil
 
+from pathlib import Path
+
 import pytest
 from script_tools import main_of
 
@@ -24,7 +26,7 @@ def test_it_builds_the_table_that_is_there(tmp_path):
     shutil.copy(table.__file__, out)
     out.write_text(out.read_text(encoding="utf-8").replace('    "', '    "x', 1), encoding="utf-8")
     main_of("build_radicals")([str(file), "--out", str(out)])
-    assert out.read_text(encoding="utf-8") == open(table.__file__, encoding="utf-8").read()
+    assert out.read_text(encoding="utf-8") == Path(table.__file__).read_text(encoding="utf-8")
 
 
 def test_refusals(tmp_path):

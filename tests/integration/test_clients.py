@@ -7,6 +7,7 @@ import copy
 
 import chinese_bert_tools
 import glyph_crm_tools
+import mpm_cner_tools
 import numpy as np
 import pytest
 import torch
@@ -15,6 +16,7 @@ from chinese_bert_tools import assert_same, no_grad, with_grad
 from datasets import Dataset
 from font_tools import RARE, rare_font
 from glyph_tools import SPECIAL
+from mpm_cner_parts import make_processor
 from torch.utils.data import DataLoader
 from transformers import (
     AutoModel,
@@ -40,12 +42,14 @@ from hanziformers import (
     GlyphCrmTokenizer,
     HanziGlyphImageProcessor,
     HanziProcessor,
+    MpmCnerModel,
 )
 from hanziformers.registration import FAMILIES
 
 KNOWN = "银行长很忙今天气好不是一块石头了"
 VOCABULARY = {token: index for index, token in enumerate([*SPECIAL, *KNOWN])}
 TEXTS = ["银行很忙", f"{RARE[0]}今天{RARE[1]}", "好", f"行长{RARE[2]}不是石头", "今天天气很好", f"了{RARE[:4]}"]
+ALL_HEADS = [config.model_type for config, found in FAMILIES.items() if AutoModelForSequenceClassification in found]
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
@@ -65,11 +69,23 @@ def folders(processor, tmp_path_factory):
     ChineseBertTokenizer(VOCABULARY).save_pretrained(folder / "chinese_bert")
     glyph_crm_tools.build_for(processor, GlyphCrmModel).save_pretrained(folder / "glyph_crm")
     processor.save_pretrained(folder / "glyph_crm")
+    hears = make_processor(fonts=processor.image_processor.fonts)
+    sizes = {"vocab_size": len(hears.tokenizer), "glyph_vocab_size": hears.tokenizer.glyph_vocab_size, "glyph_size": 48}
+    sizes |= {"num_syllables": 1 + len(hears.tokenizer.syllables), "special_token_ids": [0, 2, 3]}
+    mpm_cner_tools.build(MpmCnerModel, **sizes).save_pretrained(folder / "mpm_cner")
+    hears.save_pretrained(folder / "mpm_cner")
     return {config.model_type: str(folder / config.model_type) for config in FAMILIES}
 
 
-@pytest.fixture(params=[config.model_type for config in FAMILIES])
+@pytest.fixture(params=ALL_HEADS)
 def folder(folders, request):
+    """Of a family with heads for all of these tasks."""
+    return folders[request.param]
+
+
+@pytest.fixture(params=[config.model_type for config in FAMILIES])
+def tagger(folders, request):
+    """Of any family: all of them label tokens."""
     return folders[request.param]
 
 
@@ -114,8 +130,9 @@ def test_run_glue(folder, tmp_path, pad_to_max_length):
     assert trainer.predict(trainer.eval_dataset).predictions.shape == (len(texts), 3)
 
 
-def test_run_ner_no_trainer(folder):
-    tokenizer, model = load(folder, AutoModelForTokenClassification, num_labels=2)
+def test_run_ner_no_trainer(tagger):
+    labels = {"id2label": {0: "O", 1: "B-RARE"}, "label2id": {"O": 0, "B-RARE": 1}}
+    tokenizer, model = load(tagger, AutoModelForTokenClassification, **labels)
     data = Dataset.from_dict(
         {"tokens": [list(text) for text in TEXTS], "ner_tags": [[c in RARE for c in text] for text in TEXTS]}
     )
@@ -141,7 +158,7 @@ def test_run_ner_no_trainer(folder):
             optimizer.step()
             optimizer.zero_grad()
             losses.append(loss.item())
-    assert losses[-1] < losses[0]
+    assert sum(losses[-len(loader) :]) < sum(losses[: len(loader)])  # the last pass over the data, and the first
     model.eval()
     for batch in loader:
         with torch.no_grad():
@@ -291,14 +308,14 @@ def test_gradient_times_input(classifier):
 # ---------------------------------------------------------------------------------------------- others
 
 
-def test_sentence_transformers(folder, tmp_path):
+def test_sentence_transformers(tagger, tmp_path):
     sentence_transformers = pytest.importorskip("sentence_transformers")
     from sentence_transformers import models
 
-    modules = [models.Transformer(folder), models.Pooling(24)]
+    modules = [models.Transformer(tagger), models.Pooling(24)]
     embedder = sentence_transformers.SentenceTransformer(modules=modules, device="cpu")
     found = embedder.encode(TEXTS, batch_size=4)
-    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder)
+    tokenizer, model = AutoTokenizer.from_pretrained(tagger), AutoModel.from_pretrained(tagger)
     for text, vector in zip(TEXTS, found, strict=True):
         hidden = no_grad(model, tokenizer(text, return_tensors="pt"))[0]
         np.testing.assert_allclose(vector, hidden[0].mean(0), atol=1e-5)

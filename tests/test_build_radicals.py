@@ -2,7 +2,6 @@
 
 import bz2
 import shutil
-
 from pathlib import Path
 
 import pytest

@@ -3,7 +3,6 @@
 Axes: L tokens, S rows of the model's sound bank.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,12 +11,11 @@ import numpy as np
 from transformers.utils import logging
 
 from .alignment import TextAlignment
-from .syllables import check_readings, toned_syllables
+from .syllables import SYLLABLE, check_readings, toned_syllables
 from .tally import Tally
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
-_SYLLABLE = re.compile("[a-zê]{1,6}[1-5]")
 _NAMED = 20  # characters that a warning names
 
 
@@ -151,7 +149,7 @@ def check_syllables(syllables: Any) -> list[str]:
     if isinstance(syllables, str | bytes | Mapping) or not isinstance(syllables, Iterable):
         raise TypeError(f"syllables is {syllables!r:.99}; give a list of toned syllables, such as ['zhong1', 'lv4']")
     checked = list(syllables)
-    wrong = [one for one in checked if not isinstance(one, str) or not _SYLLABLE.fullmatch(one)]
+    wrong = [one for one in checked if not isinstance(one, str) or not SYLLABLE.fullmatch(one)]
     if wrong or not checked:
         raise ValueError(
             f"syllables holds {repr(wrong[0]) if wrong else 'nothing'}; every entry must be a toned syllable: a-z (v "

@@ -24,7 +24,7 @@ from .pinyin import pinyin_table
 NO_SOUND = "-"  # in the readings of a user: the character has none
 
 _BLOCKS = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF))  # CJK unified ideographs: Extension A, and the first block (URO)
-_SYLLABLE = re.compile("[a-zê]{1,6}[1-5]")
+SYLLABLE = re.compile("[a-zê]{1,6}[1-5]")  # a toned syllable
 
 
 def toned_syllables(text: str, readings: Mapping[str, str] | None = None) -> list[str | None]:
@@ -89,7 +89,7 @@ def _checked(written: str, word: str) -> str:
         return written
     plain = convert(unicodedata.normalize("NFC", written), Style.TONE3, strict=True, default=written)
     syllable = _toned(re.sub("^([jqxy])v", r"\1u", plain.replace("ü", "v")))
-    if not _SYLLABLE.fullmatch(syllable):
+    if not SYLLABLE.fullmatch(syllable):
         raise ValueError(
             f"readings gives {word!r} the syllable {written!r}; write a-z (v for ü) in lower case and then the tone "
             "1-5, such as 'chang2', 'lv4' or 'de5'"
@@ -133,4 +133,4 @@ def _matcher(readings: tuple[tuple[str, str], ...]) -> tuple[re.Pattern[str], di
     return re.compile("|".join(map(re.escape, sorted(by_word, key=len, reverse=True)))), by_word
 
 
-__all__ = ["NO_SOUND", "all_syllables", "check_readings", "toned_syllables"]
+__all__ = ["NO_SOUND", "SYLLABLE", "all_syllables", "check_readings", "toned_syllables"]

@@ -71,8 +71,9 @@ class CharacterBank(nn.Module):
         self._table = VectorTable(encoder.modules())
 
     def train(self, mode: bool = True) -> "CharacterBank":
-        """Drops the table: weights are about to change."""
-        self._table.drop()
+        """Drops the table where weights are about to change; the Trainer calls this at every step."""
+        if not self._is_frozen():
+            self._table.drop()
         return super().train(mode)
 
     @property
@@ -157,13 +158,15 @@ class CharacterBank(nn.Module):
         """The bank's shape."""
         return f"glyphs={tuple(self.glyphs.shape)}, width={self.width}"
 
+    def _is_frozen(self) -> bool:
+        return not any(weight.requires_grad for weight in self.encoder.parameters())
+
     def _look_up(self, ids: Tensor) -> Tensor | None:
         """Ids of rows [...] -> [..., D] from the table; None where it may not be used.
 
         A frozen encoder gives the same vectors in training, too, and no gradient is asked of it.
         """
-        parts = list(self.encoder.modules())
-        frozen = not any(weight.requires_grad for weight in self.encoder.parameters())
+        parts, frozen = list(self.encoder.modules()), self._is_frozen()
         with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
             return self._table.look_up(ids, self._encode_keys, parts, [self.glyphs], self.training and not frozen)
 

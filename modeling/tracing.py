@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
 
-# torch 2.6 does not tell export from compile
-_is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
+_TELLS_EXPORT = hasattr(torch.compiler, "is_exporting")  # torch 2.6 does not tell export from compile
 
 
 def is_traced(tensor: Tensor) -> bool:
@@ -29,9 +28,14 @@ def is_traced(tensor: Tensor) -> bool:
 def has_open_sizes() -> bool:
     """Whether the graph that is recorded must serve other sizes too, so that no loop may depend on them.
 
-    False under torch.compile, which makes a graph for each size that it meets.
+    False under torch.compile, which makes a graph for each size that it meets; true with torch 2.6, to be safe.
     """
-    return torch.jit.is_tracing() or _is_exporting()
+    return is_exported() or (not _TELLS_EXPORT and torch.compiler.is_compiling())
 
 
-__all__ = ["has_open_sizes", "is_traced"]
+def is_exported() -> bool:
+    """Whether a graph is certainly recorded by torch.jit.trace or torch.export, and not by torch.compile."""
+    return torch.jit.is_tracing() or (_TELLS_EXPORT and torch.compiler.is_exporting())
+
+
+__all__ = ["has_open_sizes", "is_exported", "is_traced"]

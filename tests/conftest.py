@@ -1,4 +1,4 @@
-"""One thread for every test and subprocess: the models are tiny, and threads that wait for each other cost more."""
+"""One thread for every test and subprocess, as the models are tiny and threads that wait for each other cost more."""
 
 import gc
 import logging
@@ -7,11 +7,14 @@ import os
 import pytest
 import torch
 import transformers
+from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 transformers.logging.enable_propagation()  # so that pytest's caplog sees what is logged
+settings.register_profile("no deadline", deadline=None)  # other programs may run beside the tests
+settings.load_profile("no deadline")
 torch.set_num_threads(1)  # the variable comes too late for this process, and is for those that tests start
 
 

@@ -91,7 +91,7 @@ def walk(samples):
     return names[:-1]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(calls())
 @example(([["银e\u0301行", "\u200b长"]], False, {"lower": True, "windows": (8, 1), "side": "left"}))
 @example(([[["a\u200b", "", "行"], ["😀", "的"]]], True, {"lower": True, "windows": (8, 0), "side": "left"}))
@@ -118,7 +118,6 @@ def test_every_token_stands_where_a_walk_finds_it(call):
             assert alignment.text[start[token] : start[token] + width[token]] == piece[first:last]
 
 
-@settings(deadline=None)
 @given(calls())
 def test_tokens_of_one_character_gather_its_value(call):
     samples, words, options = call

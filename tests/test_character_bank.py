@@ -614,7 +614,11 @@ def test_a_frozen_encoder_is_looked_up_in_training_too():
     assert torch.allclose(bank(ids, extra), naive(bank, ids, extra))
     bank(ids.clamp(max=ROWS - 1))
     bank.encoder.calls.clear()
+    bank.train()  # as the Trainer does before every step
     vectors = bank(ids.clamp(max=ROWS - 1))
+    bank.eval()
+    bank(ids.clamp(max=ROWS - 1))
+    bank.train()
     assert not calls(bank)
     assert not vectors.requires_grad
     bank.encoder.linear.requires_grad_(True)  # thawed: encoded again, with a gradient

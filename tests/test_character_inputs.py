@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from glyph_tools import NOT_RENDERED, RARE, SPECIAL, NumberGlyphs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pypinyin import Style, pinyin
 from transformers import BertTokenizer, DataCollatorWithPadding
@@ -93,7 +93,6 @@ def no_ink_is_unknown(tokens):
     return ["[UNK]" if len(token) == 1 and not may_have_ink()[ord(token)] else token for token in tokens]
 
 
-@settings(deadline=None)
 @given(st.lists(texts, min_size=1, max_size=4), st.sampled_from(["left", "right"]), st.sampled_from(["pt", "np"]))
 def test_every_token_has_its_image_and_its_sound(batch, side, kind):
     expected = [slow(SOUND, text) for text in batch]
@@ -117,7 +116,6 @@ def test_every_token_has_its_image_and_its_sound(batch, side, kind):
         assert np.array_equal(np.asarray(letters["pinyin_ids"][row]), table.ids[syllables])
 
 
-@settings(deadline=None)
 @given(st.lists(texts, min_size=1, max_size=3), st.sampled_from(["left", "right"]))
 def test_pad_and_collators_give_what_a_call_gives(batch, side):
     for cls in (SoundTokenizer, PinyinGlyphTokenizer):

@@ -24,6 +24,14 @@ def test_one_label(label):
 
 
 @pytest.mark.parametrize("label", ["abc".__getitem__, int])
+def test_the_positive_label(label):
+    predicted, gold = ([label(number) for number in row] for row in ([0, 1, 1, 1], [0, 0, 1, 0]))
+    result = compute(predicted, gold, positive=label(1))
+    assert (result["precision"], result["recall"], result["f1"]) == (pytest.approx(1 / 3), 1.0, 0.5)
+    assert compute(predicted[:1], gold[:1], positive=label(1))["f1"] == 0.0
+
+
+@pytest.mark.parametrize("label", ["abc".__getitem__, int])
 def test_several_labels(label):
     predicted, gold = ([[label(n) for n in row] for row in rows] for rows in ([[], [0], [0]], [[], [0], [0, 1]]))
     result = compute(predicted, gold)
@@ -48,7 +56,7 @@ def test_the_order_of_labels():
         compute(["b", "c"], ["b", "b"], labels=["b"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd")), min_size=1, max_size=30))
 def test_as_scikit_learn_reports_it(pairs):
     predicted, gold = map(list, zip(*pairs, strict=True))

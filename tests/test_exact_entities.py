@@ -72,7 +72,7 @@ SPANS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(SPANS, SPANS), min_size=1, max_size=4))
 def test_flat_entities_score_as_seqeval_scores_their_tags(rows):
     flat = [[split_overlaps(side)[0] for side in row] for row in rows]

@@ -76,7 +76,7 @@ def test_an_unknown_label_is_refused(tokenizer):
 TEXT = st.text(st.sampled_from("我北京上海ae2018 　，\u200b\ufe0f😀한é"), min_size=1, max_size=20)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_gold_labels_score_all_that_can_be_found(tokenizer, data):
     rows = []

@@ -262,7 +262,7 @@ PIECES = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.lists(PIECES, max_size=8).map("".join), min_size=1, max_size=4))
 def test_any_text(texts):
     assert differences(pinyin_table(), texts) == []

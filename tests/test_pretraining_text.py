@@ -113,7 +113,7 @@ def test_packs_hold_the_whole_text_once():
     assert 0.1 < single < 0.6
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(8, 40), st.integers(0, 100))
 def test_no_length_is_too_long(length, seed):
     assert all(len(example["input_ids"]) <= length for example in take(60, length=length, seed=seed))

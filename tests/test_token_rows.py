@@ -28,7 +28,7 @@ def test_a_mask_of_who_sees_whom_leaves_nothing_out(shape):
     assert takes_part(torch.tensor([[2, 7, 3]]), torch.tensor([[1, 0, 1]]), []).int().tolist() == [[1, 0, 1]]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 4), st.integers(1, 7), st.data())
 def test_there_and_back(batch, length, data):
     bits = data.draw(st.lists(st.booleans(), min_size=batch * length, max_size=batch * length))

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from transformers import initialization as init
 
 from .checks import check_ids
-from .forward_backward import LogPartition, forward_backward
+from .forward_backward import LogPartition, forward_backward, widest
 from .tracing import is_traced
 
 Allowed = np.ndarray | Tensor | Sequence | None
+_COARSE = -1e4  # scores of paths from which on float32 mixes up what differs by .001
 
 
 class LinearChainCRF(nn.Module):
@@ -85,17 +86,20 @@ class LinearChainCRF(nn.Module):
         Args:
             emissions: [B, L, K] floating point.
             mask: [B, L] bool (or 0 and 1), left-aligned.
-            tags: [B, L] int64, 0..K-1 inside the mask.
+            tags: [B, L] integers, 0..K-1 inside the mask.
 
         Returns:
-            [B], float32, or float64 for emissions in float64; 0 for an empty row. It can be differentiated once.
+            [B], float32, or float64 for emissions in float64; 0 for an empty row. Second derivatives are computed
+            several times more slowly than first ones.
 
         Raises:
-            ValueError: a shape, a mask with holes, tags that do not exist or make a path that is not allowed.
+            ValueError: a shape, a mask with holes, tags that do not exist or make a path that is not allowed (on the
+                CPU; elsewhere, where values are not looked at, such a path costs inf).
         """
         mask = self._checked(emissions, mask)
         tags = self._checked_tags(tags, mask)
-        return self._log_partition(emissions, mask) - self._score(emissions, mask, tags)
+        cost = self._log_partition(emissions, mask) - self._score(emissions, mask, tags)
+        return cost.to(_wide(emissions.dtype))
 
     @torch.compiler.disable
     def partial_nll(self, emissions: Tensor, mask: Tensor, possible: Tensor) -> Tensor:
@@ -107,11 +111,13 @@ class LinearChainCRF(nn.Module):
             possible: [B, L, K] bool, the tags that a position may have.
 
         Returns:
-            [B], as `nll`, which it equals where one tag is possible everywhere; inf where no path is.
+            [B], as `nll`, which it equals where one tag is possible everywhere; inf, without gradient from the paths
+            that are possible, where none is.
         """
         mask = self._checked(emissions, mask)
         kept = emissions.masked_fill(~possible, -torch.inf)
-        return self._log_partition(emissions, mask) - self._log_partition(kept, mask)
+        cost = self._log_partition(emissions, mask) - self._log_partition(kept, mask)
+        return cost.to(_wide(emissions.dtype))
 
     @torch.compiler.disable
     @torch.no_grad()
@@ -136,30 +142,43 @@ class LinearChainCRF(nn.Module):
             mask: [B, L] bool, left-aligned.
         """
         mask = self._checked(emissions, mask)
-        start, end, transitions = (value.to(_wide(emissions.dtype)) for value in self._potentials())
-        rows = emissions.to(transitions.dtype).masked_fill(~mask[..., None], 0).transpose(0, 1)  # [L, B, K]
+        path, scores = self._best_paths(emissions, mask, _wide(emissions.dtype))
+        seen = not is_traced(scores) and not scores.is_meta  # whether there are values that may be looked at
+        # nan is not fine either
+        if seen and widest(scores) != scores.dtype and not bool((scores >= _COARSE).all()):
+            path, _ = self._best_paths(emissions, mask, widest(emissions))
+        return path.masked_fill(~mask, -1)
+
+    def _best_paths(self, emissions: Tensor, mask: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """The best path of each row, int64 [B, L], and its score [B] below that of the best tags by themselves."""
+        start, end, transitions = (value.to(dtype) for value in self._potentials())
+        tops = emissions.amax(-1, keepdim=True).to(dtype)  # [B, L, 1]
+        blank = ~mask[..., None] | (tops == -torch.inf)  # nothing is read, and where no tag is possible all are alike
+        # what all paths have in common is left out: only what paths differ by has to be told apart
+        rows = (emissions.to(dtype).masked_fill(blank, 0) - tops.masked_fill(blank, 0)).transpose(0, 1)  # [L, B, K]
+        transitions = transitions - transitions.max()
         best = torch.empty_like(rows, memory_format=torch.contiguous_format)  # scores of the best paths to each tag
-        best[0] = start + rows[0]
+        best[0] = start - start.max() + rows[0]
         # only values are kept: where a path came from is seen again below, for the one tag that is chosen
         scores = rows.new_empty(self.num_tags, *rows.shape[1:])  # [from, B, to]: its maximum is over whole planes
         for before, here, row in zip(best[:-1], best[1:], rows[1:], strict=True):
             torch.add(before.t()[..., None], transitions[:, None], out=scores)
             torch.amax(scores, 0, out=here).add_(row)
         last = (mask.sum(1) - 1).clamp(min=0)  # [B]
-        tag = final = (best[last, torch.arange(len(last), device=last.device)] + end).argmax(-1)  # [B]
+        score, tag = (best[last, torch.arange(len(last), device=last.device)] + (end - end.max())).max(-1)  # [B] each
+        final, path = tag, [tag]
         into = transitions.t().contiguous()  # [to, from]
-        path = [tag]
         for t in range(len(best) - 2, -1, -1):
             # a row that has its last tag here, or had it before, begins with that
             tag = torch.where(last > t, (best[t] + into[tag]).argmax(-1), final)
             path.append(tag)
-        return torch.stack(path[::-1], dim=1).masked_fill(~mask, -1)
+        return torch.stack(path[::-1], dim=1), score
 
     @torch.compiler.disable
     def score(self, emissions: Tensor, mask: Tensor, tags: Tensor) -> Tensor:
         """The score of each row's tags, [B], as `nll` takes them; the log-probability is minus `nll`."""
         mask = self._checked(emissions, mask)
-        return self._score(emissions, mask, self._checked_tags(tags, mask))
+        return self._score(emissions, mask, self._checked_tags(tags, mask)).to(_wide(emissions.dtype))
 
     def extra_repr(self) -> str:
         """The number of tags, and how many of their pairs are allowed."""
@@ -175,19 +194,21 @@ class LinearChainCRF(nn.Module):
         )
 
     def _log_partition(self, emissions: Tensor, mask: Tensor) -> Tensor:
-        return LogPartition.apply(emissions, *self._potentials(), mask).to(_wide(emissions.dtype))
+        """As fine as the device can, for differences: in float32 large emissions leave nothing of a small one."""
+        return LogPartition.apply(emissions, *self._potentials(), mask)
 
     def _score(self, emissions: Tensor, mask: Tensor, tags: Tensor) -> Tensor:
-        dtype = _wide(emissions.dtype)
-        tags = tags.masked_fill(~mask, 0)
+        """Likewise; -inf for a path that is not allowed."""
+        start, end, transitions = self._potentials()
+        dtype = widest(emissions)
         steps = emissions.gather(2, tags[..., None]).squeeze(-1).to(dtype)  # [B, L]
         # picked out of one row of numbers, whose gradient is cheaper than that of two indices
         pairs = (tags[:, :-1] * self.num_tags + tags[:, 1:]).flatten()
-        moves = self.transitions.flatten().index_select(0, pairs).view(len(tags), -1).to(dtype)  # [B, L - 1]
+        moves = transitions.flatten().index_select(0, pairs).view(mask.shape[0], mask.shape[1] - 1).to(dtype)
         last = tags.gather(1, (mask.sum(1, keepdim=True) - 1).clamp(min=0)).squeeze(1)
-        ends = self.start.to(dtype)[tags[:, 0]] + self.end.to(dtype)[last]
+        ends = start.to(dtype)[tags[:, 0]] + end.to(dtype)[last]
         inside = steps.masked_fill(~mask, 0).sum(1) + moves.masked_fill(~mask[:, 1:], 0).sum(1)
-        return inside + ends * mask[:, 0]
+        return inside + ends.masked_fill(~mask[:, 0], 0)
 
     def _checked(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """The mask as bool.
@@ -214,16 +235,18 @@ class LinearChainCRF(nn.Module):
         return mask
 
     def _checked_tags(self, tags: Tensor, mask: Tensor) -> Tensor:
-        """The tags, 0 outside of the mask.
+        """The tags, int64, 0 outside of the mask.
 
         Raises:
-            ValueError: another shape, or, on the CPU, tags that do not exist or are not allowed.
+            ValueError: another shape or no integers; on the CPU also tags that do not exist or are not allowed.
         """
         if tags.shape != mask.shape:
             raise ValueError(
                 f"tags have the shape {tuple(tags.shape)}; needed is that of the mask, {tuple(mask.shape)}"
             )
-        tags = tags.masked_fill(~mask, 0)
+        if tags.is_floating_point() or tags.dtype == torch.bool:
+            raise ValueError(f"tags are {tags.dtype}; needed are ids of tags, int64: one number for each position")
+        tags = tags.long().masked_fill(~mask, 0)
         check_ids("tags", tags, self.num_tags, "tags", "Positions without a tag are for partial_nll, or for the mask")
         if tags.device.type == "cpu" and not is_traced(tags) and not tags.is_meta:
             wrong = self.excluded_transitions[tags[:, :-1], tags[:, 1:]] & mask[:, 1:]

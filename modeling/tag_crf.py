@@ -92,9 +92,15 @@ class TagCRF(LinearChainCRF):
         """Turns labels into tags; an I-x that continues nothing is repaired to B-x, as scorers read it, and counted.
 
         Args:
-            labels: int64 [R, W], 0..K-1, or -100 where a label is missing.
+            labels: [R, W] integers, 0..K-1, or -100 where a label is missing.
             mask: bool [R, W], left-aligned.
+
+        Raises:
+            ValueError: no integers; on the CPU also labels that do not exist.
         """
+        if labels.is_floating_point() or labels.dtype == torch.bool:
+            raise ValueError(f"labels are {labels.dtype}; needed are ids of labels, int64, and -100 for a missing one")
+        labels = labels.long()
         missing = (labels == IGNORED) & mask
         labels = labels.masked_fill(missing | ~mask, self.outside)
         check_ids("labels", labels, len(self.entity), "labels", "-100 is a label that is missing")

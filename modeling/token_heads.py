@@ -19,7 +19,7 @@ from .checks import require
 from .tag_crf import IGNORED, TagCRF
 from .task_heads import Predicted, TaskHead
 from .token_rows import TokenRows, takes_part
-from .tracing import has_open_sizes, is_traced
+from .tracing import is_exported, is_traced
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 _NO_GRAPH = (
@@ -54,6 +54,31 @@ class CrfClassificationHead(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         """Hidden [R, W, H] -> emissions [R, W, T]."""
         return self.dense(hidden)
+
+
+class _LogitsForShow(torch.autograd.Function):
+    """Logits [B, L, K] that were computed from scores, and through which no gradient reaches them."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, logits: Tensor) -> Tensor:
+        """Logits as given."""
+        ctx.set_materialize_grads(False)  # no use of the logits is no gradient of zeros
+        return logits.clone()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor | None) -> tuple[None, None]:
+        """Refuses.
+
+        Raises:
+            ValueError: a loss was computed from the logits.
+        """
+        if grad is not None:
+            raise ValueError(
+                "a loss computed from the logits would not train the transitions of the CRF (classifier='crf'): give "
+                "labels to the model and take its loss. The Trainer computes one of its own where "
+                "label_smoothing_factor is not 0, or with a compute_loss or compute_loss_func of yours"
+            )
+        return None, None
 
 
 @dataclass
@@ -112,7 +137,7 @@ class ForTokenClassification(TaskHead):
 
     def build_token_layers(self) -> int:
         """Builds what a family has between base model and classifier; returns the width of what that gives."""
-        return self.config.hidden_size
+        return self.config.fused_size
 
     def token_features(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Applies the layers of `build_token_layers`.
@@ -138,13 +163,16 @@ class ForTokenClassification(TaskHead):
 
         Returns:
             loss, logits [B, L, K]. The loss is the mean cross-entropy over the scored tokens; with a CRF the negative
-            log-likelihood of a text's labels, mean over texts. Logits with a CRF are float32 without gradient: in
-            training of each token by itself, in evaluation those whose argmax is the best path and whose softmax is the
-            marginal probability of each label; O at special tokens.
+            log-likelihood of a text's labels, mean over texts. Logits with a CRF are float32: in training of each token
+            by itself, where a loss that is computed from them is refused; in evaluation, without gradient, those whose
+            argmax is the best path and whose softmax is the marginal probability of each label; O at special tokens.
+
+        Raises:
+            ValueError: special tokens cannot be known; with a CRF, labels that do not exist or have another shape.
         """
         hidden, mask = self.dropout(out.last_hidden_state), inputs["attention_mask"]
         if self._uses_rows:
-            if has_open_sizes():
+            if is_exported():
                 raise ValueError(_NO_GRAPH)
             return self._predict_rows(hidden, inputs, labels)
         logits, loss = self.classifier(hidden), None
@@ -164,11 +192,19 @@ class ForTokenClassification(TaskHead):
             return {"loss": loss, "logits": logits}
         crf, loss = self.classifier.crf, None
         if labels is not None:
+            if labels.shape != rows.part.shape:
+                raise ValueError(
+                    f"labels have the shape {tuple(labels.shape)}; needed is that of input_ids, "
+                    f"{tuple(rows.part.shape)}: one for each token, -100 where none is known"
+                )
             given = crf.read_labels(rows.gather(labels, IGNORED), rows.mask)
             self._count(int(given.repaired), rows, labels)
             loss = crf.labels_nll(scores, rows.mask, given).sum() / len(labels)
-        logits = crf.cheap_logits(scores) if self.training else crf.path_logits(scores, rows.mask)
-        return {"loss": loss, "logits": rows.scatter(logits, crf.outside_logits())}
+        if self.training:
+            logits = _LogitsForShow.apply(scores, rows.scatter(crf.cheap_logits(scores), crf.outside_logits()))
+        else:
+            logits = rows.scatter(crf.path_logits(scores, rows.mask), crf.outside_logits())
+        return {"loss": loss, "logits": logits}
 
     def _score_rows(self, hidden: Tensor, inputs: dict[str, Tensor | None]) -> tuple[TokenRows, Tensor]:
         """The rows of a batch, and what the classifier says of them: [R, W, K], with a CRF emissions [R, W, T].
@@ -214,6 +250,7 @@ class ForTokenClassification(TaskHead):
                 f"decode is for classifier='crf', and this model has {self.config.classifier!r}: its labels are the "
                 "argmax of the logits"
             )
+        inputs.pop("return_dict", None)  # what is found is never a tuple
         named = {name: inputs.pop(name, None) for name in (*_BERT_INPUTS, *self.extra_inputs)}
         hidden = self.dropout(self.encode(named, **inputs).last_hidden_state)
         rows, emissions = self._score_rows(hidden, named)

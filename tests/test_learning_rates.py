@@ -40,8 +40,11 @@ def test_a_model_with_one_rate(tmp_path):
         part_groups(build(), arguments(tmp_path, learning_rates="semantic=1e-4"))
 
 
-@pytest.mark.parametrize("wrong", ["swin", "swin=", "swin=fast", "=1e-4", "swin=-1e-4", "swin=nan", "swin=inf"])
+@pytest.mark.parametrize(
+    "wrong", ["swin", "swin=", "swin=fast", "=1e-4", "swin=-1e-4", "swin=nan", "swin=inf", "rest=2e-3"]
+)
 def test_wrong_rates_are_explained(wrong):
     assert read_rates("") == {}
-    with pytest.raises(ValueError, match=f"learning_rates='rest=1e-3,{wrong}': '{wrong}' is not allowed.*name=rate"):
+    message = f"learning_rates='rest=1e-3,{wrong}': '{wrong}' is not allowed.*name=rate, each name once"
+    with pytest.raises(ValueError, match=message):
         read_rates(f"rest=1e-3,{wrong}")

@@ -1,7 +1,11 @@
 """IOB2 outside, a scheme of its own inside: labels, repairs, missing labels and logits, over label sets of any kind."""
 
 import itertools
+import json
+import os
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from crf_tools import as_lists
@@ -11,6 +15,7 @@ from hypothesis import strategies as st
 from hanziformers.modeling.tag_crf import TagCRF, _logits
 from hanziformers.training.tag_schemes import decode_tags
 
+FOLDER = os.environ.get("HANZIFORMERS_ORACLES")
 NAMES = ["LOC", "PER.NOM", "人-名", "B-x", "I-", "O", "-", "地点", "E-S", "时 间", *"abcdefghij"]
 SCHEMES = ["BMESO", "IOB2"]
 
@@ -41,7 +46,7 @@ LENGTHS = st.lists(st.integers(0, 9), min_size=1, max_size=4)
 SEEDS = st.integers(0, 2**31 - 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(label_sets(), LENGTHS, st.sampled_from(SCHEMES), SEEDS)
 def test_paths_are_valid_and_logits_say_them(labels, lengths, scheme, seed):
     torch.manual_seed(seed)
@@ -66,7 +71,7 @@ def test_paths_are_valid_and_logits_say_them(labels, lengths, scheme, seed):
     torch.testing.assert_close(found[first], marginals[first], atol=2e-5, rtol=0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(2, 9), st.integers(1, 20), SEEDS)
 def test_the_path_wins_by_the_smallest_change(labels, count, seed):
     torch.manual_seed(seed)
@@ -118,7 +123,7 @@ def test_labels_inside(outside, inside, repaired):
         assert scheme == "IOB2" or names == inside.split()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(label_sets(4), LENGTHS, st.sampled_from(SCHEMES), SEEDS)
 def test_any_labels_are_read_as_scorers_read_them(labels, lengths, scheme, seed):
     torch.manual_seed(seed)
@@ -149,6 +154,16 @@ def test_missing_labels_count_all_that_they_may_be(scheme, known):
     valid = [" ".join(way) for way in ways if not decode_tags(way, "IOB2")[1]]
     filled = [crf.labels_nll(emissions, mask, crf.read_labels(*tagged(LABELS, crf, way))) for way in valid]
     torch.testing.assert_close(found, -(-torch.stack(filled)).logsumexp(0), atol=1e-4, rtol=0)
+
+
+@pytest.mark.skipif(not FOLDER, reason="HANZIFORMERS_ORACLES does not name the folder of reference vectors")
+def test_the_rules_are_those_of_the_reference():
+    folder = Path(FOLDER) / "mpm_cner"
+    wanted, names = np.load(folder / "crf_bmeso.npz"), json.loads((folder / "crf_bmeso_tags.json").read_text())
+    crf = TagCRF(["O", "B-PER", "I-PER", "B-LOC", "I-LOC"])
+    assert crf.inner_tags == names
+    for ours, theirs in (("transitions", "transitions"), ("starts", "start"), ("ends", "end")):
+        assert np.array_equal(~getattr(crf, f"excluded_{ours}").numpy(), wanted[f"allowed_{theirs}"])
 
 
 def test_tags_inside_and_what_follows_what():

@@ -148,7 +148,8 @@ def test_training_reaches_every_parameter(cls):
         out = model(**make_batch(cls, ids), labels=torch.tensor(gold))
         out.loss.backward()
         assert out.loss.isfinite()
-        assert not out.logits.requires_grad  # a loss of one's own from them would not train the CRF
+        with pytest.raises(ValueError, match=r"would not train the transitions .*give labels to the model"):
+            out.logits.log_softmax(-1)[..., 0].mean().backward()
         trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         assert [name for name, parameter in trained if parameter.grad is None] == []
         assert all(parameter.grad.isfinite().all() for _, parameter in trained)
@@ -227,6 +228,14 @@ def test_what_it_needs_is_said(cls):
     model, batch = build(cls), make_batch(cls, TEXTS)
     with pytest.raises(ValueError, match=r"labels holds 5; allowed are 0 to 4"):
         model(**batch, labels=torch.full((4, 7), 5))
+    for wrong, what in (
+        (torch.tensor(GOLD)[:, :-1], r"labels have the shape \(4, 6\); needed is that of input_ids, \(4, 7\)"),
+        (torch.full((4, 8), -100), r"labels have the shape \(4, 8\)"),
+        (torch.tensor(GOLD).flatten(), r"labels have the shape \(28,\)"),
+        (torch.tensor(GOLD).float(), r"labels are torch.float32; needed are ids"),
+    ):
+        with pytest.raises(ValueError, match=what):
+            model(**batch, labels=wrong)
     with pytest.raises(TypeError, match="takes no labels"):
         model.decode(**batch, labels=torch.tensor(GOLD))
     with pytest.raises(ValueError, match="decode is for classifier='crf', and this model has 'linear'"):
@@ -317,6 +326,41 @@ def test_the_trainers_own_argmax_is_the_best_path(cls, tmp_path):
         **{name: value for name, value in data.batch.items() if name != "labels"}
     ).tag_ids.numpy()
     assert np.array_equal(found[path >= 0], path[path >= 0])
+
+
+def test_a_trainer_that_computes_a_loss_of_its_own_is_refused(tmp_path):
+    """Label smoothing takes the logits of training, which know nothing of transitions."""
+    arguments = TrainingArguments(
+        str(tmp_path), max_steps=1, report_to="none", use_cpu=True, save_strategy="no", disable_tqdm=True,
+        label_smoothing_factor=0.1, dataloader_pin_memory=False,
+    )  # fmt: skip
+    trainer = Trainer(build(cls := GlyphCrmForTokenClassification), arguments, train_dataset=Examples(cls))
+    with pytest.raises(ValueError, match=r"label_smoothing_factor is not 0, or with a compute_loss"):
+        trainer.train()
+
+
+@every_family
+def test_outputs_are_those_of_transformers(cls):
+    """Tuples, hidden states, integers of any size as labels, masks of any dtype, and accumulated gradients."""
+    model, batch, gold = build(cls), make_batch(cls, TEXTS), torch.tensor(GOLD)
+    wanted = model(**batch, labels=gold)
+    loss, logits = model(**batch, labels=gold, return_dict=False)
+    assert torch.equal(loss, wanted.loss)
+    assert torch.equal(logits, wanted.logits)
+    assert len(model(**batch, output_hidden_states=True).hidden_states) == model.config.num_hidden_layers + 1
+    assert torch.equal(model.decode(**batch, return_dict=False).tag_ids, model.decode(**batch).tag_ids)
+    for dtype in (torch.int32, torch.int16):
+        assert torch.equal(model(**batch, labels=gold.to(dtype)).loss, wanted.loss)
+    no_missing = gold.masked_fill(gold == -100, LABELS.index("O"))
+    assert torch.equal(model(**batch, labels=no_missing.to(torch.uint8)).loss, model(**batch, labels=no_missing).loss)
+    for dtype in (torch.bool, torch.int32, torch.float32):
+        assert torch.equal(model(**batch | {"attention_mask": batch["attention_mask"].to(dtype)}).logits, logits)
+    # a mean over texts: halves of a batch, on several devices or one after the other, have it as their mean
+    halves = [
+        model(**{name: value[part] for name, value in batch.items()}, labels=gold[part]).loss
+        for part in (slice(0, 2), slice(2, 4))
+    ]
+    torch.testing.assert_close(sum(halves) / 2, wanted.loss)
 
 
 def test_adapters_train_and_save_the_crf(tmp_path):

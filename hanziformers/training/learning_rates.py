@@ -41,18 +41,19 @@ def read_rates(text: str) -> dict[str, float]:
     """Reads "swin=1e-4, rest=1e-3".
 
     Raises:
-        ValueError: a piece is no name=rate, or its rate no number of 0 or more.
+        ValueError: a piece is no name=rate, its rate no number of 0 or more, or a name stands twice.
     """
     rates = {}
     for piece in text.split(",") if text else []:
         name, _, value = (part.strip() for part in piece.partition("="))
         try:
-            rates[name] = float(value)
+            rate = float(value)
         except ValueError:
-            rates[name] = -1.0
-        if not name or not 0 <= rates[name] < float("inf"):
-            allowed = "name=rate, separated by commas, e.g. swin=1e-4,rest=1e-3; 0 freezes a part"
+            rate = -1.0
+        if not name or name in rates or not 0 <= rate < float("inf"):
+            allowed = "name=rate, each name once, separated by commas, e.g. swin=1e-4,rest=1e-3; 0 freezes a part"
             raise ValueError(f"learning_rates={text!r}: {piece.strip()!r} is not allowed; allowed is {allowed}")
+        rates[name] = rate
     return rates
 
 

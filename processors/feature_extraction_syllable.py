@@ -42,7 +42,8 @@ class HanziSyllableFeatureExtractor(FeatureExtractionMixin):
     Args:
         recordings: the path of a folder or zip of clips named by syllable (`zhong1.mp3`, `cmn-lv4.wav`) or by a
             character with one reading (`出.ogg`); a list of them, tried in this order; or voice -> path. Of a clip
-            silence at both ends is trimmed; one that is silent, unreadable or longer than 2 s is refused by name.
+            silence at both ends is trimmed; one that is silent, unreadable, cut off or longer than 2 s is refused by
+            name.
         syllables: the rows of the bank, a list such as ["zhong1", "guo2"]; by default those of the shipped bank, or of
             the checkpoint. What has no recording and is in no bank is spoken by espeak-ng.
         saved_sounds: set by `from_pretrained`: the bank in the checkpoint.
@@ -96,7 +97,7 @@ class HanziSyllableFeatureExtractor(FeatureExtractionMixin):
         return list(self._bank.syllables)
 
     def __call__(
-        self, syllables: str | Sequence[str | None], return_tensors: Any = None, **kwargs: Any
+        self, syllables: str | Sequence[str | None] | None, return_tensors: Any = None, **kwargs: Any
     ) -> BatchFeature:
         """Renders syllables.
 
@@ -113,8 +114,8 @@ class HanziSyllableFeatureExtractor(FeatureExtractionMixin):
             TypeError: an argument that does not exist.
         """
         _refuse_unknown(kwargs)
-        given = [syllables] if isinstance(syllables, str) else list(syllables)
-        unknown = [one for one in given if one is not None and one not in self._rows]
+        given = [syllables] if isinstance(syllables, str | None) else list(syllables)
+        unknown = [one for one in given if one is not None and not (isinstance(one, str) and one in self._rows)]
         if unknown:
             near = get_close_matches(str(unknown[0]), self._bank.syllables, n=3)
             raise ValueError(

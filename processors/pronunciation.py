@@ -35,7 +35,7 @@ def make_bank(
         taken = [one for one in syllables if one in voice.files and one not in images]
         images |= {one: voice.log_mel(voice.files[one][0]) for one in taken}
         if taken:
-            sources.append(_entry("recording", voice.voice, voice.path.name, _librosa(), voice.sha256(), taken))
+            sources.append(_entry("recording", voice.voice, voice.file, _librosa(), voice.sha256(), taken))
     left = [one for one in syllables if one not in images]
     if recordings:
         _warn(syllables, recordings, left)

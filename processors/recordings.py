@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,9 @@ MOST_BYTES = 2**22  # of a file: 2 s at 192 kHz, two channels of 32 bits, have 3
 
 _RATES = (4000, 192000)  # Hz
 _MOST_CHANNELS = 8
+_SIZES = re.compile(r": (\d+) \(should be (\d+)\)")  # in libsndfile's log: bytes that a header claims, and those there
+_STREAMED = 2**30  # bytes; what writes into a pipe claims the most that there can be, as it does not know the length
+_MP3_LENGTH = (b"Xing", b"Info")  # the first frame of an MP3 has one of these if it says how long the MP3 is
 
 
 class Recordings:
@@ -33,7 +37,7 @@ class Recordings:
     A clip is named by its toned syllable, or by a character that has one reading (see syllable_names.py); of characters
     that read alike, and of a character whose syllable has a clip of its own, all are kept, the first by name first, and
     those named by syllable before them. What is not used is counted in a warning. An entry that looks like a clip
-    and cannot be read is refused by name when it is read.
+    and cannot be read, or ends too early, is refused by name when it is read.
 
     Args:
         path: of the folder (not those inside it) or zip.
@@ -42,6 +46,7 @@ class Recordings:
     Attributes:
         path: absolute.
         voice: its name.
+        file: name of the folder or zip, without those around it.
         files: toned syllable -> names of its files, sorted by syllable.
 
     Raises:
@@ -53,7 +58,9 @@ class Recordings:
         self.path = Path(os.path.abspath(path))  # found after a change of the working directory too
         if not self.path.exists():
             raise FileNotFoundError(f"there are no recordings at {str(path)!r}; give a folder or a zip")
-        self.voice = voice or self.path.stem
+        # a name that is no UTF-8 has lone surrogates in Python, which no file of settings can hold
+        self.file = self.path.name.encode("utf-8", "replace").decode()
+        self.voice = voice or (self.file if self.path.is_dir() else os.path.splitext(self.file)[0])
         unused = Unused()
         self._zip = None if self.path.is_dir() else self._open_zip()
         names = self._zip.names("", unused) if self._zip else list_folder(self.path, "", unused, KINDS)
@@ -99,13 +106,14 @@ class Recordings:
         """Toned syllable -> its files; `unused` gets the names that look like recordings and are not used."""
         named: dict[str, list[str]] = {}
         characters: dict[str, list[str]] = {}
+        others: list[tuple[str | None, str]] = []  # syllable or None, and the name
         for name in sorted(names):
             stem, kind = os.path.splitext(os.path.basename(name))
             syllable, character = syllable_of(stem), character_of(stem)
-            if kind.lower() in OTHER_KINDS:
-                unused.add("kinds that are not read (make .wav or .mp3 of them)", name)
-            elif not _is_clip(name):
+            if stem.startswith(".") or stem == "__MACOSX":  # hidden files, and what macOS adds
                 continue
+            if not _is_clip(name):
+                others.append((syllable or (character and only_reading(character)), name))
             elif syllable:
                 named.setdefault(syllable, []).append(name)
             elif not character:
@@ -114,6 +122,7 @@ class Recordings:
                 characters.setdefault(reading, []).append(name)
             else:
                 unused.add("characters with several readings", name)
+        self._count_others(others, {*named, *characters}, unused)
         for syllable, both in named.items():
             if len(both) > 1:
                 raise ValueError(
@@ -121,6 +130,17 @@ class Recordings:
                     "remove or rename one, or give each voice a folder of its own"
                 )
         return {one: named.get(one, []) + characters.get(one, []) for one in sorted({*named, *characters})}
+
+    def _count_others(self, others: list[tuple[str | None, str]], found: set[str], unused: Unused) -> None:
+        """Counts what is no clip. A text beside the clip of its syllable is none either, and is not counted."""
+        for syllable, name in others:
+            kind = os.path.splitext(name)[1].lower()
+            if not self._zip and (self.path / name).is_dir():
+                unused.add("folders inside it", name)
+            elif kind == ".zip":
+                unused.add("zips inside it", name)
+            elif kind in OTHER_KINDS or (syllable and syllable not in found):
+                unused.add("kinds that are not read (make .wav or .mp3 of them)", name)
 
     def _data(self, name: str) -> bytes:
         """The bytes of a file."""
@@ -141,8 +161,8 @@ class Recordings:
             raise
         except Exception as error:  # libsndfile, zipfile and librosa raise whatever damaged bytes lead to
             raise ValueError(
-                f"{name!r} in {str(self.path)!r} cannot be read as the recording of a syllable ({error}); replace or "
-                "remove it"
+                f"{name!r} in {str(self.path)!r} cannot be read as the recording of a syllable "
+                f"({getattr(error, 'error_string', error)}); replace or remove it"
             ) from error
 
 
@@ -160,6 +180,7 @@ def as_recordings(recordings: Any) -> list[Recordings]:
     listed = given if isinstance(given, (list, tuple)) else ()
     pairs = list(given.items()) if isinstance(given, dict) else [(None, path) for path in listed]
     wrong = [pair for pair in pairs if not isinstance(pair[0], str | None) or not isinstance(pair[1], (str, Path))]
+    wrong += [pair for pair in pairs if pair[1] == ""]  # would be the working directory
     if wrong or not isinstance(given, (dict, list, tuple)):
         raise TypeError(
             f"recordings is {recordings!r}; give the path of a folder or zip, a list of them, or voice -> path: "
@@ -187,11 +208,13 @@ def _samples(data: bytes) -> tuple[np.ndarray, int]:
     """Decodes a clip: float32 [n], one channel, and its sample rate.
 
     Raises:
-        ValueError: it is longer than 2 s, or has a sample rate or number of channels that no syllable needs.
+        ValueError: it is longer than 2 s, or was cut off, or has a sample rate or number of channels that no syllable
+            needs.
         Exception: whatever soundfile raises for bytes that are no sound.
     """
     soundfile = sound_library("soundfile")
-    with soundfile.SoundFile(io.BytesIO(data)) as file:
+    stream = io.BytesIO(data)
+    with soundfile.SoundFile(stream) as file:
         if not _RATES[0] <= file.samplerate <= _RATES[1] or file.channels > _MOST_CHANNELS:
             raise ValueError(
                 f"it has {file.channels} channels of {file.samplerate:,} Hz; at most {_MOST_CHANNELS} of {_RATES[0]:,} "
@@ -202,7 +225,27 @@ def _samples(data: bytes) -> tuple[np.ndarray, int]:
         samples = file.read(most + 1, dtype="float32", always_2d=True)
         if len(samples) > most:
             raise ValueError(f"it is longer than {MOST_SECONDS:g} s; cut out the one syllable")
+        guessed = file.format == "MP3" and not any(name in data for name in _MP3_LENGTH)
+        _check_whole(file, len(samples), len(data) - stream.tell() if guessed else None)
     return samples.mean(axis=1), file.samplerate
+
+
+def _check_whole(file: Any, samples: int, unread: int | None) -> None:
+    """Refuses a clip of which a part is missing: libsndfile reads what there is, and says so at most in its log.
+
+    Args:
+        file: a soundfile.SoundFile that was read to its end.
+        samples: that were read, of each channel.
+        unread: bytes behind them, of a file whose length libsndfile has guessed.
+    """
+    if unread is not None and unread > 1024:
+        raise ValueError(
+            "it is an MP3 of variable bit rate that does not say how long it is, so that only a part of it is read; "
+            "make a .wav of it"
+        )
+    sizes = [tuple(map(int, pair)) for pair in _SIZES.findall(file.extra_info)]
+    if (unread is None and samples < file.frames) or any(there < claimed < _STREAMED for claimed, there in sizes):
+        raise ValueError("it ends before the length that it claims; get the file again")
 
 
 __all__ = ["KINDS", "MOST_SECONDS", "Recordings", "as_recordings"]

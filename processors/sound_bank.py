@@ -7,6 +7,7 @@ is saved with a checkpoint is a file of the same kind. It may come from anybody,
 import hashlib
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +20,7 @@ from .glyph_cache import read_array
 from .shipped_fonts import shipped_folder
 from .sound_manifest import check_sources
 from .spectrogram import SETTINGS, SIZE
+from .syllable_names import TONED
 
 SOUND_FILE = "syllables.npz"  # in the folder of a checkpoint, and in that of the shipped bank
 
@@ -98,11 +100,11 @@ def check_syllables(syllables: Any) -> list[str]:
     """
     if isinstance(syllables, str) or not isinstance(syllables, Sequence) or not all(map(_is_text, syllables)):
         raise TypeError(f"syllables is {str(syllables)[:80]!r}; give a list of strings, such as ['zhong1', 'guo2']")
-    wrong = [one for one in syllables if not (one[:-1].isalpha() and one[:-1].islower() and one[-1:] in "12345")]
-    if wrong:
-        raise ValueError(f"syllables holds {wrong[0]!r}; a toned syllable is written as 'zhong1', 'lv4' or 'de5'")
-    if not 0 < len(syllables) <= _MOST_SYLLABLES or len(set(syllables)) < len(syllables):
-        twice = next((one for row, one in enumerate(syllables) if one in syllables[:row]), None)
+    wrong = next((one for one in syllables if not TONED.fullmatch(one)), None)
+    if wrong is not None:
+        raise ValueError(f"syllables holds {wrong[:80]!r}; a toned syllable is written as 'zhong1', 'lv4' or 'de5'")
+    twice = next((one for one, number in Counter(syllables).items() if number > 1), None)
+    if twice or not 0 < len(syllables) <= _MOST_SYLLABLES:
         raise ValueError(
             f"syllables holds {f'{twice!r} twice' if twice else f'{len(syllables):,}'}; give 1 to {_MOST_SYLLABLES:,} "
             "syllables, each once"

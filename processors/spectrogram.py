@@ -102,7 +102,7 @@ def sound_library(name: str) -> Any:
     """
     try:
         return import_module(name)
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # an OSError where soundfile finds no libsndfile
         raise ImportError(
             f"{name} is needed to make new spectrograms ({error}): pip install 'hanziformers[sound]'. The syllables of "
             "the shipped bank, and those saved with a checkpoint, do not need it"

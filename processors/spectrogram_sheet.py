@@ -38,7 +38,12 @@ def spectrogram_sheet(
         >>> recorded = HanziSyllableFeatureExtractor(recordings="recordings")
         >>> spectrogram_sheet(["ma1", "ma2", "ma3", "ma4"], "sheet.png", voices={"recorded": recorded})
     """
-    voices = voices or {"espeak-ng": HanziSyllableFeatureExtractor()}
+    voices = {"espeak-ng": HanziSyllableFeatureExtractor()} if voices is None else voices
+    if isinstance(syllables, str) or not syllables or not voices:
+        raise ValueError(
+            f"syllables={syllables!r} of {len(voices)} voices; give a list of syllables, such as ['ma1', 'ma2'], and "
+            "one voice or more"
+        )
     shown = slice(None) if deltas else slice(1)
     parts = [extractor(list(syllables))["spectrograms"][:, shown] for extractor in voices.values()]
     images = np.concatenate(parts, axis=1)[:, :, ::-1]  # the lowest band at the bottom

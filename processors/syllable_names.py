@@ -15,7 +15,7 @@ from pypinyin.style import convert
 _LANGUAGE = re.compile("(?:cmn|zh)[-_](?=.)")
 _SYLLABLE = re.compile("_?([a-zêü:]{1,7})([0-5])")
 _UMLAUT = re.compile("^([lnjqxy])(?:uu|u:|yu|ü|v|u(?=e))")  # lue4 and nue4 are lve4 and nve4
-_TONED = re.compile("[a-zê]{1,6}[1-5]")
+TONED = re.compile("[a-zê]{1,6}[1-5]")  # a toned syllable
 
 
 def syllable_of(stem: str) -> str | None:
@@ -29,7 +29,7 @@ def syllable_of(stem: str) -> str | None:
         return None
     letters = _UMLAUT.sub(lambda umlaut: umlaut[1] + ("v" if umlaut[1] in "ln" else "u"), match[1])
     syllable = letters + (match[2] if match[2] != "0" else "5")
-    return syllable if _TONED.fullmatch(syllable) else None
+    return syllable if TONED.fullmatch(syllable) else None
 
 
 def character_of(stem: str) -> str | None:
@@ -52,4 +52,4 @@ def _plain(stem: str) -> str:
     return _LANGUAGE.sub("", unicodedata.normalize("NFC", stem).lower(), count=1)
 
 
-__all__ = ["character_of", "only_reading", "syllable_of"]
+__all__ = ["TONED", "character_of", "only_reading", "syllable_of"]

@@ -28,6 +28,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
@@ -120,6 +121,10 @@ OPTIONS = {  # those with an effect on one modality alone
 }
 
 
+OVERRIDES = ("patch_size", "embed_dim", "depths", "num_heads", "window_size", "drop_path", "pair_loss_weight")
+OF_NEW_MODEL = ("pair_head", "config_overrides", "standardise")  # a model to train on has its own
+
+
 class PairTrainer(FiniteTrainer):
     """A Trainer that reads the pairs of each epoch in their own order, which is shuffled already."""
 
@@ -141,7 +146,7 @@ def parse(argv: list[str] | None) -> tuple[MpmPretrainingArguments, MpmPretraini
     """Reads the options; modality and preset decide the defaults of those that are not given.
 
     Raises:
-        ValueError: an option of the other modality is given.
+        ValueError: an option of the other modality is given, or one of a new model beside a model to train on.
     """
     parser = HfArgumentParser((MpmPretrainingArguments, MpmPretrainingTrainingArguments))
     args, _ = parser.parse_args_into_dataclasses(argv)
@@ -153,6 +158,12 @@ def parse(argv: list[str] | None) -> tuple[MpmPretrainingArguments, MpmPretraini
         if given and modality != args.modality:
             value = getattr(args, given[0])
             raise ValueError(f"{given[0]}={value} has no effect with --modality {args.modality}; leave it out")
+    given = [name for name in OF_NEW_MODEL if getattr(args, name) != parser.get_default(name)]
+    if given and args.model_name_or_path:
+        raise ValueError(
+            f"{given[0]}={getattr(args, given[0])} has no effect with --model_name_or_path, as that model keeps its "
+            "configuration; leave one of them out"
+        )
     return args, training
 
 
@@ -174,9 +185,13 @@ def read_glyphs(args: MpmPretrainingArguments, seed: int) -> tuple[PairData, str
             raise ValueError(f"--fonts holds {pair!r}; write style=path, several separated by commas")
         fonts.setdefault(style, []).append(path)
     images = glyph_dataset(characters, styles, fonts)
+    without = sorted(set(characters) - set(images["character"][:]))
     rows = [(style, *font_of(style, fonts), images["style"][:].count(style)) for style in styles]
     data = glyph_pairs(images, held_out, args.held_out_characters, seed, args.shift, args.max_eval_pairs)
     text = f"{len(data.classes):,} characters"
+    if without:
+        print(f"{len(without)} of {len(characters):,} characters have no image in these fonts: {''.join(without[:20])}")
+        text += f" ({len(without)} more have no image in these fonts)"
     return data, f"{text}:\n\n{table('style family version licence images', rows)}"
 
 
@@ -202,7 +217,7 @@ def make_model(args: MpmPretrainingArguments, data: PairData) -> MpmForPreTraini
     """A new model, or one to train on.
 
     Raises:
-        ValueError: the overrides are no JSON object; the model has other classes than the data.
+        ValueError: see `read_overrides`; the model has other classes than the data.
     """
     if args.model_name_or_path:
         model = MpmForPreTraining.from_pretrained(args.model_name_or_path)
@@ -212,11 +227,6 @@ def make_model(args: MpmPretrainingArguments, data: PairData) -> MpmForPreTraini
                 f"({len(data.classes)}); give the data that it was trained on, or leave --model_name_or_path out"
             )
         return model
-    overrides = json.loads(args.config_overrides or "{}")
-    if not isinstance(overrides, dict):
-        raise ValueError(
-            f'config_overrides={args.config_overrides!r}; give a JSON object, such as {{"drop_path": 0.1}}'
-        )
     mean, std = data.statistics() if args.standardise else (None, None)
     config = MpmPretrainingConfig(
         modality=args.modality,
@@ -225,9 +235,27 @@ def make_model(args: MpmPretrainingArguments, data: PairData) -> MpmForPreTraini
         image_std=std,
         id2label=dict(enumerate(data.classes)),
         label2id={name: number for number, name in enumerate(data.classes)},
-        **overrides,
+        **read_overrides(args.config_overrides),
     )
     return MpmForPreTraining(config)
+
+
+def read_overrides(text: str) -> dict[str, Any]:
+    """Fields of the configuration from JSON.
+
+    Raises:
+        ValueError: it is no JSON object, or has a field that does not exist, or that the data or another option decide.
+    """
+    try:
+        overrides = json.loads(text or "{}")
+    except json.JSONDecodeError:
+        overrides = None
+    if not isinstance(overrides, dict):
+        raise ValueError(f'config_overrides={text!r}; give a JSON object, such as {{"drop_path": 0.1}}')
+    wrong = [name for name in overrides if name not in OVERRIDES]
+    if wrong:
+        raise ValueError(f"config_overrides={text!r} sets {wrong[0]!r}; allowed are {', '.join(OVERRIDES)}")
+    return overrides
 
 
 def describe(

@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import re
 import sys
 
 import numpy as np
@@ -59,14 +60,16 @@ def test_one_syllable_and_tensors():
     assert images.shape == (1, 3, 48, 48)
     assert images.dtype == torch.uint8
     assert extractor([])["spectrograms"].shape == (0, 3, 48, 48)
+    assert extractor(None)["spectrograms"].shape == (1, 3, 48, 48)
 
 
 def test_a_syllable_that_is_not_in_the_bank_is_refused_by_name():
     extractor = HanziSyllableFeatureExtractor()
     with pytest.raises(ValueError, match=r"'zhong' is none of the 1,522 syllables .*near it are zhong"):
         extractor(["ma1", "zhong"])
-    with pytest.raises(ValueError, match="3 is none of"):
-        extractor([3])
+    for wrong in (3, ["ma1"]):
+        with pytest.raises(ValueError, match=f"{re.escape(repr(wrong))} is none of"):
+            extractor([wrong])
 
 
 def test_recordings_are_used_saved_as_rows_and_loaded(recorded, tmp_path):

@@ -33,9 +33,16 @@ def test_forms_do_not_depend_on_neighbours():
     assert traditional_forms("長长") == ["長"]
 
 
+@pytest.mark.parametrize("wrong", [["头发"], ["\n"], [""], [3], []])
+def test_forms_of_what_is_no_character(wrong):
+    with pytest.raises(ValueError, match="characters holds .*; give distinct single characters"):
+        traditional_forms(wrong)
+
+
 def test_rows_are_what_the_image_processor_renders():
-    characters, styles = [*"橋樹語"], ["brush", "cao"]
+    characters, styles = [*"人林語水"], ["brush", "cao"]
     table = glyph_dataset(characters, styles)
+    assert table["character"][:] == [*"人林水"] * 2  # those that the styles have ink for
     assert table["style"][:] == sorted(table["style"][:], key=styles.index)
     assert table.column_names == ["character", "style", "image"]
     processor = HanziGlyphImageProcessor(styles=styles, size=48, binary=False, fallback=False, cache=False)
@@ -76,6 +83,11 @@ def test_own_fonts_and_installed_ones(tmp_path):
         ((["人"], ["brush", "brush"]), "each style once"),
         ((["人"], ["brush"], {"cao": ["x.ttf"]}), "fonts for those"),
         ((["人"], ["nothing"]), "the style 'nothing' is not known"),
+        ((["人"], "song"), "styles is 'song'; give a list of styles"),
+        ((["人"], []), "styles is .*; give a list of styles"),
+        ((["人", 3],), "characters holds 3"),
+        ((["人", "水", "人"],), "characters holds a character twice, '人'"),
+        ((["\u200b", "\ue000"], ["song", "brush"]), "no font of song, brush has ink for any of the 2 characters"),
     ],
 )
 def test_refusals(arguments, message):

@@ -31,6 +31,12 @@ def test_items_are_the_pairs_of_their_epoch(flips):
             assert item["pair_labels"] == pairs.same[number]
 
 
+@pytest.mark.parametrize("most", [0, -3])
+def test_no_pairs_at_all_are_refused(most):
+    with pytest.raises(ValueError, match=f"most={most} is not allowed; allowed is 1 or more pairs"):
+        make(most=most)
+
+
 def test_shifts_move_each_side_by_itself_and_repeat_the_edge():
     data, plain = make(shift=2), make()
     seen = set()

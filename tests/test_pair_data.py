@@ -98,3 +98,15 @@ def test_statistics():
 def test_refusals(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: glyph_pairs(GLYPH_TABLE, "kai"), r"held_out_styles is 'kai'; give a list: \['kai'\]"),
+        (lambda: sound_pairs(SOUND_TABLE, "a"), r"held_out_voices is 'a'; give a list: \['a'\]"),
+    ],
+)
+def test_one_name_is_no_list(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()

@@ -1,5 +1,6 @@
 """Folders and zips of recordings: names, what is not used, what is refused by name."""
 
+import io
 import os
 import re
 import struct
@@ -120,6 +121,88 @@ def test_voices_of_a_user(tmp_path):
     assert as_recordings(None) == []
     with pytest.raises(ValueError, match="the voices"):
         as_recordings(folders)
-    for wrong in (3, [3], {"x": 3}, {3: "x"}):
+    for wrong in (3, [3], {"x": 3}, {3: "x"}, "", [""], {"x": ""}):
         with pytest.raises(TypeError, match="voice -> path"):
             as_recordings(wrong)
+
+
+def coded(samples, kind, **options):
+    """The bytes of a clip."""
+    stream = io.BytesIO()
+    with soundfile.SoundFile(stream, "w", 44100, 1, format=kind, **options) as file:
+        file.write(samples)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["WAV", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC", "OGG", "MP3"])
+@pytest.mark.parametrize("left", [0.4, 0.7, 0.95])
+def test_a_clip_that_was_cut_off_is_refused_by_name(tmp_path, kind, left):
+    """libsndfile reads what is left of most kinds, which would be the spectrogram of half a syllable."""
+    pytest.importorskip("librosa")
+    whole = coded(voiced(seconds=1.0, rate=44100), kind)
+    ending = {"RF64": "wav", "MP3": "mp3"}.get(kind, kind.lower())
+    folder = clips(tmp_path / "x", {f"ma1.{ending}": whole, f"ma2.{ending}": whole[: int(left * len(whole))]})
+    assert Recordings(folder).log_mel(f"ma1.{ending}").any()
+    with pytest.raises(ValueError, match=f"'ma2.{ending}' in .* cannot be read as the recording of a syllable") as said:
+        Recordings(folder).log_mel(f"ma2.{ending}")
+    assert "object at 0x" not in str(said.value)
+
+
+def test_a_length_that_nobody_knew_is_no_fault(tmp_path):
+    """Programs that write into a pipe claim the most that there can be: espeak-ng 0x7FFFF000, ffmpeg 0xFFFFFFFF."""
+    pytest.importorskip("librosa")
+    whole = coded(voiced(rate=44100), "WAV")
+    at = whole.index(b"data") + 4
+    for row, claimed in enumerate((0x7FFFF000, 0xFFFFFFFF)):
+        size = struct.pack("<L", claimed)
+        data = whole[:4] + size + whole[8:at] + size + whole[at + 4 :]
+        folder = clips(tmp_path / str(row), {"ma1.wav": data, "ma2.wav": whole, "ma3.wav": whole + b"LIST\4\0\0\0abcd"})
+        images = [Recordings(folder).log_mel(f"ma{tone}.wav") for tone in (1, 2, 3)]
+        assert all(np.array_equal(image, images[1]) for image in images)
+
+
+@pytest.mark.parametrize(("mode", "is_read"), [("CONSTANT", True), ("VARIABLE", False)])
+def test_an_mp3_that_does_not_say_its_length(tmp_path, mode, is_read):
+    """Of one with a variable bit rate libsndfile reads as much as it guesses, here less than half."""
+    pytest.importorskip("librosa")
+    noise = np.random.default_rng(0).normal(size=22050) * 0.3
+    late = np.arange(22050) > 11025
+    samples = np.clip(voiced(seconds=0.5, rate=44100) * np.where(late, 1, 0.001) + noise * late, -1, 1)
+    data = coded(samples, "MP3", subtype="MPEG_LAYER_III", bitrate_mode=mode, compression_level=0.3)
+    second = data.index(data[:2], 100)  # the first frame says how long the others are
+    folder = clips(tmp_path / "x", {"ma1.mp3": data, "ma2.mp3": data[second:]})
+    assert Recordings(folder).log_mel("ma1.mp3").any()
+    if is_read:
+        assert Recordings(folder).log_mel("ma2.mp3").any()
+    else:
+        with pytest.raises(ValueError, match=r"ma2.mp3.*variable bit rate .* make a .wav of it"):
+            Recordings(folder).log_mel("ma2.mp3")
+
+
+def test_what_lies_beside_the_clips_is_counted(tmp_path, warnings):
+    folder = clips(tmp_path / "x.1", ["zhong1.wav"])
+    clips(folder / "more", ["guo2.wav"])
+    clips(folder / "__MACOSX", ["._zhong1.wav"])
+    for name in ("rest.zip", "da4.xyz", "ma1", "zhong1.txt", ".DS_Store", "notes.txt"):
+        (folder / name).write_bytes(b"x")
+    recordings = Recordings(folder)
+    assert list(recordings.files) == ["zhong1"]
+    assert recordings.voice == recordings.file == "x.1", "a folder has no ending"
+    [said] = warnings
+    for note in (
+        "folders inside it: 1 ('more')",
+        "zips inside it: 1 ('rest.zip')",
+        "not read .*: 2 ('da4.xyz', 'ma1')",
+    ):
+        assert re.search(re.escape(note).replace(r"\.\*", ".*"), said)
+    with pytest.raises(ValueError, match=r"holds no recordings \(not used are folders inside it: 1 \('x.1'\)\)"):
+        Recordings(tmp_path)
+
+
+def test_a_folder_whose_name_is_no_text_can_be_saved(tmp_path):
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/chen\xff")
+    os.mkdir(folder)
+    (clips(tmp_path / "x", ["ma1.wav"]) / "ma1.wav").rename(os.path.join(folder, "ma1.wav"))
+    recordings = Recordings(folder)
+    assert recordings.voice == recordings.file == "chen?"
+    assert list(recordings.files) == ["ma1"]

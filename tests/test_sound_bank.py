@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import time
 import zipfile
 
 import numpy as np
@@ -58,6 +59,16 @@ def fifo(path):
     os.mkfifo(path)
 
 
+def test_a_long_list_is_refused_at_once(tmp_path):
+    """Looking for one that stands twice took seconds for 17,576 and hours for what a file may hold."""
+    many = [f"{a}{b}{c}{d}1" for a in LETTERS for b in LETTERS for c in LETTERS for d in LETTERS[:8]]
+    write(tmp_path / SOUND_FILE, {"syllables": many})
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match="holds 140,608; give 1 to 16,384 syllables"):
+        SoundBank.load(tmp_path / SOUND_FILE)
+    assert time.perf_counter() - start < 5
+
+
 def bomb(path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("about.npy", bytes(2**23))
@@ -94,6 +105,9 @@ def test_a_damaged_bank_is_refused_by_name(tmp_path, make, said):
     assert "is no sound bank" in str(refused.value)
 
 
+LETTERS = "abcdefghijklmnopqrstuvwxyz"  # 17,576 syllables of three letters: more than are allowed
+
+
 @pytest.mark.parametrize(
     ("syllables", "error"),
     [
@@ -105,6 +119,11 @@ def test_a_damaged_bank_is_refused_by_name(tmp_path, make, said):
         (["MA1"], ValueError),
         (["ma1", "ma1"], ValueError),
         ([""], ValueError),
+        (["é4"], ValueError),
+        (["лю4"], ValueError),
+        (["lü4"], ValueError),
+        (["zhuangg1"], ValueError),
+        ([f"{first}{second}{third}1" for first in LETTERS for second in LETTERS for third in LETTERS], ValueError),
     ],
 )
 def test_syllables_of_another_kind_are_refused(syllables, error):

@@ -46,7 +46,18 @@ def test_recordings_shipped_bank_and_other_voices(tmp_path, warnings):
     assert any("1 syllables of the recordings of 'me' are not used" in said and "lia5" in said for said in warnings)
 
 
+def test_syllables_without_a_clip_are_counted(tmp_path, warnings):
+    pytest.importorskip("soundfile")
+    pytest.importorskip("librosa")
+    folder = clips(tmp_path / "x", ["ma1.wav"])
+    table = phonetic_dataset({"me": folder}, shipped=False, syllables=["ma1", "chu1", "lv4"])
+    assert table["syllable"][:] == ["ma1"]
+    assert any("2 of the 3 wanted syllables have no clip, and no rows: chu1 lv4" in said for said in warnings)
+
+
 def test_what_makes_no_table_is_refused(tmp_path):
+    with pytest.raises(TypeError, match="espeak_voices is 'cmn'; give a list of voices"):
+        phonetic_dataset(espeak_voices="cmn")
     with pytest.raises(ValueError, match="there is no clip"):
         phonetic_dataset(shipped=False)
     with pytest.raises(ValueError, match="the shipped bank lacks 1 of the syllables, such as 'wong4'"):

@@ -57,6 +57,18 @@ def test_a_syllable_without_a_row_is_counted_and_warned_about(warnings):
         assert again("银行")["syllable_ids"] == [0, 1, 0, 0]
 
 
+def test_a_chinese_character_without_a_reading_is_counted_and_warned_about(warnings):
+    tokenizer = make_tokenizer(syllables=["yin2"])
+    assert tokenizer(["𠮷a、銀"], add_special_tokens=False)["syllable_ids"] == [[0, 0, 0, 1]]
+    assert tokenizer.unvoiced == {"𠮷": 1}
+    assert "1 different ones so far, 1 in all, among them 𠮷 (no reading)" in warnings[0]
+    tokenizer.readings = {"𠮷": "yin2"}
+    assert tokenizer("𠮷")["syllable_ids"] == [0, 1, 0]
+    tokenizer.readings = {"𠮷": "-"}  # the user's word that it is silent
+    assert tokenizer("𠮷")["syllable_ids"] == [0, 0, 0]
+    assert tokenizer.unvoiced.total() == 1
+
+
 @pytest.mark.parametrize(
     ("wrong", "error", "said"),
     [

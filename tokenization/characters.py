@@ -40,6 +40,9 @@ COMMON_BLOCKS: Ranges = (
     (0xFFA1, 0xFFEE),
 )
 
+# Chinese characters: the unified ideographs with their extensions, and those of the compatibility blocks
+HAN: Ranges = ((0x3007, 0x3007), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFD))
+
 # A regular expression (of `tokenizers.Regex`) for characters that are written without spaces between them: Han, kana,
 # CJK punctuation and full-width forms.
 UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\u3000-\u303f\uff00-\uffef]"
@@ -60,6 +63,11 @@ def regex_of(ranges: Ranges) -> str:
     return "[" + "".join(f"\\x{{{first:x}}}-\\x{{{last:x}}}" for first, last in ranges) + "]"
 
 
+def is_han(codes: np.ndarray) -> np.ndarray:
+    """Tells which code points are those of Chinese characters: bool, in the shape of `codes`."""
+    return np.any([(codes >= first) & (codes <= last) for first, last in HAN], axis=0)
+
+
 @cache
 def may_have_ink() -> np.ndarray:
     """Gives a read-only table: bool [0x110000], False for the characters of `NO_INK` and for lone surrogates."""
@@ -73,12 +81,14 @@ def may_have_ink() -> np.ndarray:
 __all__ = [
     "CODE_POINTS",
     "COMMON_BLOCKS",
+    "HAN",
     "NO_INK",
     "SURROGATES",
     "UNSPACED",
     "Ranges",
     "characters_of",
     "code_points",
+    "is_han",
     "may_have_ink",
     "regex_of",
 ]

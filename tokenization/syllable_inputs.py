@@ -11,6 +11,7 @@ import numpy as np
 from transformers.utils import logging
 
 from .alignment import TextAlignment
+from .characters import code_points, is_han
 from .syllables import SYLLABLE, check_readings, toned_syllables
 from .tally import Tally
 
@@ -24,13 +25,14 @@ class SyllableInputs:
 
     Row 0 is no sound: special tokens, padding, and characters without a reading. Row i + 1 is that of `syllables[i]`.
     Every character is read in its whole text (windows of an overflowing text included), by the user's `readings` first.
-    A character whose syllable is not in the list has no sound, is counted in `unvoiced` and warned about.
+    A Chinese character without a reading, or whose syllable is not in the list, has no sound, is counted in `unvoiced`
+    and warned about.
 
     There are syllable_ids as soon as `syllables` is known: HanziProcessor takes them from its feature extractor, and
     they are saved with the tokenizer.
 
     Attributes:
-        unvoiced: by character: how often its syllable was not in the list. Each worker of a data loader counts for
+        unvoiced: by character: how often it had no sound. Each worker of a data loader counts for
             itself.
     """
 
@@ -114,19 +116,28 @@ class SyllableInputs:
         """The row of every character of a text: int64 [len(text)]."""
         syllables = toned_syllables(text, self._readings)
         rows = np.fromiter((rows_by_syllable.get(one, -1) if one else 0 for one in syllables), np.int64, len(text))
-        lacking = np.flatnonzero(rows < 0)
-        rows[lacking] = 0
-        if count and len(lacking):
-            self._count([(text[one], syllables[one] or "") for one in lacking.tolist()])
-        return rows
+        if count:
+            self._count([(text[one], syllables[one]) for one in np.flatnonzero(rows < 0)])
+            silent = np.flatnonzero((rows == 0) & is_han(code_points(text)))
+            unread = self._without_reading({text[one] for one in silent})
+            self._count([(text[one], "(no reading)") for one in silent if text[one] in unread])
+        return rows.clip(min=0)
+
+    def _without_reading(self, characters: set[str]) -> set[str]:
+        """Those that nobody says how to read; the user's readings may say of others that they are silent."""
+        unknown = sorted(characters.difference(self._readings))
+        return {
+            one for one, syllable in zip(unknown, toned_syllables("\n".join(unknown))[::2], strict=True) if not syllable
+        }
 
     def _count(self, pairs: list[tuple[str, str]]) -> None:
         """Counts characters (with their syllables) that have no row."""
-        if not self.unvoiced.add(Counter(character for character, _ in pairs)):
+        if not pairs or not self.unvoiced.add(Counter(character for character, _ in pairs)):
             return
-        names = ", ".join(f"{character} {syllable}" for character, syllable in list(dict.fromkeys(pairs))[:_NAMED])
+        first = list(dict.fromkeys(pairs))[:_NAMED]
+        names = ", ".join(f"{character} {syllable}" for character, syllable in first)
         logger.warning(
-            f"Characters whose syllable is not in the sound bank have no sound: "
+            "Characters without a reading, or whose syllable is not in the sound bank, have no sound: "
             f"{len(self.unvoiced)} different ones so far, {self.unvoiced.total()} in all, among them {names}. Give "
             "tokenizer.readings such a syllable for them, or a sound bank (HanziSyllableFeatureExtractor) that has it. "
             "(tokenizer.unvoiced has the counts.)"

@@ -20,11 +20,14 @@ from pypinyin.constants import PHRASES_DICT, PINYIN_DICT
 from pypinyin.style import convert
 
 from .pinyin import pinyin_table
+from .text_checks import lone_surrogate
 
 NO_SOUND = "-"  # in the readings of a user: the character has none
 
 _BLOCKS = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF))  # CJK unified ideographs: Extension A, and the first block (URO)
 SYLLABLE = re.compile("[a-zê]{1,6}[1-5]")  # a toned syllable
+_UMLAUT = re.compile("^([lnjqxy])(?:uu|u:|yu|ü|v|u(?=e))")  # ways to write ü; lue4 and nue4 are lve4 and nve4
+_TONE_INSIDE = re.compile("[0-9](?!$)")
 
 
 def toned_syllables(text: str, readings: Mapping[str, str] | None = None) -> list[str | None]:
@@ -46,10 +49,22 @@ def toned_syllables(text: str, readings: Mapping[str, str] | None = None) -> lis
     table = pinyin_table()
     syllables = _of_rows(table)[table.rows(text)].tolist()
     if readings:
-        pattern, by_word = _matcher(tuple(check_readings(readings).items()))
-        for match in pattern.finditer(text):
-            syllables[match.start() : match.end()] = by_word[match[0]]
+        _read_as(text, syllables, *_matcher(tuple(_of_strings(readings).items())))
     return syllables
+
+
+def _read_as(text: str, syllables: list[str | None], first: re.Pattern[str], by_first: dict[str, "_Words"]) -> None:
+    """Writes the syllables of a user's words over those of a text; the arguments behind are from `_matcher`."""
+    at = 0
+    while found := first.search(text, at):
+        at = found.start()
+        end = at + 1
+        for word, spoken in by_first[text[at]]:
+            if text.startswith(word, at):
+                end = at + len(word)
+                syllables[at:end] = spoken
+                break
+        at = end
 
 
 def check_readings(readings: Any) -> dict[str, str]:
@@ -57,42 +72,51 @@ def check_readings(readings: Any) -> dict[str, str]:
 
     Args:
         readings: Word -> its syllables with a space between them, one for every character of the word, such as
-            {"长江": "chang2 jiang1"}. A syllable may also carry a mark ("cháng"), the neutral tone may be left out
-            ("de"), and ü may stand for v. "-" is a character without sound: {"T恤": "- xu4"}. None: there are none.
+            {"长江": "chang2 jiang1"}. A syllable may also carry a mark ("cháng"); the neutral tone may be left out or
+            be 0 ("de", "de0"); ü may be written ü, v, u:, uu or yu, and u before e ("nü3", "nu:3", "nue4"). "-" is a
+            character without sound: {"T恤": "- xu4"}. None: there are none.
 
     Returns:
         Word -> toned syllables with one space between them.
 
     Raises:
         TypeError: It is no mapping of strings to strings.
-        ValueError: A word is empty, has another number of syllables than characters, or a syllable is none.
+        ValueError: A word is empty, holds a lone surrogate, or has another number of syllables than characters; or a
+            syllable is none.
     """
-    readings = {} if readings is None else readings
-    if not isinstance(readings, Mapping) or not all(isinstance(one, str) for pair in readings.items() for one in pair):
-        raise TypeError(f"readings is {readings!r}; give word -> syllables, such as {{'长江': 'chang2 jiang1'}}")
     checked = {}
-    for word, written in readings.items():
+    for word, written in _of_strings({} if readings is None else readings).items():
         parts = written.split()
         if not word or len(parts) != len(word):
             raise ValueError(
                 f"readings gives {word!r} the syllables {written!r}, {len(parts)} for {len(word)} characters; give one "
                 f"for every character, with spaces between them, and {NO_SOUND!r} for a character without sound"
             )
+        if lone_surrogate(word) is not None:
+            raise ValueError(f"readings holds the word {word!r} with a lone surrogate, which no text has; leave it out")
         checked[word] = " ".join(_checked(part, word) for part in parts)
     return checked
 
 
-@lru_cache(maxsize=4096)  # the same words are checked with every sentence
+def _of_strings(readings: Any) -> Mapping[str, str]:
+    """Refuses readings that are no mapping of strings to strings."""
+    if not isinstance(readings, Mapping) or not all(isinstance(one, str) for pair in readings.items() for one in pair):
+        raise TypeError(f"readings is {readings!r}; give word -> syllables, such as {{'长江': 'chang2 jiang1'}}")
+    return readings
+
+
 def _checked(written: str, word: str) -> str:
     """A syllable of a user as a toned syllable; `word` is for the error."""
     if written == NO_SOUND:
         return written
+    # first the mark becomes a number: in "nüè" and "lǜ" it may stand on what the pattern looks for
     plain = convert(unicodedata.normalize("NFC", written), Style.TONE3, strict=True, default=written)
-    syllable = _toned(re.sub("^([jqxy])v", r"\1u", plain.replace("ü", "v")))
-    if not SYLLABLE.fullmatch(syllable):
+    plain = _UMLAUT.sub(lambda umlaut: umlaut[1] + ("v" if umlaut[1] in "ln" else "u"), plain)
+    syllable = _toned(re.sub("0$", "5", plain))
+    if not SYLLABLE.fullmatch(syllable) or _TONE_INSIDE.search(written):
         raise ValueError(
             f"readings gives {word!r} the syllable {written!r}; write a-z (v for ü) in lower case and then the tone "
-            "1-5, such as 'chang2', 'lv4' or 'de5'"
+            "1-5, such as 'chang2', 'lv4' or 'de5', or a mark in place of the tone, such as 'cháng'"
         )
     return syllable
 
@@ -126,11 +150,17 @@ def _of_rows(table: Any) -> np.ndarray:
     return np.array([_toned(reading) if reading else None for reading in table.readings], object)
 
 
-@lru_cache(maxsize=16)
-def _matcher(readings: tuple[tuple[str, str], ...]) -> tuple[re.Pattern[str], dict[str, list[str | None]]]:
-    """What finds the words of a user in a text, the longest first; and their syllables."""
-    by_word = {word: [None if one == NO_SOUND else one for one in written.split()] for word, written in readings}
-    return re.compile("|".join(map(re.escape, sorted(by_word, key=len, reverse=True)))), by_word
+_Words = list[tuple[str, list[str | None]]]  # of a user, with their syllables
+
+
+@lru_cache(maxsize=16)  # as the same readings come with every text, and may be a whole dictionary
+def _matcher(readings: tuple[tuple[str, str], ...]) -> tuple[re.Pattern[str], dict[str, _Words]]:
+    """What finds a user's words: a pattern of their first characters, and by each of those the words, longest first."""
+    by_first: dict[str, _Words] = {}
+    for word, written in sorted(check_readings(dict(readings)).items(), key=lambda pair: -len(pair[0])):
+        spoken = [None if one == NO_SOUND else one for one in written.split()]
+        by_first.setdefault(word[0], []).append((word, spoken))
+    return re.compile(f"[{''.join(map(re.escape, by_first))}]"), by_first
 
 
 __all__ = ["NO_SOUND", "SYLLABLE", "all_syllables", "check_readings", "toned_syllables"]

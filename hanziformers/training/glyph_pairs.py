@@ -9,6 +9,7 @@ characters or more. The shipped fonts have ink for this many of them:
 An image enters GlyDB only if a font of the style itself has ink for the character: no fallback style, no variant.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -30,8 +31,11 @@ def traditional_forms(characters: Iterable[str] | None = None) -> list[str]:
 
     Args:
         characters: None is U+4E00-9FFF, which gives 18,400.
+
+    Raises:
+        ValueError: there is none, or something is no single character.
     """
-    given = map(chr, range(0x4E00, 0xA000)) if characters is None else characters
+    given = _single(map(chr, range(0x4E00, 0xA000)) if characters is None else characters)
     # a line each: beside others a character may have another form
     return list(dict.fromkeys(to_traditional("\n".join(given)).split("\n")))
 
@@ -52,27 +56,44 @@ def glyph_dataset(
 
     Returns:
         Rows `character` (str), `style` (str), `image` (uint8 [48, 48], foreground 255 on background 0, grey): the
-        characters of the first style in their order, then those of the second, ...
+        characters of the first style in their order, then those of the second, ... A character for which a style has no
+        ink has no row of that style.
 
     Raises:
-        ValueError: something is no single character, or stands twice; a style without fonts, twice, or with fonts and
-            not used; a character without a radical where `group_by_radical` needs one.
+        ValueError: something is no single character, or stands twice; no style has ink for any of them; no styles, or a
+            style without fonts, twice, or with fonts and not used.
         FileNotFoundError: there is nothing at a path.
     """
-    characters = traditional_forms() if characters is None else list(characters)
-    wrong = [character for character in characters if len(character) != 1]
-    if not characters or wrong or len(set(characters)) < len(characters):
-        what = repr(wrong[0]) if wrong else "a character twice" if characters else "nothing"
-        raise ValueError(f"characters holds {what}; give distinct single characters")
+    characters = traditional_forms() if characters is None else _single(characters)
+    if len(set(characters)) < len(characters):
+        twice = next(one for one, number in Counter(characters).items() if number > 1)
+        raise ValueError(f"characters holds a character twice, {twice!r}; give distinct single characters")
+    if isinstance(styles, str) or not styles:
+        raise ValueError(f"styles is {styles!r}; give a list of styles, such as ['song', 'kai']")
     unused = set(fonts or ()) - set(styles)
     if unused or len(set(styles)) < len(styles):
         raise ValueError(f"styles={list(styles)} and fonts for {sorted(fonts or ())}: each style once, fonts for those")
     parts = [_render(FontChain(style, dict(fonts or {}), fallback=False), characters, installed) for style in styles]
+    if not any(kept for kept, _ in parts):
+        raise ValueError(
+            f"no font of {', '.join(styles)} has ink for any of the {len(characters):,} characters, {characters[0]!r} "
+            "first; give other styles, or fonts that have them"
+        )
     return image_dataset(
         np.concatenate([images for _, images in parts]),
         character=[character for kept, _ in parts for character in kept],
         style=[style for style, (kept, _) in zip(styles, parts, strict=True) for _ in kept],
     )
+
+
+def _single(characters: Iterable[str]) -> list[str]:
+    """Refuses what is no list of single characters."""
+    listed = list(characters)
+    wrong = [one for one in listed if not isinstance(one, str) or len(one) != 1 or one == "\n"]
+    if wrong or not listed:
+        what = repr(wrong[0]) if wrong else "nothing"
+        raise ValueError(f"characters holds {what}; give distinct single characters")
+    return listed
 
 
 def radical_groups(characters: Sequence[str]) -> np.ndarray:

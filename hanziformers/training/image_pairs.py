@@ -25,7 +25,7 @@ class ImagePairs(Dataset):
     sampler's seed and the table alone, so a run that resumes sees what it would have seen.
 
     Raises:
-        ValueError: the shapes or the dtype do not fit; shift is below 0, or as large as an image.
+        ValueError: the shapes or the dtype do not fit; shift is below 0, or as large as an image; most is below 1.
     """
 
     def __init__(
@@ -36,6 +36,8 @@ class ImagePairs(Dataset):
                 f"images are {images.dtype} {images.shape} with {len(labels)} labels; needed are uint8 [N, C, h, w] "
                 "and N labels"
             )
+        if most is not None and most < 1:
+            raise ValueError(f"most={most} is not allowed; allowed is 1 or more pairs, or None for all")
         if not 0 <= shift < min(images.shape[2:]):
             raise ValueError(f"shift={shift} is not allowed; allowed is 0 to {min(images.shape[2:]) - 1} pixels")
         self.images, self.labels, self.pairs, self.shift = images, labels, pairs, shift

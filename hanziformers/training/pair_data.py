@@ -62,6 +62,7 @@ def glyph_pairs(
         most: pairs of a set that are scored.
 
     Raises:
+        TypeError: held_out_styles is no list.
         ValueError: a style that the table lacks; nothing is left to train on; see `PairSampler` and `radical_groups`.
     """
     characters, styles = np.array(table["character"][:]), np.array(table["style"][:])
@@ -101,6 +102,7 @@ def sound_pairs(
         most: pairs of a set that are scored.
 
     Raises:
+        TypeError: held_out_voices is no list.
         ValueError: a voice that the table lacks; nothing is left to train on; see `PairSampler`.
     """
     voices = np.array(table["voice"][:])
@@ -149,6 +151,8 @@ def _divide(
 
 def _refuse_lacking(what: str, names: Sequence[str], there: np.ndarray) -> None:
     """Refuses to hold out what is not there."""
+    if isinstance(names, str):
+        raise TypeError(f"held_out_{what}s is {names!r}; give a list: [{names!r}]")
     known = sorted(set(there.tolist()))
     lacking = [name for name in names if name not in known]
     if lacking:

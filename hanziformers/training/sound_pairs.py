@@ -20,6 +20,8 @@ from .image_table import image_dataset
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
+_NAMED = 20  # syllables that a warning names
+
 
 def phonetic_dataset(
     recordings: Any = None,
@@ -36,7 +38,8 @@ def phonetic_dataset(
         espeak_voices: voices of espeak-ng, such as "cmn+m3" (in the table "espeak-ng cmn+m3"); each speaks all
             syllables.
         shipped: use the shipped bank, whose voice is "espeak-ng cmn+f4".
-        syllables: those that are used; None: those of the shipped bank. Clips of others are counted in a warning.
+        syllables: those that are used; None: those of the shipped bank. Clips of others are counted in a warning, and
+            so are those without a clip.
 
     Returns:
         Rows `syllable` (str, "zhong1"), `source` ("recording" or "synthesis"), `voice` (str), `image` (uint8
@@ -45,9 +48,12 @@ def phonetic_dataset(
     Raises:
         ValueError: there is no voice; two have one name; the shipped bank lacks a syllable; a clip cannot be used, or a
             syllable cannot be spoken; see also `Recordings` and `espeak.speak`.
-        TypeError, FileNotFoundError: see `as_recordings`.
+        TypeError: espeak_voices is no list; see also `as_recordings`.
+        FileNotFoundError: see `as_recordings`.
         ImportError: a library of the extra [sound] is needed and not installed.
     """
+    if isinstance(espeak_voices, str):
+        raise TypeError(f"espeak_voices is {espeak_voices!r}; give a list of voices: [{espeak_voices!r}]")
     bank = shipped_bank()
     wanted = list(bank.syllables) if syllables is None else check_syllables(syllables)
     rows: list[tuple[str, str, str]] = []
@@ -58,7 +64,7 @@ def phonetic_dataset(
         if others:
             logger.warning_once(
                 f"{len(others):,} syllables of the recordings of {voice.voice!r} are not used, because they are none "
-                f"of the {len(wanted):,} wanted ones: {' '.join(others[:20])}{' ...' if others[20:] else ''}"
+                f"of the {len(wanted):,} wanted ones: {_some(others)}"
             )
         rows += [(syllable, "recording", voice.voice) for syllable, _ in clips]
         images += [voice.log_mel(name) for _, name in clips]
@@ -68,8 +74,17 @@ def phonetic_dataset(
         rows += [(syllable, "synthesis", source["voice"]) for syllable in wanted]
         images += list(made)
     _check(rows, [source["voice"] for _, source in spoken])
+    lacking = sorted(set(wanted) - {syllable for syllable, _, _ in rows})
+    if lacking:
+        logger.warning_once(
+            f"{len(lacking):,} of the {len(wanted):,} wanted syllables have no clip, and no rows: {_some(lacking)}"
+        )
     syllable, source, voice = (list(column) for column in zip(*rows, strict=True))
     return image_dataset(with_deltas(np.stack(images)), syllable=syllable, source=source, voice=voice)
+
+
+def _some(syllables: list[str]) -> str:
+    return " ".join(syllables[:_NAMED]) + (" ..." if len(syllables) > _NAMED else "")
 
 
 def _of_bank(bank: SoundBank, wanted: list[str]) -> tuple[np.ndarray, dict[str, str]]:

@@ -158,10 +158,23 @@ def test_training_goes_on_from_a_folder(trained, script, characters, tmp_path):
     metrics = script.main(options(tmp_path / "on", characters=characters, **named))
     assert metrics["eval_training_gic_loss"] < log(len(CHARACTERS)) - 0.01
     assert f"fine-tuned from `{trained[0]}`" in (tmp_path / "on" / "README.md").read_text(encoding="utf-8")
+    for name, value in {"pair_head": "linear", "config_overrides": TINY, "standardise": False}.items():
+        with pytest.raises(ValueError, match=f"{name}=.* has no effect with --model_name_or_path"):
+            script.parse(options(tmp_path / "off", **{**named, name: value}))
     other = tmp_path / "other.txt"
     other.write_text("林松柏江河湖", encoding="utf-8")
     with pytest.raises(ValueError, match=r"has 15 classes and the data have others \(6\)"):
         script.main(options(tmp_path / "off", **named, characters=other, held_out_characters=0))
+
+
+def test_characters_without_an_image_are_said(script, tmp_path, capsys):
+    file = tmp_path / "characters.txt"
+    file.write_text(CHARACTERS + "\U0003134a\U0003134b", encoding="utf-8")
+    args, training = script.parse(options(tmp_path / "out", characters=file))
+    data, text = script.read_glyphs(args, training.seed)
+    assert sorted(data.classes) == sorted(CHARACTERS)
+    assert "15 characters (2 more have no image in these fonts)" in text
+    assert "2 of 17 characters have no image in these fonts: \U0003134a\U0003134b" in capsys.readouterr().out
 
 
 def test_presets_and_defaults(script, tmp_path):
@@ -185,6 +198,10 @@ def test_presets_and_defaults(script, tmp_path):
         ({"recordings": "x.zip"}, "recordings=x.zip has no effect with --modality glyph; leave it out"),
         ({"modality": "phonetic", "characters": None}, "styles=xingkai,cao has no effect with --modality phonetic"),
         ({"config_overrides": "[1]"}, "config_overrides=.*1.*; give a JSON object"),
+        ({"config_overrides": "{x"}, "config_overrides='{x'; give a JSON object"),
+        ({"config_overrides": '{"drop_pathh": 0.1}'}, "sets 'drop_pathh'; allowed are patch_size, embed_dim"),
+        ({"config_overrides": '{"image_size": 96}'}, "sets 'image_size'; allowed are"),
+        ({"max_eval_pairs": 0}, "most=0 is not allowed; allowed is 1 or more pairs"),
         ({"fonts": "xingkai"}, "--fonts holds 'xingkai'; write style=path"),
         ({"held_out_styles": "nothing"}, "the style 'nothing' is not known"),
         ({"learning_rate": 1e30, "warmup_steps": 0}, "the loss of step . is nan or infinite"),

@@ -14,22 +14,29 @@ if not (Path(__file__).parent / "modeling").is_dir():
 from .encoders import encoder_file
 from .modeling import (
     configuration_chinese_bert,
+    configuration_glyce,
     configuration_glyph_crm,
     configuration_mpm_cner,
     configuration_mpm_pretraining,
     modeling_chinese_bert,
+    modeling_glyce,
     modeling_glyph_crm,
     modeling_mpm_cner,
     modeling_mpm_pretraining,
 )
 from .modeling.configuration_chinese_bert import *
+from .modeling.configuration_glyce import *
 from .modeling.configuration_glyph_crm import *
 from .modeling.configuration_mpm_cner import *
 from .modeling.configuration_mpm_pretraining import *
+from .modeling.glyce_embeddings import GlyceEmbedding
+from .modeling.glyce_words import GlyceWordEmbedding
 from .modeling.modeling_chinese_bert import *
+from .modeling.modeling_glyce import *
 from .modeling.modeling_glyph_crm import *
 from .modeling.modeling_mpm_cner import *
 from .modeling.modeling_mpm_pretraining import *
+from .modeling.tianzige import TianzigeCNN
 from .processors.contact_sheet import contact_sheet
 from .processors.feature_extraction_syllable import HanziSyllableFeatureExtractor
 from .processors.font_manifest import font_manifest_markdown
@@ -41,6 +48,7 @@ from .processors.spectrogram_sheet import spectrogram_sheet
 from .registration import register
 from .tokenization.token_classification_pipeline import WordPieceTokenClassificationPipeline
 from .tokenization.tokenization_chinese_bert import ChineseBertTokenizer
+from .tokenization.tokenization_glyce import GlyceTokenizer
 from .tokenization.tokenization_glyph_crm import GlyphCrmTokenizer
 from .tokenization.tokenization_mpm_cner import MpmCnerTokenizer
 from .training.masking_collator import DataCollatorForMaskedCharacters
@@ -51,20 +59,26 @@ register()
 
 __all__ = [
     *configuration_chinese_bert.__all__,
+    *configuration_glyce.__all__,
     *configuration_glyph_crm.__all__,
     *configuration_mpm_cner.__all__,
     *configuration_mpm_pretraining.__all__,
     *modeling_chinese_bert.__all__,
+    *modeling_glyce.__all__,
     *modeling_glyph_crm.__all__,
     *modeling_mpm_cner.__all__,
     *modeling_mpm_pretraining.__all__,
     "ChineseBertTokenizer",
     "DataCollatorForMaskedCharacters",
+    "GlyceEmbedding",
+    "GlyceTokenizer",
+    "GlyceWordEmbedding",
     "GlyphCrmTokenizer",
     "HanziGlyphImageProcessor",
     "HanziProcessor",
     "HanziSyllableFeatureExtractor",
     "MpmCnerTokenizer",
+    "TianzigeCNN",
     "WordPieceTokenClassificationPipeline",
     "__version__",
     "contact_sheet",

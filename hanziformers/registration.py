@@ -10,15 +10,20 @@ from transformers import AutoConfig, AutoFeatureExtractor, AutoProcessor, AutoTo
 from transformers.models.auto.image_processing_auto import AutoImageProcessor  # its short name wants torchvision
 
 from .modeling import modeling_chinese_bert as chinese_bert
+from .modeling import modeling_glyce as glyce
 from .modeling import modeling_glyph_crm as glyph_crm
 from .modeling import modeling_mpm_cner as mpm_cner
+from .modeling import modeling_mpm_pretraining as mpm_pretraining
 from .modeling.configuration_chinese_bert import ChineseBertConfig
+from .modeling.configuration_glyce import GlyceConfig
 from .modeling.configuration_glyph_crm import GlyphCrmConfig
 from .modeling.configuration_mpm_cner import MpmCnerConfig
+from .modeling.configuration_mpm_pretraining import MpmPretrainingConfig
 from .processors.feature_extraction_syllable import HanziSyllableFeatureExtractor
 from .processors.image_processing_glyph import HanziGlyphImageProcessor
 from .processors.processing_hanzi import HanziProcessor
 from .tokenization.tokenization_chinese_bert import ChineseBertTokenizer
+from .tokenization.tokenization_glyce import GlyceTokenizer
 from .tokenization.tokenization_glyph_crm import GlyphCrmTokenizer
 from .tokenization.tokenization_mpm_cner import MpmCnerTokenizer
 
@@ -37,6 +42,12 @@ FAMILIES = {
         AutoProcessor: HanziProcessor,
         **_models(glyph_crm),
     },
+    GlyceConfig: {
+        AutoTokenizer: GlyceTokenizer,
+        AutoImageProcessor: HanziGlyphImageProcessor,
+        AutoProcessor: HanziProcessor,
+        **_models(glyce),
+    },
     MpmCnerConfig: {
         AutoTokenizer: MpmCnerTokenizer,
         AutoImageProcessor: HanziGlyphImageProcessor,
@@ -45,11 +56,13 @@ FAMILIES = {
         **_models(mpm_cner),
     },
 }
+# models that read no text: parts of a family, trained by themselves
+PARTS = {MpmPretrainingConfig: _models(mpm_pretraining)}
 
 
 def register() -> None:
-    """Registers every family; doing it again changes nothing."""
-    for config, classes in FAMILIES.items():
+    """Registers every family and its parts; doing it again changes nothing."""
+    for config, classes in {**FAMILIES, **PARTS}.items():
         AutoConfig.register(config.model_type, config, exist_ok=True)
         for auto_class, found in classes.items():
             if auto_class is AutoTokenizer:

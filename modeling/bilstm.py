@@ -1,4 +1,4 @@
-"""A bidirectional LSTM over rows of characters (section 2.4 of MPM-CNER).
+"""A bidirectional LSTM over rows of characters (section 2.4 of MPM-CNER, Table 9 of Glyce).
 
 Axes: R rows, W positions of the longest row, D width of the input, h width of each direction.
 """
@@ -37,14 +37,14 @@ class BiLSTM(nn.Module):
         steps, count = torch.arange(mask.shape[1], device=mask.device), mask.sum(-1, keepdim=True)
         back = torch.where(steps < count, count - 1 - steps, steps)  # [R, W], the characters from the last to the first
         ahead, _ = self.forwards(vectors)
-        behind, _ = self.backwards(_take(vectors, back))
+        behind, _ = self.backwards(take_positions(vectors, back))
         # filled, not multiplied: past the end of a row vectors may hold inf or nan
-        return torch.cat([ahead, _take(behind, back)], dim=-1).masked_fill(~mask[:, :, None], 0)
+        return torch.cat([ahead, take_positions(behind, back)], dim=-1).masked_fill(~mask[:, :, None], 0)
 
 
-def _take(vectors: Tensor, positions: Tensor) -> Tensor:
-    """Vectors [R, W, D] at positions [R, W]."""
+def take_positions(vectors: Tensor, positions: Tensor) -> Tensor:
+    """Vectors [R, W, D] at positions int64 [R, W] -> [R, W, D]."""
     return vectors.gather(1, positions[:, :, None].expand(-1, -1, vectors.shape[-1]))
 
 
-__all__ = ["BiLSTM"]
+__all__ = ["BiLSTM", "take_positions"]

@@ -182,7 +182,8 @@ def check_length(length: int, positions: int) -> None:
         raise ValueError(
             f"the sequence has {length} tokens and the model {positions} positions; cut it "
             f"(truncation=True, max_length={positions}) or split it into windows "
-            "(stride=..., return_overflowing_tokens=True; stride=... in a pipeline)"
+            "(stride=..., return_overflowing_tokens=True; stride=... in a pipeline whose tokenizer has "
+            f"model_max_length={positions})"
         )
 
 

@@ -17,21 +17,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
 from .auto_map import register
-from .bert_parts import BertLikePreTrainedModel
 from .bilstm import BiLSTM
 from .character_bank import CharacterBank
 from .checks import check_ids, check_inputs
 from .configuration_mpm_cner import MpmCnerConfig
 from .cross_modality import CrossModalityAttention
-from .mpm_encoders import load_semantic, load_swin, semantic_config, swin_sizes
-from .semantic_encoder import build_encoder, call_encoder
+from .mpm_encoders import load_swin, swin_sizes
+from .semantic_encoder import call_encoder
+from .semantic_model import SemanticPreTrainedModel, rate_groups
+from .semantic_weights import load_semantic
 from .swin import SwinEncoder, init_swin
 from .token_heads import ForTokenClassification
 from .token_rows import takes_part
@@ -48,26 +48,18 @@ class SoundBank(CharacterBank):
     )
 
 
-class MpmCnerPreTrainedModel(BertLikePreTrainedModel):
+class MpmCnerPreTrainedModel(SemanticPreTrainedModel):
     """What all MPM-CNER models share: how they are initialised, put together from encoders, and optimised."""
 
     config: MpmCnerConfig
     base_model_prefix = "mpm_cner"
     _no_split_modules = ["CharacterBank", "SoundBank", "BiLSTM"]
 
-    @property
-    def _ddp_params_and_buffers_to_ignore(self) -> list[str]:
-        """Buffers do not change in training (the images, 60 MB): every process has its own, equal ones."""
-        return [name for name, _ in self.named_buffers()]
-
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         """As BERT; the Swin encoders by their fan-in; no images."""
-        if init_swin(module):
-            return
-        super()._init_weights(module)
-        if isinstance(module, CharacterBank):
-            init.zeros_(module.glyphs)
+        if not init_swin(module):
+            super()._init_weights(module)
 
     @classmethod
     def from_encoders(
@@ -88,13 +80,15 @@ class MpmCnerPreTrainedModel(BertLikePreTrainedModel):
                 Sizes come from config.json where there is one.
             phonetic: the Swin encoder of spectrograms, likewise.
             trust_remote_code: whether code that the semantic encoder's checkpoint carries may be run.
-            fields: of the configuration, e.g. id2label, special_token_ids, glyph_vocab_size, num_syllables.
+            fields: of MpmCnerConfig, e.g. id2label, special_token_ids, glyph_vocab_size, num_syllables, dtype.
 
         Returns:
             A model without glyph images and spectrograms: give it those with `hanziformers.render_glyphs`.
 
         Raises:
-            ValueError: an encoder that does not fit: names it, and what does not.
+            ValueError: an encoder that does not fit: names it, and what does not; a field that MpmCnerConfig lacks.
+            TypeError: an encoder that is neither a name nor a model.
+            OSError: nothing is found under a name.
 
         Example:
             >>> model = MpmCnerForTokenClassification.from_encoders(
@@ -103,8 +97,7 @@ class MpmCnerPreTrainedModel(BertLikePreTrainedModel):
             ... )
         """
         given = {name: one for name, one in (("glyph", glyph), ("phonetic", phonetic)) if one is not None}
-        encoder_config = semantic_config(semantic, trust_remote_code)
-        model = cls(MpmCnerConfig(semantic_config=encoder_config, **{**swin_sizes(given), **fields}))
+        model = cls._around(semantic, trust_remote_code, {**swin_sizes(given), **fields})
         model.load_encoders(semantic, glyph, phonetic, trust_remote_code)
         return model.eval()
 
@@ -125,6 +118,8 @@ class MpmCnerPreTrainedModel(BertLikePreTrainedModel):
 
         Raises:
             ValueError: an encoder that does not fit: names it, and what does not.
+            TypeError: an encoder that is neither a name nor a model.
+            OSError: nothing is found under a name.
         """
         base = self.base_model
         parts = (("glyph", glyph, base.glyph_bank, "use_glyphs"), ("phonetic", phonetic, base.sound_bank, "use_sounds"))
@@ -134,7 +129,7 @@ class MpmCnerPreTrainedModel(BertLikePreTrainedModel):
             if source is not None:
                 load_swin(bank.encoder, source)
         if semantic is not None:
-            load_semantic(base.semantic, semantic, self.config.semantic_config, trust_remote_code)
+            load_semantic(base.semantic, semantic, trust_remote_code)
 
     def parameter_groups(
         self, semantic_lr: float = 3e-5, swin_lr: float = 1e-4, rest_lr: float = 1e-4, weight_decay: float = 0.0
@@ -142,37 +137,13 @@ class MpmCnerPreTrainedModel(BertLikePreTrainedModel):
         """The parameters with their learning rates, for an optimiser: see `parameter_groups`."""
         return parameter_groups(self, semantic_lr, swin_lr, rest_lr, weight_decay)
 
-    def resize_token_embeddings(
-        self, new_num_tokens: int | None = None, pad_to_multiple_of: int | None = None, mean_resizing: bool = True
-    ) -> nn.Module:
-        """As in transformers; the bank of glyph images keeps one row a token, and new ones are blank.
-
-        Raises:
-            ValueError: the bank holds characters beyond the vocabulary, whose rows new tokens would take.
-        """
-        config, old = self.config, self.config.vocab_size
-        resized = new_num_tokens not in (None, old) or pad_to_multiple_of
-        if resized and config.num_glyphs != old:
-            raise ValueError(
-                f"the vocabulary cannot be resized from {old} to {new_num_tokens} tokens: the rows of the glyph bank "
-                f"from {old} to {config.num_glyphs} are those of further characters. Characters outside of the "
-                "vocabulary need no token: they are seen and heard; add tokens before the processor's extend_bank()"
-            )
-        table = super().resize_token_embeddings(new_num_tokens, pad_to_multiple_of, mean_resizing)
-        if resized:
-            config.glyph_vocab_size = None
-            if config.use_glyphs:
-                self.base_model.glyph_bank.resize(config.vocab_size)
-        return table
-
 
 class MpmCnerModel(MpmCnerPreTrainedModel):
     """The encoders and their fusion: one vector for every token."""
 
     def __init__(self, config: MpmCnerConfig) -> None:
         super().__init__(config)
-        self.semantic = build_encoder(config.semantic_config)
-        self.positions = config.max_position_embeddings
+        self.build_semantic()
         self.dropout = nn.Dropout(config.classifier_dropout)
         width, self.glyph_bank, self.sound_bank = config.modality_size, None, None
         # without stochastic depth, as a bank encodes a character once for all of its copies
@@ -187,35 +158,13 @@ class MpmCnerModel(MpmCnerPreTrainedModel):
         self.glyph_attention, self.sound_attention = attentions
         self.post_init()
 
-    def get_input_embeddings(self) -> nn.Module:
-        """The word table of the semantic encoder."""
-        return self.semantic.get_input_embeddings()
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        """Replaces the word table of the semantic encoder."""
-        self.semantic.set_input_embeddings(value)
-
-    def set_glyphs(self, images: Tensor | np.ndarray, rows: Tensor | Sequence[int] | None = None) -> None:
-        """Writes glyph images uint8 [n, 1, h, w] into their bank, see `CharacterBank.set_glyphs`.
-
-        Raises:
-            ValueError: the shapes do not fit, or the model has no glyphs.
-        """
-        self._bank("glyph", "use_glyphs").set_glyphs(images, rows)
-
     def set_sounds(self, images: Tensor | np.ndarray, rows: Tensor | Sequence[int] | None = None) -> None:
         """Writes spectrograms uint8 [n, 3, h, w] into their bank; row 0, no sound, is blank.
 
         Raises:
             ValueError: the shapes do not fit, or the model has no sounds.
         """
-        self._bank("sound", "use_sounds").set_glyphs(images, rows)
-
-    def _bank(self, name: str, switch: str) -> CharacterBank:
-        bank = getattr(self, f"{name}_bank")
-        if bank is None:
-            raise ValueError(f"this model has no bank of {name}s, as its configuration says {switch}=False")
-        return bank
+        self.get_bank("sound", "use_sounds").set_glyphs(images, rows)
 
     @can_return_tuple
     def forward(self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None,
@@ -358,18 +307,8 @@ def parameter_groups(
     if not bases:
         raise ValueError(f"a {type(model).__name__} holds no MpmCnerModel: give its optimiser model.parameters()")
     banks = [bank for bank in (bases[0].glyph_bank, bases[0].sound_bank) if bank is not None]
-    semantic = {id(one) for one in bases[0].semantic.parameters()}
-    swin = {id(one) for bank in banks for one in bank.encoder.parameters()}
-    groups: dict[tuple[str, bool], dict[str, Any]] = {}
-    rates = {"semantic": semantic_lr, "swin": swin_lr, "rest": rest_lr}
-    for parameter in model.parameters():
-        part = "semantic" if id(parameter) in semantic else "swin" if id(parameter) in swin else "rest"
-        parameter.requires_grad_(parameter.requires_grad and rates[part] > 0)
-        if parameter.requires_grad:
-            decay = weight_decay if parameter.dim() > 1 else 0.0
-            group = {"name": part, "params": [], "lr": rates[part], "weight_decay": decay}
-            groups.setdefault((part, decay), group)["params"].append(parameter)
-    return list(groups.values())
+    parts = {"semantic": [bases[0].semantic], "swin": [bank.encoder for bank in banks]}
+    return rate_groups(model, parts, {"semantic": semantic_lr, "swin": swin_lr, "rest": rest_lr}, weight_decay)
 
 
 AUTO_CLASSES = {"AutoModel": MpmCnerModel, "AutoModelForTokenClassification": MpmCnerForTokenClassification}

@@ -9,20 +9,23 @@ Axes: B pairs, C channels, n side of an image, K classes.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 from transformers import initialization as init
-from transformers.utils import ModelOutput
+from transformers.processing_utils import Unpack
+from transformers.utils import ModelOutput, TransformersKwargs
+from transformers.utils.generic import can_return_tuple
 
 from .auto_map import register
-from .checks import check_inputs
+from .checks import check_ids, check_inputs
 from .configuration_mpm_pretraining import MpmPretrainingConfig
 from .swin import SwinEncoder, init_swin
+from .tracing import is_traced
 
+NOT_SCORED = -100  # the label of an image without a class
 PARTS = {"interaction": 4, "linear": 2}  # vectors that the pair head reads
 
 
@@ -78,34 +81,30 @@ class MpmForPreTraining(PreTrainedModel):
         else:
             super()._init_weights(module)
 
+    @can_return_tuple
     def forward(
         self,
         images: Tensor,
         labels: Tensor | None = None,
         pair_labels: Tensor | None = None,
-        return_dict: bool | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> MpmPreTrainingOutput | tuple[Tensor, ...]:
         """Scores pairs of images.
 
         Args:
             images: [B, 2, C, n, n], uint8 0..255, or float in 0..1.
             labels: the class of each image, int64 [B, 2], 0..K-1, or -100 to leave one out.
-            pair_labels: 1 for "the same", else 0, int64 [B]. Both kinds of labels give losses, or neither.
-            return_dict: False returns a tuple.
-            **kwargs: options of transformers, which are not used here.
+            pair_labels: 1 for "the same", else 0, int64 or bool [B]. Both kinds of labels give losses, or neither.
+            kwargs: options of transformers, of which return_dict is read.
 
         Raises:
-            ValueError: the images are of another shape; one kind of labels without the other.
+            ValueError: the images are of another shape or dtype or floats outside of 0..1; a label of another shape or
+                that does not exist; one kind of labels without the other. (Values are looked at on the CPU only.)
             TypeError: an unknown input.
         """
         check_inputs(self, kwargs)
-        shape = (2, self.config.channels, self.config.image_size, self.config.image_size)
-        if images.dim() != 5 or tuple(images.shape[1:]) != shape:
-            raise ValueError(f"images has the shape {tuple(images.shape)}; needed is [B, {', '.join(map(str, shape))}]")
-        if (labels is None) != (pair_labels is None):
-            given = "labels" if pair_labels is None else "pair_labels"
-            raise ValueError(f"only {given} is given; give both labels and pair_labels, or neither")
+        self._check_images(images)
+        self._check_labels(len(images), labels, pair_labels)
         scaled = images.to(self.dtype) / 255 if images.dtype == torch.uint8 else images.to(self.dtype)
         vectors = self.encoder(scaled.flatten(0, 1)).unflatten(0, (-1, 2))  # [B, 2, width]
         pair_logits = self.pair_head(self._pair(*vectors.unbind(1)))[:, 0]  # [B]
@@ -113,8 +112,34 @@ class MpmForPreTraining(PreTrainedModel):
         losses = (None, None, None)
         if labels is not None:
             losses = self._losses(pair_logits, class_logits, labels, pair_labels)
-        output = MpmPreTrainingOutput(*losses, pair_logits, class_logits, vectors)
-        return output.to_tuple() if return_dict is False else output
+        return MpmPreTrainingOutput(*losses, pair_logits, class_logits, vectors)
+
+    def _check_images(self, images: Tensor) -> None:
+        """Refuses images of another shape, dtype or range."""
+        shape = (2, self.config.channels, self.config.image_size, self.config.image_size)
+        if images.dim() != 5 or tuple(images.shape[1:]) != shape:
+            raise ValueError(f"images has the shape {tuple(images.shape)}; needed is [B, {', '.join(map(str, shape))}]")
+        allowed = "allowed are uint8 in 0..255, and floats in 0..1"
+        if images.dtype != torch.uint8 and not images.is_floating_point():
+            raise ValueError(f"images are {images.dtype}; {allowed}")
+        if images.is_floating_point() and images.device.type == "cpu" and images.numel() and not is_traced(images):
+            low, high = (bound.item() for bound in images.aminmax())
+            if not (low >= 0 and high <= 1):  # nan is refused too
+                raise ValueError(f"images are floats from {low:g} to {high:g}; {allowed}")
+
+    def _check_labels(self, pairs: int, labels: Tensor | None, pair_labels: Tensor | None) -> None:
+        """Refuses labels that lack the other kind, are of another shape, or do not exist."""
+        if (labels is None) != (pair_labels is None):
+            given = "labels" if pair_labels is None else "pair_labels"
+            raise ValueError(f"only {given} is given; give both labels and pair_labels, or neither")
+        if labels is None:
+            return
+        for name, given, shape in (("labels", labels, (pairs, 2)), ("pair_labels", pair_labels, (pairs,))):
+            if tuple(given.shape) != shape:
+                raise ValueError(f"{name} has the shape {tuple(given.shape)}; needed is {shape} for {pairs} pairs")
+        scored = labels.masked_fill(labels == NOT_SCORED, 0)
+        check_ids("labels", scored, self.config.num_labels, "classes of id2label", "-100 leaves an image out")
+        check_ids("pair_labels", pair_labels.long(), 2, "1 is the same, 0 is not", "Leave other pairs out of the batch")
 
     def _pair(self, first: Tensor, second: Tensor) -> Tensor:
         """Two vectors [B, width] -> what the pair head reads, [B, 2 or 4 * width]."""
@@ -128,7 +153,7 @@ class MpmForPreTraining(PreTrainedModel):
         pair_loss = F.binary_cross_entropy_with_logits(pair_logits.float(), pair_labels.float())
         summed = F.cross_entropy(class_logits.float().flatten(0, 1), labels.flatten(), reduction="sum")
         # a batch in which no image has a class (characters that were held out) has the pair loss alone
-        class_loss = summed / (labels != -100).sum().clamp(min=1)
+        class_loss = summed / (labels != NOT_SCORED).sum().clamp(min=1)
         weight = self.config.pair_loss_weight
         return weight * pair_loss + (1 - weight) * class_loss, pair_loss, class_loss
 

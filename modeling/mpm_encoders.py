@@ -1,18 +1,18 @@
-"""Encoders that were trained before, for an MPM-CNER to be put together from: where their weights and sizes stand."""
+"""Swin encoders that were trained before, for an MPM-CNER: where their weights and sizes stand."""
 
 import json
 from collections.abc import Mapping
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers.utils import SAFE_WEIGHTS_NAME
 from transformers.utils.hub import cached_file
 
-from .semantic_encoder import model_options
+from .semantic_weights import check_kind
 from .swin import SwinEncoder
 
 Source = str | Path | nn.Module
@@ -27,38 +27,6 @@ _SIZES = {
 }
 
 
-def semantic_config(semantic: str | Path | PreTrainedModel, trust_remote_code: bool) -> PreTrainedConfig:
-    """The configuration of a semantic encoder, a copy."""
-    if isinstance(semantic, PreTrainedModel):
-        return deepcopy(semantic.base_model.config)
-    return AutoConfig.from_pretrained(semantic, trust_remote_code=trust_remote_code)
-
-
-def load_semantic(
-    own: PreTrainedModel, semantic: str | Path | PreTrainedModel, config: PreTrainedConfig, trust_remote_code: bool
-) -> None:
-    """Copies the weights of a semantic encoder into a new one, in the dtype of that; a head and a pooler are left out.
-
-    Args:
-        own: the new one.
-        semantic: a name of the Hub, a folder, or a loaded model, with a head or without.
-        config: its configuration.
-        trust_remote_code: whether code of its checkpoint may be run.
-
-    Raises:
-        ValueError: names a weight that the one lacks, or the other.
-    """
-    if isinstance(semantic, PreTrainedModel):
-        loaded = semantic.base_model
-    else:
-        options = {"config": deepcopy(config), "trust_remote_code": trust_remote_code, **model_options(config)}
-        loaded = AutoModel.from_pretrained(semantic, **options)
-    found = own.load_state_dict(loaded.state_dict(), strict=False)
-    wrong = found.missing_keys + [name for name in found.unexpected_keys if not name.startswith("pooler.")]
-    if wrong:
-        raise ValueError(f"{type(loaded).__name__} does not fit {type(own).__name__}: only one of them has {wrong[0]}")
-
-
 def swin_sizes(sources: Mapping[str, Source]) -> dict[str, Any]:
     """The sizes of Swin encoders, as fields of MpmCnerConfig, from their configurations as far as they have one.
 
@@ -67,9 +35,12 @@ def swin_sizes(sources: Mapping[str, Source]) -> dict[str, Any]:
 
     Raises:
         ValueError: the encoders have different sizes: names the field and both values.
+        TypeError: an encoder is neither a name nor a module.
+        OSError: nothing is there.
     """
     found: dict[str, tuple[str, Any]] = {}
     for name, source in sources.items():
+        check_kind(name, source, nn.Module)
         settings = _settings(source)
         for theirs, ours in _SIZES.items():
             if theirs in settings:
@@ -91,7 +62,8 @@ def load_swin(encoder: SwinEncoder, source: Source) -> None:
             be a part of what is there.
 
     Raises:
-        ValueError: there is no Swin encoder, or more than one, or it has other sizes.
+        OSError: nothing is there.
+        ValueError: there is no Swin encoder, or more than one, or it has other sizes, or the file is damaged.
     """
     weights, own = _weights(source), encoder.state_dict()
     first = next(iter(own))
@@ -116,7 +88,24 @@ def load_swin(encoder: SwinEncoder, source: Source) -> None:
 def _weights(source: Source) -> dict[str, Tensor]:
     if isinstance(source, nn.Module):
         return source.state_dict()
-    return load_file(source if Path(source).is_file() else cached_file(str(source), SAFE_WEIGHTS_NAME))
+    file = _file(source, SAFE_WEIGHTS_NAME)
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise ValueError(f"{file} is no safetensors file, or is damaged ({error}); give another one") from error
+
+
+def _file(source: str | Path, name: str, **options: Any) -> Any:
+    """The file itself, or the one of this name in a folder or on the Hub."""
+    if Path(source).is_file():
+        return source
+    try:
+        return cached_file(str(source), name, **options)
+    except OSError as error:
+        raise OSError(
+            f"there is no Swin encoder at {source}; give a folder with {SAFE_WEIGHTS_NAME}, a safetensors file, a name "
+            f"of the Hub, or hanziformers.encoder_file(...) for one that is shipped. ({error})"
+        ) from error
 
 
 def _settings(source: Source) -> dict[str, Any]:
@@ -126,8 +115,8 @@ def _settings(source: Source) -> dict[str, Any]:
         return config.to_dict() if isinstance(config, PreTrainedConfig) else {}
     if Path(source).is_file():
         return {}
-    file = cached_file(str(source), "config.json", _raise_exceptions_for_missing_entries=False)
+    file = _file(source, "config.json", _raise_exceptions_for_missing_entries=False)
     return json.loads(Path(file).read_text(encoding="utf-8")) if file else {}
 
 
-__all__ = ["load_semantic", "load_swin", "semantic_config", "swin_sizes"]
+__all__ = ["load_swin", "swin_sizes"]

@@ -1,10 +1,11 @@
-"""The encoder under MPM-CNER: which ones there can be, how many positions they have, and how one is built and called.
+"""The encoder of text in MPM-CNER and Glyce: which ones there can be, how many positions they have, how one is called.
 
 Any encoder of text that `AutoModel` builds will do: BERT, RoBERTa, ELECTRA, ALBERT, ERNIE, DeBERTa, DistilBERT, ... It
 gets what it takes of BERT's inputs and gives one vector a token; a pooler is left out.
 """
 
 import inspect
+import re
 from copy import deepcopy
 from typing import Any
 
@@ -15,13 +16,15 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 
 from .checks import check_ids, check_length, require
 
+# the pooler, which nobody reads, and weights for inputs that BERT does not have: tokens of global attention, entities
+_UNREAD = re.compile(r"^pooler|_global\.|^entity_embeddings\.|\.(w2e|e2w|e2e)_query\.")
 _NEEDED = ("input_ids", "attention_mask")
 _OFFSETS: dict[tuple[type, int | None], int] = {}  # class of a configuration, pad_token_id -> see `position_offset`
 _TYPE_HINT = "0 is all that this semantic encoder knows of token types: give it one text at a time"
 
 
 def check_encoder(config: PreTrainedConfig, semantic: PreTrainedConfig) -> None:
-    """Refuses what cannot be the encoder under an MPM-CNER.
+    """Refuses what cannot be the encoder of text in a model around it.
 
     Args:
         config: that of the whole, named in errors.
@@ -33,7 +36,7 @@ def check_encoder(config: PreTrainedConfig, semantic: PreTrainedConfig) -> None:
     kind, reason = semantic.model_type, None
     own = type(semantic).__module__.startswith("transformers.")
     if hasattr(semantic, "glyph_styles"):
-        reason = "it reads glyph images or pinyin of its own, which MPM-CNER's tokenizer does not make"
+        reason = "it reads glyph images or pinyin of its own, which the tokenizer of the whole does not make"
     elif semantic.is_encoder_decoder or getattr(semantic, "is_decoder", False):
         reason = "it is a decoder, or has one"
     elif own and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
@@ -84,9 +87,9 @@ def build_encoder(semantic: PreTrainedConfig) -> PreTrainedModel:
         )
     # in the dtype in which the whole is built, whatever that of the checkpoint was
     encoder = AutoModel.from_config(semantic, dtype=torch.get_default_dtype(), **model_options(semantic))
-    # a pooler that is always there is read by nobody; with gradients wanted, distributed training would wait for them
+    # with gradients wanted of what is not read, distributed training would wait for them
     for name, parameter in encoder.named_parameters():
-        if name.startswith("pooler."):
+        if _UNREAD.search(name):
             parameter.requires_grad_(False)
     return encoder
 
@@ -113,7 +116,7 @@ def call_encoder(
 
     Raises:
         ValueError: not exactly one of input_ids and inputs_embeds; an id or a length that does not fit; an input other
-            than 0 that the encoder does not take.
+            than 0 that the encoder does not take; vectors of another shape than the configuration says.
     """
     given = {name: value for name, value in inputs.items() if value is not None}
     texts = [given[name] for name in ("input_ids", "inputs_embeds") if name in given]
@@ -124,6 +127,10 @@ def call_encoder(
     check_ids("input_ids", given.get("input_ids"), config.vocab_size, "vocab_size of the semantic encoder")
     if positions is not None:
         check_length(texts[0].shape[1], positions)
+    limit = getattr(config, "max_position_embeddings", None)
+    if limit is not None:
+        hint = "Cut or split the text"
+        check_ids("position_ids", given.get("position_ids"), limit, "positions of the semantic encoder", hint)
     # some know no types, some would look them up in another table: 0 says nothing, and is left out
     types = getattr(config, "type_vocab_size", None) or 1 if "token_type_ids" in takes else 1
     hint = _TYPE_HINT if types == 1 else "0 is the first text, 1 the second"
@@ -133,7 +140,14 @@ def call_encoder(
     lacking = [name for name in given if name not in takes]
     if lacking:
         raise ValueError(f"{type(encoder).__name__}, the semantic encoder, takes no {', '.join(lacking)}; leave it out")
-    return encoder(**given, return_dict=True, **options)
+    out = encoder(**given, return_dict=True, **options)
+    shape, needed = tuple(out.last_hidden_state.shape), (*texts[0].shape[:2], config.hidden_size)
+    if shape != needed:
+        raise ValueError(
+            f"{type(encoder).__name__} ({config.model_type}) cannot be the semantic encoder: its last_hidden_state is "
+            f"{shape}; needed is {needed}, a vector of hidden_size for each token"
+        )
+    return out
 
 
 __all__ = ["build_encoder", "call_encoder", "check_encoder", "model_options", "position_offset"]

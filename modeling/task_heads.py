@@ -43,7 +43,8 @@ class TaskHead:
     A head states `reads`, `label_names` and `output_class`, builds its layers and ends `__init__` with `post_init()`.
     A family's task model builds the base model under its prefix and `dropout`, states `extra_inputs` (what the base
     model takes besides BERT's five inputs) and `vector_inputs` (name -> length: those whose last axis is a vector), and
-    says in `sequence_vector(out)` how a text becomes one vector [B, H].
+    says in `sequence_vector(out)` how a text becomes one vector [B, H]. A base model with a loss of its own says in
+    `total_loss(loss, out)` what becomes of a head's loss, or of None in its place.
     """
 
     reads: str = "tokens"  # "tokens", "sequence" (one vector of a text) or "pooler" (BERT's own way to such a vector)
@@ -79,7 +80,14 @@ class TaskHead:
         }
         out = self.encode(inputs, **kwargs)  # the base model refuses what it does not know among kwargs
         predicted = self.predict(out, inputs, **labels)
+        if hasattr(self.base_model, "total_loss"):
+            predicted["loss"] = self.base_model.total_loss(predicted["loss"], out)
         return self.output_class(**predicted, hidden_states=out.hidden_states, attentions=out.attentions)
+
+    @property
+    def vector_size(self) -> int:
+        """Width of the base model's vectors, which is H unless a family puts more beside the text."""
+        return getattr(self.config, "fused_size", self.config.hidden_size)
 
     def encode(self, inputs: dict[str, Tensor | None], **kwargs: Any) -> BaseModelOutputWithPooling:
         """The base model's output for the named inputs."""
@@ -225,7 +233,7 @@ class ForSequenceClassification(TaskHead):
     def __init__(self, config: Any) -> None:
         super().__init__(config)
         self.loss_type = "ForSequenceClassification"  # whatever a subclass is called
-        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.classifier = nn.Linear(self.vector_size, config.num_labels)
         self.post_init()
 
     def predict(self, out: BaseModelOutputWithPooling, inputs: dict, labels: Tensor | None) -> Predicted:
@@ -255,7 +263,7 @@ class ForQuestionAnswering(TaskHead):
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
-        self.qa_outputs = nn.Linear(config.hidden_size, 2)
+        self.qa_outputs = nn.Linear(self.vector_size, 2)
         self.post_init()
 
     def predict(
@@ -307,7 +315,7 @@ class ForMultipleChoice(TaskHead):
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
-        self.classifier = nn.Linear(config.hidden_size, 1)
+        self.classifier = nn.Linear(self.vector_size, 1)
         self.post_init()
 
     def encode(self, inputs: dict[str, Tensor | None], **kwargs: Any) -> BaseModelOutputWithPooling:

@@ -137,7 +137,7 @@ class ForTokenClassification(TaskHead):
 
     def build_token_layers(self) -> int:
         """Builds what a family has between base model and classifier; returns the width of what that gives."""
-        return self.config.fused_size
+        return self.vector_size
 
     def token_features(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Applies the layers of `build_token_layers`.

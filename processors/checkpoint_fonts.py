@@ -4,8 +4,9 @@ Three kinds of fonts go there, for every style in this order:
 
 1. the user's own, where `save_fonts` says so: under new names, image folders as a zip;
 2. those that came with the checkpoint that the image processor was loaded from (checked by saved_fonts.py);
-3. the shipped ones of its styles, with the texts of their licences, so that a checkpoint renders new characters also
-   where hanziformers is not installed.
+3. the shipped ones of its styles, and of the fallback styles that tell two of them apart (see fallback_styles.py),
+   with the texts of their licences, so that a checkpoint renders new characters also where hanziformers is not
+   installed.
 
 Whoever saves an image processor (itself, its processor, or the tokenizer that a Trainer saves) does it through
 `HanziGlyphImageProcessor.save_pretrained`, which calls `save_fonts` here.
@@ -37,7 +38,7 @@ def checkpoint_names(styles: Sequence[str], own: Paths, saved: SavedFonts) -> di
     """How the fonts are called in a checkpoint.
 
     Args:
-        styles: the styles of the image processor.
+        styles: those whose shipped fonts are saved.
         own: the user's fonts to save.
         saved: the fonts that came with its checkpoint.
 
@@ -119,7 +120,7 @@ def save_fonts(
 
     Args:
         folder: of the checkpoint.
-        styles: the styles of the image processor.
+        styles: those whose shipped fonts are saved.
         own: the user's fonts to save.
         saved: the fonts that came with its checkpoint.
         used: paths of all fonts that the image processor renders with, none of which is removed.

@@ -5,7 +5,7 @@ A manifest is a plain dict for JSON. It is saved with a checkpoint and printed i
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ def make_font_manifest(tokens: Sequence[str], candidates: np.ndarray, chains: Se
         {"tokens": n, "styles": [for each style an entry]}. An entry holds:
 
         - "style";
+        - "own": number of characters that the style's own sources render, variants among them;
         - "sources": for each source that rendered something {"style" (its own or a fallback), "family", "version",
           "licence", "sha256", "file", "where", "characters", "variants"}, where variants are characters that were
           rendered as their simplified or traditional form;
@@ -55,21 +56,27 @@ def _style_entry(tokens: Sequence[str], indices: np.ndarray, chain: FontChain) -
             # A source is a candidate twice, for characters and for their variants: both go into one entry.
             entry = sources.setdefault(id(candidate.source), _source_entry(candidate.style, candidate.source))
             entry["variants" if candidate.variant else "characters"] += counts[index]
-    fallbacks = Counter()
-    for entry in sources.values():
-        if entry["style"] != chain.name:
-            fallbacks[entry["style"]] += entry["characters"] + entry["variants"]
+    rendered = _by_style(sources.values())
     lacking = [tokens[row] for row in np.flatnonzero(indices == NOT_FOUND)]
     own = [source for _, source in chain.sources() if source.where == "path"]
     return {
         "style": chain.name,
+        "own": rendered[chain.name],
         "sources": list(sources.values()),
         "variants": sum(entry["variants"] for entry in sources.values()),
-        "fallbacks": dict(fallbacks),
+        "fallbacks": {style: count for style, count in rendered.items() if style != chain.name},
         "not_rendered": len(lacking),
         "not_rendered_first": lacking[:_NAMED],
         "unused": [source.path.name for source in own if id(source) not in sources],
     }
+
+
+def _by_style(sources: Iterable[dict[str, Any]]) -> Counter[str]:
+    """How many characters the sources of each style render, variants among them."""
+    rendered = Counter()
+    for source in sources:
+        rendered[source["style"]] += source["characters"] + source["variants"]
+    return rendered
 
 
 def _source_entry(style: str, source: GlyphSource) -> dict[str, Any]:
@@ -119,12 +126,21 @@ def font_manifest_markdown(manifest: dict[str, Any]) -> str:
             cells = [entry["style"], family, source["version"], source["licence"] or "not stated", source["where"]]
             cells += [str(source["characters"]), str(source["variants"]), f"`{source['sha256'][:16]}`"]
             lines.append("| " + " | ".join(_plain(cell) for cell in cells) + " |")
-        if entry["not_rendered"]:
-            first = _plain(" ".join(entry["not_rendered_first"]))
-            notes.append(
-                f"Style {_plain(entry['style'])}: {entry['not_rendered']} tokens are not rendered, among them {first}"
-            )
-    return "\n".join([f"Fonts of {manifest['tokens']} tokens:", "", *lines, *(["", *notes] if notes else [])])
+        notes.append(_note(entry))
+    return "\n".join(
+        [f"Fonts of {manifest['tokens']} tokens:", "", *lines, "", "Characters of each style:", "", *notes]
+    )
+
+
+def _note(entry: dict[str, Any]) -> str:
+    """How many characters of a style are its own, what renders the others, and how many are blank, as a list item."""
+    rendered = _by_style(entry["sources"])  # manifests of older checkpoints do not say it
+    parts = [f"{rendered.pop(entry['style'], 0)} are its own"]
+    parts += [f"{count} are rendered in {_plain(style)} instead" for style, count in rendered.items()]
+    if entry["not_rendered"]:
+        first = _plain(" ".join(entry["not_rendered_first"]))
+        parts.append(f"{entry['not_rendered']} are not rendered, among them {first}")
+    return f"- {_plain(entry['style'])}: {', '.join(parts)}"
 
 
 def _plain(text: str) -> str:

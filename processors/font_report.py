@@ -6,7 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from .fonts import FALLBACK_STYLES, STYLES, FontChain
+from .fallback_styles import FALLBACK_STYLES, STYLES
+from .fonts import FontChain
 from .shipped_fonts import standard_characters
 
 
@@ -22,7 +23,7 @@ class FontRow:
         gb2312, big5, uro, standard, hkscs, jisx0213, beyond_bmp: how many Han characters of each list it renders (by
             ink): GB2312 (6,763), Big5 (13,053), U+4E00-9FFF (20,992), the Table of General Standard Chinese Characters
             (8,105), Big5 with HKSCS (17,574), JIS X 0213 (13,099), and all code points from U+20000 on.
-        fallback_style: the style that renders what is missing.
+        fallback_style: the style that renders what is missing, where the style is used alone.
     """
 
     style: str

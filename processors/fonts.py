@@ -8,9 +8,11 @@ A style renders a character with the first of its own sources that covers it:
 4. well-known fonts of the style that are installed.
 
 Shipped fonts come before installed ones, so that a processor renders the same glyph images on every machine; an
-installed font renders only what those lack. What none of them covers is rendered as its simplified or traditional
-variant by the same sources. What is then missing is rendered in the fallback style (`FALLBACK_STYLES`), and is
-otherwise not rendered. Variants and fallbacks are counted in the font manifest and reported once as a warning.
+installed font renders only what those lack. Scripts that are older than the simplified characters
+(`TRADITIONAL_STYLES`) look for the traditional form of a character first, in each source. What none of them covers is
+rendered as its simplified or traditional variant by the same sources. What is then missing is rendered in a fallback
+style (see fallback_styles.py), and is otherwise not rendered. Variants and fallbacks are counted in the font manifest
+and reported once as a warning.
 """
 
 import os
@@ -23,7 +25,8 @@ from pathlib import Path
 import numpy as np
 from transformers.utils import logging
 
-from .character_variants import variants
+from .character_variants import traditional_form, variants
+from .fallback_styles import STYLES, TRADITIONAL_STYLES, fallbacks_of, with_fallbacks
 from .font_file import FontFile
 from .glyph_source import GlyphSource, split_part
 from .image_folder import ImageFolder
@@ -32,35 +35,24 @@ from .system_fonts import system_paths
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
-# style -> the style that renders what it lacks
-FALLBACK_STYLES = {
-    "song": "hei",
-    "hei": "song",
-    "kai": "song",
-    "fangsong": "song",
-    "xingkai": "kai",
-    "cao": "xingkai",
-    "brush": "kai",
-    "lishu": "kai",
-    "wei": "kai",
-    "seal": "kai",
-    "bronze": "seal",
-    "oracle": "seal",
-    "bigseal": "seal",
-}
-STYLES = tuple(FALLBACK_STYLES)
-_LAST = ("song", "hei", "kai", "other")  # end every chain: other scripts, rare characters
-
 NOT_FOUND = -1  # the candidate of a character that no source covers
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One way of rendering a character: by a source, of its style or of a fallback, as itself or as its variant."""
+    """One way of rendering a character: by a source, of its style or of a fallback.
+
+    Attributes:
+        style: the style, or the fallback.
+        source: renders the character.
+        variant: as its simplified or traditional variant, for want of the character itself.
+        traditional: as the traditional form that the style has of it.
+    """
 
     style: str
     source: GlyphSource
-    variant: bool
+    variant: bool = False
+    traditional: bool = False
 
 
 class FontChain:
@@ -70,7 +62,7 @@ class FontChain:
         name: one of `STYLES`, or any other name for which `paths` or `saved` has fonts.
         paths: the user's fonts for each style; the fallback styles use theirs as well.
         saved: the fonts saved with the checkpoint, for each style.
-        fallback: let other styles render what is missing.
+        fallback: let other styles render what is missing: True, its usual ones; or their names, in order.
 
     Attributes:
         levels: pairs of a style and its sources: the style itself, then its fallbacks.
@@ -85,7 +77,7 @@ class FontChain:
         name: str,
         paths: dict[str, Sequence[str]] | None = None,
         saved: dict[str, Sequence[str]] | None = None,
-        fallback: bool = True,
+        fallback: bool | Sequence[str] = True,
     ) -> None:
         paths, saved = paths or {}, saved or {}
         if name not in STYLES and not paths.get(name) and not saved.get(name):
@@ -95,20 +87,22 @@ class FontChain:
             )
         self.name = name
         self.levels: list[tuple[str, list[GlyphSource]]] = []
-        for style in with_fallbacks(name) if fallback else [name]:
+        tried = with_fallbacks(name)[1:] if fallback is True else fallback or []
+        for style in [name, *tried]:
             sources = [open_source(path) for path in paths.get(style, ())]
             sources += [open_source(path, "checkpoint") for path in saved.get(style, ())]
             self.levels.append((style, [*sources, *_shipped(style), *_installed(style)]))
-        if not self.sources():
+        if not self.sources() and (fallback is False or tried):
             raise ValueError(
                 f"there is no font for the style {name!r}: hanziformers with its fonts is not installed, and no font "
                 f"of the style is; pip install hanziformers, or give a font: fonts={{{name!r}: ['path of a font']}}"
             )
         if not self.levels[0][1]:
-            other = next(style for style, sources in self.levels if sources)
+            other = next((style for style, sources in self.levels if sources), None)
+            does = f"its fallback {other!r} renders everything" if other else "everything is blank in it"
             logger.warning_once(
-                f"there is no font of the style {name!r} here; its fallback {other!r} renders everything. For the real "
-                f"style give a font: fonts={{{name!r}: ['path of a font']}}"
+                f"there is no font of the style {name!r} here; {does}. For the real style give a font: fonts="
+                f"{{{name!r}: ['path of a font']}}"
             )
 
     def sources(self) -> list[tuple[str, GlyphSource]]:
@@ -117,12 +111,14 @@ class FontChain:
 
     def candidates(self) -> list[Candidate]:
         """Every way of rendering a character, best first; `find` returns indices of this list."""
-        return [
-            Candidate(style, source, variant)
-            for style, sources in self.levels
-            for variant in (False, True)
-            for source in sources
-        ]
+        found = []
+        for style, sources in self.levels:
+            for source in sources:
+                # Both forms in one source before the next, so that the user's own font stays the first.
+                found += [Candidate(style, source, traditional=True)] if style in TRADITIONAL_STYLES else []
+                found.append(Candidate(style, source))
+            found += [Candidate(style, source, variant=True) for source in sources]
+        return found
 
     def find(self, characters: Sequence[str]) -> tuple[np.ndarray, list[str]]:
         """How each character is rendered.
@@ -132,9 +128,12 @@ class FontChain:
 
         Returns:
             The index of its candidate, int16 [n], NOT_FOUND where there is none; and the n characters to render there
-            (itself, or its variant).
+            (itself, its traditional form, or its variant).
         """
-        codes = np.array([ord(character) for character in characters], dtype=np.int64)
+        codes, forms = _code_points(characters), list(characters)
+        if any(style in TRADITIONAL_STYLES for style, _ in self.levels):
+            forms = [traditional_form(character) for character in characters]
+        traditional = _code_points(forms)
         indices = np.full(len(codes), NOT_FOUND, dtype=np.int16)
         rendered = list(characters)
         for index, candidate in enumerate(self.candidates()):
@@ -142,14 +141,35 @@ class FontChain:
             if not len(left):
                 break  # so that no further font has to be examined
             covered = candidate.source.covered
-            if not candidate.variant:
+            if candidate.traditional:
+                for row in left[(traditional != codes)[left] & covered[traditional[left]]]:
+                    indices[row], rendered[row] = index, forms[row]
+            elif not candidate.variant:
                 indices[left[covered[codes[left]]]] = index
-                continue
-            for row in left:  # few: what none of the style's own sources covers
-                variant = next((form for form in variants(characters[row]) if covered[ord(form)]), None)
-                if variant is not None:
-                    indices[row], rendered[row] = index, variant
+            else:
+                for row in left:  # few: what none of the style's own sources covers
+                    variant = next((form for form in variants(characters[row]) if covered[ord(form)]), None)
+                    if variant is not None:
+                        indices[row], rendered[row] = index, variant
         return indices, rendered
+
+
+def open_chains(
+    styles: Sequence[str], paths: dict[str, Sequence[str]] | None, saved: dict[str, Sequence[str]], fallback: bool
+) -> list[FontChain]:
+    """The chains of a set of styles, with fallbacks that are right for the set (see `fallbacks_of`).
+
+    Args:
+        styles: F names.
+        paths: the user's fonts for each style.
+        saved: the fonts saved with the checkpoint, for each style.
+        fallback: let other styles render what is missing.
+
+    Returns:
+        One chain for each of the F styles. Errors: see `FontChain`.
+    """
+    chosen = fallbacks_of(styles)
+    return [FontChain(name, paths, saved, chosen[name] if fallback else False) for name in styles]
 
 
 @contextmanager
@@ -181,14 +201,9 @@ def holds_images(file: Path) -> bool:
     return os.path.isdir(file) or file.suffix.lower() == ".zip"  # Path.is_dir raises where a name is too long
 
 
-def with_fallbacks(name: str) -> list[str]:
-    """The style and its fallbacks, each once, in the order in which they are tried."""
-    order = [name]
-    following = FALLBACK_STYLES.get(name, "song")
-    while following not in order:  # song and hei are each other's fallback
-        order.append(following)
-        following = FALLBACK_STYLES[following]
-    return list(dict.fromkeys([*order, *_LAST]))
+def _code_points(characters: Sequence[str]) -> np.ndarray:
+    """int64 [n]."""
+    return np.array([ord(character) for character in characters], dtype=np.int64)
 
 
 @lru_cache(maxsize=64)
@@ -211,12 +226,10 @@ def _installed(style: str) -> tuple[GlyphSource, ...]:
 
 __all__ = [
     "Candidate",
-    "FALLBACK_STYLES",
     "FontChain",
     "NOT_FOUND",
-    "STYLES",
     "holds_images",
+    "open_chains",
     "open_source",
     "removed_fonts_named",
-    "with_fallbacks",
 ]

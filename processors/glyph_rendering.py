@@ -26,7 +26,7 @@ from .ink import centre_in_square, has_no_ink, to_binary
 
 NO_INK, WORD = -2, -3  # candidates of a token, besides NOT_FOUND and the indices of `FontChain.candidates`
 
-_RULES = 5  # part of the key: raise it whenever the same font would be rendered differently
+_RULES = 6  # part of the key: raise it whenever the same font would be rendered differently
 _BRACKETS = re.compile(r"\[([^\[\]]+)\]")
 
 
@@ -36,8 +36,8 @@ class Found:
 
     Attributes:
         candidates: int16 [n, F], an index of the style's `FontChain.candidates`, or NOT_FOUND, NO_INK or WORD.
-        letters: for each style: letter -> the index of its candidate, and the letter to render there (itself, or its
-            variant). It holds every letter of the tokens.
+        letters: for each style: letter -> the index of its candidate, and the letter to render there (itself, its
+            traditional form, or its variant). It holds every letter of the tokens.
     """
 
     candidates: np.ndarray

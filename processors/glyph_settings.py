@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from transformers.processing_utils import ImagesKwargs
 
-from .fonts import with_fallbacks
+from .fallback_styles import fallbacks_of
 
 SETTINGS = ("styles", "size", "binary", "fonts", "render_words", "fallback", "cache", "save_fonts")
 SAVED = tuple(name for name in SETTINGS if name not in ("fonts", "save_fonts"))  # see saved_fonts.py
@@ -73,7 +73,8 @@ def _paths(fonts: Any) -> dict[str, list[str]] | None:
 
 def used_styles(styles: list[str], fallback: bool) -> set[str]:
     """The styles, with their fallback styles if those are allowed."""
-    return {tried for style in styles for tried in (with_fallbacks(style) if fallback else [style])}
+    others = fallbacks_of(styles) if fallback else {}
+    return {*styles, *(other for tried in others.values() for other in tried)}
 
 
 def check_fonts_used(fonts: dict[str, list[str]] | None, styles: list[str], fallback: bool) -> None:

@@ -7,6 +7,7 @@ the top of glyph_rendering.py; which fonts render it, of fonts.py.
 import copy
 import json
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from transformers.image_processing_backends import PilBackend
 from transformers.processing_utils import ImagesKwargs
 
 from .checkpoint_fonts import checkpoint_names, save_fonts, unsaved_names, warn_of_unsaved
+from .fallback_styles import distinct_fallbacks
 from .font_manifest import check_font_manifest, make_font_manifest, warn_of_fallbacks
-from .fonts import NOT_FOUND, FontChain, removed_fonts_named
+from .fonts import NOT_FOUND, open_chains, removed_fonts_named
 from .glyph_cache import read_arrays, write_arrays
 from .glyph_rendering import GlyphRenderer
 from .glyph_settings import SAVED, SETTINGS, FixedSetting, check_fonts_used, refuse_unknown, setting, used_styles
@@ -60,21 +62,24 @@ class HanziGlyphImageProcessor(PilBackend):
     with the files of its own folder fonts/, and with nothing outside of it.
 
     Args:
-        styles: names of `fonts.STYLES` (song, hei, kai, fangsong, xingkai, cao, brush, lishu, wei, seal, bronze,
-            oracle, bigseal), or names of your own with `fonts`. One glyph image for each, in this order.
+        styles: names of `fallback_styles.STYLES` (song, hei, kai, fangsong, xingkai, cao, brush, lishu, wei, seal,
+            bronze, oracle, bigseal, traditional), or names of your own with `fonts`. One glyph image for each, in this
+            order. Traditional is Song; it, lishu and the four older scripts render the traditional form of a character.
         size: height and width in pixels, 8..512.
         binary: 0 and 255 only; else grey.
         fonts: style -> paths of your fonts for it, tried first: font files (`x.ttc#2` for a font of a collection),
             folders or zips of images named by character or code point (`x.zip#seal` for a folder inside). Only an
             argument gives them, see above.
         render_words: render tokens of several characters and special tokens; False leaves them blank, as without ink.
-        fallback: render what a style lacks in its fallback style (counted in the font manifest).
+        fallback: render what a style lacks in its fallback style (counted in the font manifest). Where the usual
+            fallback styles would make two of the styles one, each takes a fallback that no other style shows, and
+            leaves blank what that lacks (see fallback_styles.py).
         cache: keep glyph images on disk.
         save_fonts: `save_pretrained` copies your fonts into <folder>/fonts, where `from_pretrained` finds them. You
             vouch that their licences allow it. Of image folders only the images named as characters go there, in a zip.
-            (The shipped fonts of the styles, whose licences allow it, always go there with their texts, so that a
-            checkpoint renders new characters also where hanziformers is not installed.) It is not saved: say it again
-            with fonts that you give when you load.
+            (The shipped fonts of the styles, and of fallback styles that tell two of them apart, always go there with
+            the texts of their licences, which allow it, so that a checkpoint renders new characters also where
+            hanziformers is not installed.) It is not saved: say it again with fonts that you give when you load.
         saved_fonts: set by `from_pretrained`: style -> files in the checkpoint.
         unsaved_fonts: set by `from_pretrained`: style -> names of the fonts that rendered it when it was saved, were
             not saved with it, and are not given.
@@ -124,7 +129,7 @@ class HanziGlyphImageProcessor(PilBackend):
         self.unsaved_fonts = check_names("unsaved_fonts", unsaved_fonts)
         self.font_manifest = check_font_manifest(font_manifest)
         check_fonts_used(self.fonts, self.styles, self.fallback)
-        self._chains = [FontChain(name, self.fonts, self.saved_fonts, self.fallback) for name in self.styles]
+        self._chains = open_chains(self.styles, self.fonts, self.saved_fonts, self.fallback)
         check_saved_fonts(self.saved_fonts, self._opened())
         self._renderer = GlyphRenderer(self._chains, self.size, self.binary, self.render_words)
         self._memory: dict[str, np.ndarray] = {}  # token -> uint8 [F, size, size]
@@ -160,10 +165,16 @@ class HanziGlyphImageProcessor(PilBackend):
             return self._render_many(tokens) if len(tokens) >= _MANY else self._render_few(tokens)
 
     def can_render(self, tokens: Sequence[str]) -> np.ndarray:
-        """Which tokens every style renders, bool [n]; what has no ink counts as rendered. Errors: see `render`."""
+        """Which tokens every style renders, bool [n]; what has no ink counts as rendered. Errors: see `render`.
+
+        Styles that may leave a character blank, as no other style may render it, do not count beside others.
+        """
         tokens = _tokens(tokens)
         with removed_fonts_named(self._chains):
-            return (self._renderer.find(tokens).candidates != NOT_FOUND).all(axis=1)
+            rendered = self._renderer.find(tokens).candidates != NOT_FOUND  # [n, F]
+        may_be_blank = self._distinct_fallbacks()
+        count = [style not in may_be_blank for style in self.styles]
+        return rendered[:, count].all(axis=1) if any(count) else rendered.any(axis=1)
 
     def uses_fallback(self, tokens: Sequence[str]) -> np.ndarray:
         """Which tokens a style lacks, so that a fallback style or a variant renders them: bool [n, F].
@@ -251,10 +262,18 @@ class HanziGlyphImageProcessor(PilBackend):
             output["auto_map"] = own
         if self.font_manifest is not None:
             output["font_manifest"] = self.font_manifest
-        names = checkpoint_names(self.styles, self._fonts_to_save(), self.saved_fonts)
+        names = checkpoint_names(self._saved_styles(), self._fonts_to_save(), self.saved_fonts)
         output["saved_fonts"] = {style: list(found) for style, found in names.items()}
         output["unsaved_fonts"] = {**self.unsaved_fonts, **self._fonts_not_to_save()}
         return output
+
+    def _distinct_fallbacks(self) -> dict[str, list[str]]:
+        """See `fallback_styles.distinct_fallbacks`; none without fallbacks."""
+        return distinct_fallbacks(self.styles) if self.fallback else {}
+
+    def _saved_styles(self) -> list[str]:
+        """The styles whose shipped fonts go into a checkpoint: its own, and those that tell them apart."""
+        return list(dict.fromkeys([*self.styles, *chain.from_iterable(self._distinct_fallbacks().values())]))
 
     def _fonts_to_save(self) -> dict[str, list[str]]:
         """The user's fonts that go into a checkpoint."""
@@ -275,11 +294,11 @@ class HanziGlyphImageProcessor(PilBackend):
         """
         with removed_fonts_named(self._chains):
             warn_of_unsaved(self._fonts_not_to_save())
-            return save_fonts(folder, self.styles, self._fonts_to_save(), self.saved_fonts, self._opened())
+            return save_fonts(folder, self._saved_styles(), self._fonts_to_save(), self.saved_fonts, self._opened())
 
     def _opened(self) -> list[str]:
         """The paths of all fonts that it renders with."""
-        return [source.name for chain in self._chains for _, source in chain.sources()]
+        return [source.name for one in self._chains for _, source in one.sources()]
 
     def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
         """As in transformers, with the fonts in <save_directory>/fonts, but as a part of processor_config.json.

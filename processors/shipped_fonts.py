@@ -17,6 +17,7 @@ SHIPPED = {
     "bronze": "ancient-characters.zip#bronze",
     "oracle": "ancient-characters.zip#oracle",
     "bigseal": "ancient-characters.zip#bigseal",
+    "traditional": "song.woff2",  # the traditional form of a character, in Song
 }
 SHIPPED_TOO = {"seal": "ancient-characters.zip#seal"}  # a second source of the style
 SHIPPED_LICENCES = {  # file -> the file that holds the text of its licence

@@ -7,13 +7,16 @@ from functools import lru_cache
 from pathlib import Path
 
 # style -> names of well-known font files, in lower case, best first
+_SONG = ("simsun.ttc", "simsunb.ttf", "notoserifcjk-regular.ttc", "notoserifcjksc-regular.otf", "songti.ttc")
 _WELL_KNOWN = {
-    "song": ("simsun.ttc", "simsunb.ttf", "notoserifcjk-regular.ttc", "notoserifcjksc-regular.otf", "songti.ttc"),
+    "song": _SONG,
+    "traditional": _SONG,
     "hei": ("simhei.ttf", "notosanscjk-regular.ttc", "notosanscjksc-regular.otf", "msyh.ttc", "wqy-zenhei.ttc"),
     "kai": ("simkai.ttf", "lxgwwenkai-regular.ttf", "stkaiti.ttf", "ukai.ttc"),
     "fangsong": ("simfang.ttf", "stfangso.ttf", "fandolfang-regular.otf", "cwtexfangsong-medium.ttf", "cwfs.ttf"),
-    "xingkai": ("stxingka.ttf", "kouzanbrushfontgyousyo.ttf"),
-    "cao": ("kouzanbrushfontsousyo.ttf",),
+    "xingkai": ("stxingka.ttf", "kouzanbrushfontgyousyo.ttf", "kouzan-mouhitsu-gyosho.ttf"),
+    "cao": ("kouzanbrushfontsousyo.ttf", "kouzan-mouhitsu-sosho.ttf"),
+    "brush": ("kouzan-mouhitsu.ttf",),
     "lishu": ("simli.ttf", "stliti.ttf", "moeli.ttf", "clerical-moeli.ttf", "edulv3.ttf"),
     "wei": ("stxinwei.ttf",),
     "other": ("hanamina.ttf", "hanaminb.ttf", "arialuni.ttf", "dejavusans.ttf", "unifont.otf", "unifont.ttf"),

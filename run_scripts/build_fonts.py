@@ -145,7 +145,7 @@ def find(folder: Path, pattern: str) -> Path:
 def describe(folder: Path) -> None:
     """Writes fonts.json: file (and folder inside a zip) -> {"sha256", "info": fields of `FontInfo`}."""
     found = {}
-    for name in [*SHIPPED.values(), *SHIPPED_TOO.values()]:
+    for name in dict.fromkeys([*SHIPPED.values(), *SHIPPED_TOO.values()]):
         if (folder / name.partition("#")[0]).exists():
             source = open_source(folder / name)
             info = asdict(source.examine())

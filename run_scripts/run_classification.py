@@ -5,7 +5,8 @@
 
 Any checkpoint works, GlyphCRM's, ChineseBERT's and BERT's alike; with --model_type, --vocab_file and --config_overrides
 a model is made from scratch instead. Data: TSV, CSV or JSON lines, or --dataset_name for a data set of the Hub; columns
-of unknown names are named by --text_column, --pair_column and --label_column; rows of the test data may have no label.
+of unknown names are named by --text_column, --pair_column and --label_column; a row without a label, or with "-", is
+left out, but predicted if it is test data. --test_fraction 0.1 holds out test data for data whose own has no labels.
 With --multi_label True every label applies by itself. Every option of TrainingArguments is taken too; the checkpoint
 with the best accuracy (multi-label: macro F1) on the validation data is kept, and a run that was interrupted resumes
 from its last checkpoint (--resume_from_checkpoint False: from scratch).

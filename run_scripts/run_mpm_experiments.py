@@ -9,17 +9,13 @@ data is then held out. Options that this script does not have go to run_ner.py: 
 in place of --semantic_encoder all models are small ones from scratch. Every run is a process of its own; a finished one
 is not done again. Writes mpm.md, mpm.json and two plots into --results.
 
-Another paper's tables join by their systems in SYSTEMS and a function in TABLES.
+What all experiments share is in hanziformers.training.experiments.
 """
 
-import json
 import shlex
-import subprocess
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,11 +24,21 @@ import numpy as np
 from matplotlib.figure import Figure
 from transformers import AutoTokenizer
 
+from hanziformers.training.experiments import (
+    Data,
+    Experiments,
+    Run,
+    Stage,
+    add_options,
+    parse_data,
+    plot_systems,
+    spread,
+    write_page,
+)
 from hanziformers.training.model_card import table, write_json_lines
 from hanziformers.training.ner_data import read_ner
 from hanziformers.training.ner_subsets import part_scores, polyphones, subsets, unknown_characters
 
-SCRIPT = Path(__file__).parent / "run_ner.py"
 BASELINE, FULL = "BERT+LSTM+CRF", "MPM-CNER"
 # system -> its options of run_ner.py. Without both modalities MPM-CNER is the baseline: Table 5's third line
 SYSTEMS = {
@@ -52,63 +58,10 @@ PUBLISHED = {  # precision, recall, F1 in the paper, with bert-base-chinese: Tab
 }
 
 
-@dataclass(frozen=True)
-class Data:
-    """A data set: its name, and the files of its splits; `validation` may be ""."""
+class MpmExperiments(Experiments):
+    """The runs of the paper, and their scores."""
 
-    name: str
-    train: str
-    validation: str
-    test: str
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training: a system on some per cent of a data set, from one seed."""
-
-    system: str
-    data: Data
-    percent: int
-    seed: int
-
-    def folder(self, output_dir: str) -> Path:
-        """Where the run is kept."""
-        system = "-".join("".join(c if c.isalnum() else " " for c in self.system).split())
-        return Path(output_dir) / f"{self.data.name}-{system}-{self.percent}-seed{self.seed}"
-
-
-def parse_data(texts: Sequence[str]) -> list[Data]:
-    """Reads NAME=TRAIN,VALIDATION,TEST.
-
-    Raises:
-        ValueError: a part is missing, or a name is given twice.
-        FileNotFoundError: a file does not exist.
-    """
-    found: dict[str, Data] = {}
-    for text in texts:
-        name, _, files = text.partition("=")
-        parts = [part.strip() for part in files.split(",")]
-        if not name.strip().isidentifier() or len(parts) != 3 or not (parts[0] and parts[2]):
-            raise ValueError(
-                f"--data {text!r} is not allowed; give NAME=TRAIN,VALIDATION,TEST (VALIDATION may be empty), "
-                "e.g. Weibo=weibo.train,weibo.dev,weibo.test"
-            )
-        missing = [part for part in parts if part and not Path(part).is_file()]
-        if missing:
-            raise FileNotFoundError(f"--data {text!r}: there is no file {missing[0]}")
-        if name in found:
-            raise ValueError(f"--data {text!r}: there is a data set {name} already; give it another name")
-        found[name] = Data(name, *parts)
-    return list(found.values())
-
-
-class Experiments:
-    """Carries out runs, and knows their outcome."""
-
-    def __init__(self, args: Namespace, options: list[str]) -> None:
-        self.args = args
-        self.options = options
-        self.data = parse_data(args.data)
+    scripts = Path(__file__).parent
 
     def needed(self) -> list[Run]:
         """The runs that the chosen tables need, each once, those of one seed together."""
@@ -121,27 +74,12 @@ class Experiments:
                     runs += [Run(name, data, size, seed) for size in SIZES[:-1] for name in (BASELINE, FULL)]
         return runs
 
-    def carry_out(self, run: Run) -> None:
-        """Trains and tests in a process of its own, with the output in log.txt.
-
-        Raises:
-            RuntimeError: it failed; names the log.
-        """
-        folder = run.folder(self.args.output_dir)
-        if (folder / "predictions.jsonl").is_file() and (folder / "all_results.json").is_file():
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        options = {"model_type": "mpm_cner", **SYSTEMS[run.system], "seed": run.seed, "output_dir": folder}
-        overrides = (self.args.config_overrides, options.pop("config_overrides", ""))
-        options["config_overrides"] = ",".join(filter(None, overrides))
+    def stages(self, run: Run, folder: Path) -> list[Stage]:
+        """One training."""
+        options: dict[str, Any] = {"model_type": "mpm_cner", **SYSTEMS[run.system]}
+        options["config_overrides"] = self.overrides(options.pop("config_overrides", ""))
         options |= {"train_file": self._train_file(run, folder), "test_file": run.data.test}
-        options |= {"validation_file": run.data.validation} if run.data.validation else {}
-        flags = [part for name, value in options.items() if value != "" for part in (f"--{name}", str(value))]
-        steps = ["--do_train", "--do_predict", *self.options]
-        with (folder / "log.txt").open("w") as log:
-            done = subprocess.run([sys.executable, str(SCRIPT), *flags, *steps], stdout=log, stderr=log)
-        if done.returncode:
-            raise RuntimeError(f"the run in {folder} failed with exit status {done.returncode}; see {folder}/log.txt")
+        return [Stage("run_ner.py", {**options, "validation_file": run.data.validation})]
 
     def _train_file(self, run: Run, folder: Path) -> str:
         """The training data; a sample is nested in every larger one, and the same for all systems and seeds."""
@@ -152,11 +90,6 @@ class Experiments:
         chosen = np.sort(order[: max(1, round(len(rows) * run.percent / 100))])
         write_json_lines(folder / "train.jsonl", rows.select(chosen).to_list())
         return str(folder / "train.jsonl")
-
-    def predictions(self, run: Run) -> list[dict[str, Any]]:
-        """The lines of a run's predictions.jsonl."""
-        path = run.folder(self.args.output_dir) / "predictions.jsonl"
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
     def scores(
         self, system: str, data: Data, percent: int = 100, chosen: Sequence[bool] | None = None
@@ -188,16 +121,7 @@ def _is_han(character: str) -> bool:
     return "㐀" <= character <= "鿿" or character >= "\U00020000"
 
 
-def spread(values: np.ndarray) -> str:
-    """Mean, and smallest to largest, over the seeds; a dash where there is nothing to find."""
-    if np.isnan(values).any():
-        return "-"
-    if len(values) == 1:
-        return f"{values[0]:.4f}"
-    return f"{values.mean():.4f} ({values.min():.4f} to {values.max():.4f})"
-
-
-def main_table(experiments: Experiments) -> str:
+def main_table(experiments: MpmExperiments) -> str:
     """Tables 1 to 4: both systems on every data set, beside the published figures where there are some."""
     rows = []
     for data in experiments.data:
@@ -211,7 +135,7 @@ def main_table(experiments: Experiments) -> str:
     return "## Both systems (Tables 1 to 4)\n\n" + table("data system precision recall F1", rows)
 
 
-def ablation_table(experiments: Experiments) -> str:
+def ablation_table(experiments: MpmExperiments) -> str:
     """Table 5: F1 without single parts."""
     rows = []
     for name in (FULL, "-w/o Phn", "-w/o Gly", "-w/o Phn+Gly", "-w/o CM-Atten", "-w/o Pre-training"):
@@ -220,7 +144,7 @@ def ablation_table(experiments: Experiments) -> str:
     return "## Without single parts, F1 (Table 5)\n\n" + table(f"model {_names(experiments)}", rows)
 
 
-def size_table(experiments: Experiments) -> str:
+def size_table(experiments: MpmExperiments) -> str:
     """Table 6: F1 over the size of the training data."""
     rows = [
         [f"{size}%", system, *(spread(experiments.scores(system, data, size)["f1"]) for data in experiments.data)]
@@ -230,7 +154,7 @@ def size_table(experiments: Experiments) -> str:
     return "## Less training data, F1 (Table 6)\n\n" + table(f"size system {_names(experiments)}", rows)
 
 
-def subset_table(experiments: Experiments) -> str:
+def subset_table(experiments: MpmExperiments) -> str:
     """Tables 7 and 8: F1 of texts with and without polyphones and unknown characters."""
     rows = []
     for data in experiments.data:
@@ -247,7 +171,7 @@ def subset_table(experiments: Experiments) -> str:
     return f"## Polyphones and unknown characters, F1 (Tables 7 and 8)\n\n{definition}\n\n{table(head, rows)}"
 
 
-TABLES: dict[str, Callable[[Experiments], str]] = {
+TABLES: dict[str, Callable[[MpmExperiments], str]] = {
     "main": main_table,
     "ablations": ablation_table,
     "sizes": size_table,
@@ -255,27 +179,11 @@ TABLES: dict[str, Callable[[Experiments], str]] = {
 }
 
 
-def _names(experiments: Experiments) -> str:
+def _names(experiments: MpmExperiments) -> str:
     return " ".join(data.name for data in experiments.data)
 
 
-def plot_systems(experiments: Experiments, path: Path) -> None:
-    """F1 of every system: the seeds as points, their mean as a line."""
-    systems = list(SYSTEMS) if "ablations" in experiments.args.tables else [BASELINE, FULL]
-    figure = Figure(figsize=(4.5 * len(experiments.data), 4), layout="tight")
-    for axes, data in zip(figure.subplots(1, len(experiments.data), squeeze=False)[0], experiments.data, strict=True):
-        for place, system in enumerate(systems):
-            values = experiments.scores(system, data)["f1"]
-            axes.plot([place] * len(values), values, "o", alpha=0.6)
-            axes.hlines(values.mean(), place - 0.3, place + 0.3, color="black")
-        axes.set_xticks(range(len(systems)), systems, rotation=45, ha="right", fontsize=8)
-        axes.set_title(data.name)
-        axes.set_ylabel("F1 of the test data")
-        axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=120)
-
-
-def plot_sizes(experiments: Experiments, path: Path) -> None:
+def plot_sizes(experiments: MpmExperiments, path: Path) -> None:
     """F1 over the size of the training data: the mean over the seeds, and the range between them."""
     figure = Figure(figsize=(4.5 * len(experiments.data), 4), layout="tight")
     for axes, data in zip(figure.subplots(1, len(experiments.data), squeeze=False)[0], experiments.data, strict=True):
@@ -291,14 +199,16 @@ def plot_sizes(experiments: Experiments, path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def write_results(experiments: Experiments, command: str) -> str:
+def write_results(experiments: MpmExperiments, command: str) -> str:
     """Writes the tables, the figures behind them and the plots; returns the tables."""
-    results = Path(experiments.args.results)
+    results, tables = Path(experiments.args.results), experiments.args.tables
     results.mkdir(parents=True, exist_ok=True)
-    tables = "\n\n".join(TABLES[name](experiments) for name in experiments.args.tables)
+    text = "\n\n".join(TABLES[name](experiments) for name in tables)
+    systems = list(SYSTEMS) if "ablations" in tables else [BASELINE, FULL]
+    scores = {data: {name: experiments.scores(name, data)["f1"] for name in systems} for data in experiments.data}
     plots = ["systems.png"]
-    plot_systems(experiments, results / plots[0])
-    if "sizes" in experiments.args.tables:
+    plot_systems({data.name: ("F1 of the test data", found) for data, found in scores.items()}, results / plots[0])
+    if "sizes" in tables:
         plots.append("sizes.png")
         plot_sizes(experiments, results / plots[1])
     figures = [
@@ -307,29 +217,19 @@ def write_results(experiments: Experiments, command: str) -> str:
         for run in experiments.needed()
         for rows in [experiments.predictions(run)]
     ]
-    (results / "mpm.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    shown = "\n".join(f"![{name}]({name})" for name in plots)
-    seeds = experiments.args.seeds
-    text = f"# MPM-CNER\n\n```bash\n{command}\n```\n\nMean over the seeds {seeds} (smallest to largest).\n\n"
-    (results / "mpm.md").write_text(f"{text}{tables}\n\n{shown}\n", encoding="utf-8")
-    return tables
+    write_page("mpm", "MPM-CNER", experiments.args, command, text, figures, plots)
+    return text
 
 
 def main(argv: list[str] | None = None) -> None:
     """Runs the script."""
     parser = ArgumentParser(description=__doc__.split("\n")[0], allow_abbrev=False)
     parser.add_argument("--data", action="append", required=True, help="NAME=TRAIN,VALIDATION,TEST; repeat it")
-    parser.add_argument("--tables", nargs="+", choices=list(TABLES), default=["main"])
-    parser.add_argument("--output_dir", default="outputs/mpm", help="folder of the runs")
-    parser.add_argument("--results", default="results/mpm", help="folder of tables and plots")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--sample_seed", type=int, default=0, help="of the samples of training data")
-    parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
-    parser.add_argument("--config_overrides", default="", help="of all runs")
+    add_options(parser, "mpm", list(TABLES))
     args, options = parser.parse_known_args(argv)
-    experiments = Experiments(args, options)
-    with ThreadPoolExecutor(args.jobs) as pool:
-        list(pool.map(experiments.carry_out, experiments.needed()))
+    experiments = MpmExperiments(args, options, parse_data(args.data))
+    experiments.carry_out_all()
     command = f"python run_scripts/run_mpm_experiments.py {shlex.join(sys.argv[1:] if argv is None else argv)}"
     print(write_results(experiments, command))
 

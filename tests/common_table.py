@@ -59,6 +59,23 @@ MPM_CNER_SIZES = {
 }
 
 
+GLYCE_SIZES = {
+    "vocab_size": 99,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 37,
+    "max_position_embeddings": 64,
+    "glyph_styles": ["song", "kai"],
+    "glyph_size": 8,
+    "glyph_dim": 16,
+    "glyph_groups": 2,
+    "num_task_layers": 1,
+    "task_num_attention_heads": 4,
+    "task_intermediate_size": 37,
+}
+
+
 def glyph_crm_inputs(config, batch, length):
     lengths = torch.arange(length, length - batch, -1).clamp(min=2)
     ids, extras = torch.randint(1, config.vocab_size, (batch, length)), 4
@@ -72,18 +89,23 @@ def glyph_crm_inputs(config, batch, length):
     }
 
 
-def mpm_cner_inputs(config, batch, length):
+def glyce_inputs(config, batch, length):
     lengths, ids = torch.arange(length, length - batch, -1).clamp(min=2), (batch, length)
     tokens, extras = torch.randint(1, config.vocab_size, ids), 4
     further = config.num_glyphs + torch.randint(0, extras, ids)
+    values = len(config.glyph_styles) * config.glyph_size**2
     return {
         "input_ids": tokens,
         "token_type_ids": torch.randint(0, 2, ids),
         "attention_mask": (torch.arange(length)[None] < lengths[:, None]).long(),
         "glyph_ids": torch.where(torch.rand(ids) < 0.7, further, tokens),  # the bank of a new model is blank
-        "extra_glyphs": torch.randint(1, 256, (batch, extras, config.glyph_size**2), dtype=torch.uint8),
-        "syllable_ids": torch.randint(0, config.num_syllables, ids),
+        "extra_glyphs": torch.randint(1, 256, (batch, extras, values), dtype=torch.uint8),
     }
+
+
+def mpm_cner_inputs(config, batch, length):
+    syllables = torch.randint(0, config.num_syllables, (batch, length))
+    return {**glyce_inputs(config, batch, length), "syllable_ids": syllables}
 
 
 def glyph_crm_pair_labels(config, batch, length):
@@ -165,8 +187,10 @@ def with_rows_of_the_vocabulary(test):
     """The test on characters of the bank alone: it resizes the vocabulary, and with it the bank, behind the inputs."""
 
     def run(self):
+        make = self.model_tester.family["inputs"]
+
         def inputs(config, *sizes):
-            found = mpm_cner_inputs(config, *sizes)
+            found = make(config, *sizes)
             return {**found, "glyph_ids": found["input_ids"].clamp(max=60)}
 
         self.model_tester.family = {**self.family, "inputs": inputs}
@@ -210,6 +234,26 @@ FAMILIES.append(  # with an id table beside the glyph images, as the published c
 
 
 FAMILIES.append(MPM_CNER)
+GLYCE = {
+    **{key: value for key, value in MPM_CNER.items() if key != "overrides"},
+    "name": "glyce",
+    "config": "hanziformers:GlyceConfig",
+    "config_kwargs": GLYCE_SIZES,
+    "heads": {
+        "base": "hanziformers:GlyceModel",
+        "token_classification": "hanziformers:GlyceForTokenClassification",
+        "sequence_classification": "hanziformers:GlyceForSequenceClassification",
+        "question_answering": "hanziformers:GlyceForQuestionAnswering",
+        "multiple_choice": "hanziformers:GlyceForMultipleChoice",
+    },
+    "inputs": glyce_inputs,
+    "extra_inputs": ["glyph_ids", "extra_glyphs"],
+    "overrides": {
+        test: with_rows_of_the_vocabulary(test)
+        for test in ("test_resize_tokens_embeddings", "test_resize_embeddings_untied", "test_oot_resize_then_reload")
+    },
+}
+FAMILIES.append(GLYCE)
 CRF = {  # keys as JSON has them
     "classifier": "crf",
     "special_token_ids": [0],
@@ -364,6 +408,40 @@ TOKENIZERS.append(
     }
 )
 
+
+def glyce_tokenizer():
+    from common_tokenizer_tests import english_vocab
+
+    from hanziformers import GlyceTokenizer
+
+    return GlyceTokenizer(vocab=english_vocab(*TEXTS))
+
+
+def glyce_model(name):
+    def make(tokenizer):
+        import hanziformers
+
+        sizes = {**GLYCE_SIZES, "vocab_size": len(tokenizer), "glyph_vocab_size": tokenizer.glyph_vocab_size}
+        return getattr(hanziformers, name)(hanziformers.GlyceConfig(**sizes))
+
+    return make
+
+
+TOKENIZERS.append(
+    {
+        **TOKENIZERS[0],
+        "name": "glyce",
+        "tokenizer": "hanziformers:GlyceTokenizer",
+        "make": glyce_tokenizer,
+        "extra": {"glyph_ids": ()},
+        "pipelines": {
+            "token-classification": glyce_model("GlyceForTokenClassification"),
+            "text-classification": glyce_model("GlyceForSequenceClassification"),
+            "feature-extraction": glyce_model("GlyceModel"),
+        },
+    }
+)
+
 MASKING = (
     "wants transformers' masking collator to leave pinyin_ids and glyph_ids alone, so that they tell what is masked; "
     "test_character_batch.py tests what of them collators and pad must keep, and what masking must change"
@@ -417,5 +495,13 @@ PROCESSORS.append(
             "image_processor": glyph_image_processor,
             "feature_extractor": syllable_feature_extractor,
         },
+    }
+)
+
+PROCESSORS.append(
+    {
+        **PROCESSORS[0],
+        "name": "glyce",
+        "components": {"tokenizer": glyce_tokenizer, "image_processor": glyph_image_processor},
     }
 )

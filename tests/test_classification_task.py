@@ -70,6 +70,32 @@ def test_labels_of_all_splits():
     assert task.labels({}, {"train": report(["10"]), "test": report(["9", "2"])}) == ["2", "9", "10"]
 
 
+def test_binary_sets_have_figures_of_the_positive_label():
+    """AFQMC's are those of label 1; other names have to be given, and those of one of two labels only."""
+    binary, named = ClassificationTask(), ClassificationTask(positive_label="good")
+    assert [binary.positive(labels) for labels in (["0", "1"], ["1", "0"], ["1", "2"], ["0", "1", "2"])] == [
+        "1", "1", None, None
+    ]  # fmt: skip
+    assert ClassificationTask(multi_label=True).positive(["0", "1"]) is None
+    assert named.positive(["bad", "good"]) == "good"
+    for task, labels in ((named, ["bad", "fair"]), (named, ["good", "bad", "fair"])):
+        with pytest.raises(ValueError, match="positive_label='good' is not allowed with the labels"):
+            task.positive(labels)
+    with pytest.raises(ValueError, match="positive_label='1' is not allowed"):
+        ClassificationTask(positive_label="1", multi_label=True).score_names(["0", "1"])
+    assert binary.score_names(["0", "1"]) == (*binary.scores, "precision", "recall", "f1")
+    assert binary.score_names(["a", "b"]) == binary.scores
+    logits = np.eye(2)[[1, 1, 1, 0]]
+    data = Dataset.from_dict({"text": ["x"] * 4, "label": ["1", "0", "0", "1"]})
+    scores = binary.scorer(data, None, ["0", "1"], None).scores(logits)
+    assert list(scores) == list(binary.score_names(["0", "1"]))
+    assert (scores["precision"], scores["recall"], scores["f1"]) == (pytest.approx(1 / 3), 0.5, pytest.approx(0.4))
+    assert binary.scorer(data.select([1]), None, ["0", "1"], None).scores(logits[3:])["f1"] == 0.0  # no 1 at all
+    reports = {"train": report(["0", "1"])}
+    assert "those of the label 1." in binary.card_fields(["0", "1"], reports, None)["decision"]
+    assert "the label" not in ClassificationTask().card_fields(["a", "b"], reports, None)["decision"].split("; ")[0]
+
+
 def test_splits_that_do_not_fit():
     single = Dataset.from_dict({"text": ["x", "y"], "label": ["a", "b"]})
     lists = Dataset.from_dict({"text": ["x", "y"], "label": [["a"], []]})

@@ -7,7 +7,7 @@ from huggingface_hub.errors import StrictDataclassError
 from mpm_cner_tools import SIZES
 from transformers import AutoConfig, BertConfig, ElectraConfig
 
-from hanziformers import MpmCnerConfig
+from hanziformers import ChineseBertConfig, MpmCnerConfig, MpmCnerForTokenClassification
 
 
 def test_defaults_are_the_papers_model():
@@ -52,6 +52,21 @@ def test_saved_as_one_file(tmp_path):
     twin = copy.deepcopy(loaded)
     twin.hidden_size = 48
     assert loaded.hidden_size == 24
+
+
+@pytest.mark.parametrize("fields", [{}, {"classifier_dropout": 0.1}])
+@pytest.mark.parametrize("config", [BertConfig, ElectraConfig, ChineseBertConfig])
+def test_the_configuration_of_another_model_is_refused(config, fields, tmp_path):
+    """It would become one with random weights, and no more than a warning."""
+    config(**fields).save_pretrained(tmp_path)
+    message = f"model_type='{config.model_type}' is not allowed in MpmCnerConfig.*from_encoders"
+    with pytest.raises(ValueError, match=message):
+        MpmCnerForTokenClassification.from_pretrained(tmp_path, id2label=SIZES["id2label"], special_token_ids=[0])
+    with pytest.raises(ValueError, match=message):
+        MpmCnerConfig.from_pretrained(tmp_path)
+    fields = MpmCnerConfig(**SIZES).to_dict()
+    assert MpmCnerConfig.from_dict({**fields, "lstm_hidden_size": 5}).lstm_hidden_size == 5
+    assert MpmCnerConfig.from_dict({"lstm_hidden_size": 5}).lstm_hidden_size == 5
 
 
 @pytest.mark.parametrize(

@@ -152,3 +152,16 @@ def test_contact_sheet_refuses(tmp_path, images, labels, words):
         contact_sheet(images, tmp_path / "x.png", labels=labels)
     with pytest.raises(ValueError, match="columns is 0"):
         contact_sheet(np.zeros((1, 1, 8, 8), np.uint8), tmp_path / "x.png", labels=["a"], columns=0)
+
+
+def test_eight_scripts_at_the_size_that_glyce_sees(tmp_path):
+    """What a script has itself is black, what stands in for it grey, what nothing renders blank."""
+    styles = ["bronze", "lishu", "seal", "wei", "traditional", "song", "fangsong", "cao"]
+    image_processor = HanziGlyphImageProcessor(styles, size=12, binary=False, render_words=False)
+    contact_sheet("马爱", tmp_path / "sheet.png", image_processor=image_processor, columns=1)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        pixels = np.asarray(sheet)
+    darkest = [[int(pixels[y : y + 12, 4 + 16 * n : 16 + 16 * n].min()) for n in range(8)] for y in (36, 70)]
+    names = ["blank" if value == 255 else "grey" if value >= 150 else "black" for row in darkest for value in row]
+    assert names[:8] == ["black", "grey", "black", "grey", "black", "black", "grey", "black"]
+    assert names[8:] == ["blank", "grey", "grey", "grey", "black", "black", "grey", "black"]

@@ -60,6 +60,42 @@ def test_options_of_training_data_without_any_are_refused(option):
     select_rows(ClassificationTask(), rows, DataArguments(validation_fraction=0.1), 0)
 
 
+@pytest.fixture
+def read_test(tmp_path):
+    """A function that reads 60 rows of training data, 3 of them unlabelled, and holds out test data."""
+    lines = [f"text {number}\t{'-' if number < 3 else number % 2}" for number in range(60)]
+    (tmp_path / "train.tsv").write_text("\n".join(["text\tlabel", *lines]) + "\n", encoding="utf-8")
+
+    def read(**options):
+        return read_splits(ClassificationTask(), DataArguments(train_file=str(tmp_path / "train.tsv"), **options))
+
+    return read
+
+
+def test_test_data_are_held_out_whatever_the_seed(read_test, warnings):
+    data, reports = read_test(test_fraction=0.2)
+    assert {name: len(rows) for name, rows in data.items()} == {"train": 46, "test": 11}
+    assert list(reports) == ["train"]
+    assert abs(data["test"]["label"][:].count("1") - 5.5) <= 1
+    assert not set(data["train"]["text"]) & set(data["test"]["text"])
+    assert not {f"text {number}" for number in range(3)} & {*data["train"]["text"], *data["test"]["text"]}
+    assert "train: 3 of 60 rows have no label and are left out" in warnings
+    assert "no test data: 11 training rows were held out (seed 0)" in warnings
+    for seed, training in ((1, True), (2, True), (3, False)):
+        used = select_rows(ClassificationTask(), read_test(test_fraction=0.2)[0], DataArguments(), seed, training)
+        assert used["test"]["text"][:] == data["test"]["text"][:]
+
+
+def test_test_data_are_held_out_once(read_test, tmp_path):
+    with pytest.raises(ValueError, match=r"test_fraction=0\.2 .* there are \['test', 'train'\] data: leave --test"):
+        read_test(test_fraction=0.2, test_file=str(tmp_path / "train.tsv"))
+    with pytest.raises(ValueError, match=r"test_fraction=1 holds out 57 of 57 training rows; .* or give --test_file"):
+        read_test(test_fraction=1)
+    only_validation = DataArguments(validation_file=str(tmp_path / "train.tsv"), test_fraction=0.2)
+    with pytest.raises(ValueError, match="leave it out, or give --train_file"):
+        read_splits(ClassificationTask(), only_validation)
+
+
 def test_labels_are_held_out_in_proportion():
     data = select_rows(*SPLITS[0][:1], {"train": SPLITS[0][1]}, DataArguments(validation_fraction=0.25), 0)
     assert Counter(data["validation"]["label"]) == {"a": 10, "b": 5}

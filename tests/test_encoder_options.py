@@ -13,7 +13,7 @@ from transformers import (
     BertTokenizer,
 )
 
-from hanziformers import MpmCnerConfig, MpmCnerModel
+from hanziformers import MpmCnerConfig, MpmCnerModel, MpmForPreTraining, MpmPretrainingConfig
 from hanziformers.training import encoder_options, new_model
 from hanziformers.training.model_loading import ModelArguments, load_model
 
@@ -109,6 +109,26 @@ def test_shipped_encoders_are_the_default(bert, swins, monkeypatch):
         asked.clear()
         load(**from_scratch, **options)
         assert asked == expected
+
+
+def test_sizes_are_those_of_a_named_encoder(bert, tmp_path):
+    """run_mpm_pretraining.py takes other sizes, and --config_overrides no lists."""
+    sizes = {"patch_size": 12, "embed_dim": 4, "depths": [1, 1], "num_heads": [1, 2], "window_size": 2, "num_labels": 2}
+    for modality in ("glyph", "phonetic"):
+        MpmForPreTraining(MpmPretrainingConfig(modality=modality, **sizes)).save_pretrained(tmp_path / modality)
+    glyph = {"glyph_encoder": str(tmp_path / "glyph")}
+    for options in (
+        {**glyph, "phonetic_encoder": str(tmp_path / "phonetic")},
+        {**glyph, "phonetic_encoder": "random"},
+        {**glyph, "config_overrides": "use_sounds=false"},
+    ):
+        model, *_ = load(semantic_encoder=str(bert), vocabulary_bank=True, **options)
+        assert (model.config.swin_depths, model.config.swin_patch_size, model.config.modality_size) == ([1, 1], 12, 8)
+        pretrained = MpmForPreTraining.from_pretrained(tmp_path / "glyph").encoder.state_dict()
+        own = model.mpm_cner.glyph_bank.encoder.state_dict()
+        assert all(torch.equal(weight, own[name]) for name, weight in pretrained.items())
+    with pytest.raises(ValueError, match="the Swin encoder in .*phonetic.safetensors has other sizes.*encoder random"):
+        load(semantic_encoder=str(bert), vocabulary_bank=True, **glyph)  # beside the shipped one of sounds
 
 
 def test_what_does_not_fit_is_refused(bert, swins):

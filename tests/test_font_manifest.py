@@ -94,3 +94,21 @@ def test_names_of_fonts_are_no_markdown(tmp_path):
     path = box_font(tmp_path / "x.ttf", {0x4E00: WHOLE}, "A|B\n\n# [x](http://x) <script>")
     manifest = HanziGlyphImageProcessor(fonts={"song": [path]}).make_font_manifest(["一"])
     assert "\n| song | A/B # \\[x\\](http://x) \\<script> | 1.5 |" in font_manifest_markdown(manifest)
+
+
+def test_the_font_manifest_says_what_is_a_scripts_own_and_what_stands_in():
+    image_processor = HanziGlyphImageProcessor(["bronze", "lishu", "wei", "traditional"], size=16, render_words=False)
+    manifest = image_processor.make_font_manifest([*"人马爱国", "[UNK]", "ab", " "])
+    counts = [(entry["own"], entry["fallbacks"], entry["not_rendered"]) for entry in manifest["styles"]]
+    assert counts == [(2, {"seal": 1}, 1), (0, {"kai": 4}, 0), (0, {"brush": 4}, 0), (4, {}, 0)]
+    markdown = font_manifest_markdown(manifest)
+    for line in (
+        "- bronze: 2 are its own, 1 are rendered in seal instead, 1 are not rendered, among them 爱",
+        "- lishu: 0 are its own, 4 are rendered in kai instead",
+        "- traditional: 4 are its own",
+    ):
+        assert f"\n{line}" in markdown
+    for entry in manifest["styles"]:  # as older checkpoints have it
+        del entry["own"]
+    assert font_manifest_markdown(manifest) == markdown
+    assert HanziGlyphImageProcessor(font_manifest=manifest).font_manifest == manifest

@@ -20,6 +20,8 @@ def test_report_of_the_machine(tmp_path):
     assert rows["song", "shipped"].jisx0213 == 13099
     assert rows["song", "shipped"].beyond_bmp == 2306
     assert rows["lishu", "none"].fallback_style == "kai"
+    assert rows["traditional", "shipped"].family == rows["song", "shipped"].family
+    assert rows["traditional", "shipped"].fallback_style == "song"
     lines = str(report).splitlines()
     assert lines[0].split()[:4] == ["style", "family", "version", "licence"]
     assert len(lines) == len(report) + 1

@@ -1,13 +1,15 @@
 """Chains of fonts: which source renders a character, and what happens where none does."""
 
+import opencc
 import pytest
-from font_tools import box_font
+from font_tools import box_font, image_folder
 
 from hanziformers.processors import fonts, shipped_fonts, system_fonts
 from hanziformers.processors.character_variants import variants
 from hanziformers.processors.font_manifest import font_manifest_markdown, make_font_manifest
-from hanziformers.processors.fonts import FALLBACK_STYLES, NOT_FOUND, STYLES, FontChain
+from hanziformers.processors.fonts import NOT_FOUND, FontChain, open_chains
 
+OPENCC = opencc.OpenCC("s2t")
 pytestmark = pytest.mark.usefixtures("own_fonts")
 
 
@@ -45,15 +47,6 @@ def test_without_fallback_what_is_missing_is_not_rendered():
     assert (indices >= 0).tolist() == [True, False]
 
 
-def test_every_style_ends_in_song_hei_kai():
-    assert set(FALLBACK_STYLES.values()) <= set(STYLES)
-    for name in STYLES:
-        names = [style for style, _ in FontChain(name).levels]
-        assert names[0] == name
-        assert len(names) == len(set(names))
-        assert {"song", "hei", "kai"} <= set(names)
-
-
 def test_a_fallback_is_stated(warnings):
     fonts.logger.warning_once.__func__.cache_clear()
     chain = FontChain("wei")
@@ -82,7 +75,7 @@ def test_no_font_at_all(monkeypatch):
         fonts._shipped.cache_clear()
 
 
-@pytest.mark.parametrize("style", ["xingkai", "seal", "bronze", "wei"])
+@pytest.mark.parametrize("style", ["xingkai", "seal", "bronze", "wei", "lishu", "traditional"])
 def test_find_takes_the_first_candidate_that_covers(style):
     """Against one character and one candidate at a time."""
     chain, characters = FontChain(style), list("一马馬行龘鬱か가a𠀀\U0010fffd，")
@@ -91,6 +84,8 @@ def test_find_takes_the_first_candidate_that_covers(style):
         slow = (NOT_FOUND, character)
         for number, candidate in enumerate(chain.candidates()):
             forms = variants(character) if candidate.variant else (character,)
+            if candidate.traditional:
+                forms = {OPENCC.convert(character)} - {character}
             found = next((one for one in forms if candidate.source.covered[ord(one)]), None)
             if found is not None:
                 slow = (number, found)
@@ -107,3 +102,48 @@ def test_an_error_of_a_font_that_is_still_there_is_not_explained_away(tmp_path):
     words = "a font of the style 'song', is no longer there"
     with pytest.raises(FileNotFoundError, match=words), fonts.removed_fonts_named([chain]):
         raise OSError("anything")
+
+
+def rendered(chain, characters):
+    """(style, character that is rendered, whether as a variant) of each character, or None."""
+    indices, forms = chain.find(list(characters))
+    found = [(chain.candidates()[n], form) if n != NOT_FOUND else None for n, form in zip(indices, forms, strict=True)]
+    return [one and (one[0].style, one[1], one[0].variant) for one in found]
+
+
+def test_old_scripts_render_the_traditional_form():
+    assert rendered(FontChain("traditional"), "马馬国人𠮷") == [("traditional", form, False) for form in "馬馬國人𠮷"]
+    assert rendered(FontChain("bronze"), "马馬") == [("bronze", "馬", False)] * 2
+    assert rendered(FontChain("seal"), "车爱") == [("seal", "車", False), ("kai", "爱", False)]
+    assert rendered(FontChain("song"), "马") == [("song", "马", False)]
+
+
+@pytest.mark.parametrize("style", ["lishu", "seal", "bronze", "oracle", "bigseal", "traditional"])
+def test_both_forms_of_the_users_font_come_before_another_source(tmp_path, style):
+    both = box_font(tmp_path / "both.ttf", {ord("马"): (0, 0, 900, 900), ord("馬"): (0, 0, 500, 900)})
+    folder = image_folder(tmp_path / "images", {"马.png": "black"})  # named by the simplified character
+    for path, form in ((both, "馬"), (folder, "马")):
+        chain = FontChain(style, {style: [str(path)]})
+        index, forms = chain.find(["马"])
+        assert (chain.candidates()[index[0]].source.where, forms) == ("path", [form])
+
+
+def test_fallbacks_do_not_render_another_form():
+    """Nothing but the scripts themselves converts: Kai in their place shows the character of the text."""
+    chain = FontChain("lishu", fallback=["kai"])
+    assert rendered(chain, "马") == [("kai", "马", False)]
+
+
+def test_a_set_of_styles_shares_no_fallback(warnings):
+    fonts.logger.warning_once.__func__.cache_clear()
+    chains = open_chains(["lishu", "kai", "brush", "wei", "xingkai"], None, {}, True)
+    assert [rendered(chain, "爱") for chain in chains] == [
+        [None],
+        [("kai", "爱", False)],
+        [("brush", "爱", False)],
+        [None],
+        [("xingkai", "爱", False)],
+    ]
+    assert any("there is no font of the style 'lishu' here; everything is blank in it" in text for text in warnings)
+    with pytest.raises(ValueError, match="no font for the style 'lishu'"):
+        open_chains(["lishu", "wei"], None, {}, False)

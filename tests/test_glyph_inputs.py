@@ -26,7 +26,7 @@ from glyph_tools import (
     make_tokenizer,
     texts,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, BertTokenizer, DataCollatorForTokenClassification, DataCollatorWithPadding
 
@@ -35,7 +35,6 @@ from hanziformers import GlyphCrmConfig, GlyphCrmTokenizer, HanziGlyphImageProce
 TOKENIZER = make_tokenizer()
 
 
-@settings(deadline=None)
 @given(st.lists(texts, min_size=1, max_size=4), st.sampled_from(["left", "right"]), st.sampled_from(["pt", "np"]))
 def test_pad_gives_what_a_call_gives(batch, side, kind):
     expected = TOKENIZER(batch, padding=True, padding_side=side, return_tensors=kind)

@@ -1,16 +1,30 @@
 """Tables, figures and the card: what is filled in, and what is refused."""
 
 import json
+from importlib.metadata import version
 from types import SimpleNamespace
 
 import pytest
 import yaml
 from transformers import BertConfig, BertForTokenClassification, BertTokenizer
 
+from hanziformers import MpmCnerConfig
 from hanziformers.training.model_card import eval_results, font_manifest_of, table, write_card, write_json_lines
 from hanziformers.training.model_loading import ModelArguments
 
 FIELDS = ("name", "model_class", "start", "seed", "parameters", "version", "transformers", "torch", "pypinyin", "fonts")
+
+SOUNDS = {
+    "syllables": 1,
+    "sources": [{"source": "recording", "voice": "a voice of a test", "file": "", "made_with": "x"}],
+}
+SOUNDS["sources"][0] |= {"sha256": "0" * 64, "syllables": "ma1"}
+FONTS = {"tokens": 5, "styles": [{"style": "song", "variants": 0, "fallbacks": {}, "not_rendered": 0}]}
+FONTS["styles"][0] |= {"not_rendered_first": [], "unused": [], "sources": []}
+FONTS["styles"][0]["sources"] = [
+    {"style": "song", "family": "a font of a test", "version": "1", "licence": "x", "sha256": "0" * 64, "file": "a.ttf"}
+]
+FONTS["styles"][0]["sources"][0] |= {"where": "user", "characters": 5, "variants": 0}
 
 
 @pytest.fixture
@@ -33,6 +47,48 @@ def card(trainer, tmp_path, template, args=None, command=("run_x.py", "--text", 
     options = {"pipeline_tag": "token-classification", "tags": ["x"], "figures": figures, **fields}
     write_card(tmp_path / "card.md", args or ModelArguments("base"), trainer, command, **options)
     return (tmp_path / "tiny-model" / "README.md").read_text(encoding="utf-8")
+
+
+def mpm_cner(**fields):
+    """What write_card asks a trainer of an MPM-CNER for."""
+    config = MpmCnerConfig(semantic_config={"model_type": "bert", "vocab_size": 5}, num_syllables=3, **fields)
+    extractor = SimpleNamespace(make_sound_manifest=lambda: SOUNDS)
+    processor = SimpleNamespace(
+        image_processor=SimpleNamespace(font_manifest=FONTS),
+        feature_extractor=extractor,
+        tokenizer=SimpleNamespace(syllables=["ma1"], init_kwargs={}),
+    )
+    return config, processor
+
+
+@pytest.mark.parametrize("switches", [(), ("use_glyphs",), ("use_sounds",), ("use_glyphs", "use_sounds")])
+def test_a_card_names_the_parts_of_a_model(trainer, tmp_path, switches):
+    """What was removed, and the fonts and sounds of what was not; the processor may still have all of them."""
+    trainer.model.config, trainer.processing_class = mpm_cner(**dict.fromkeys(switches, False))
+    text = card(trainer, tmp_path, "$model_class$parts, $start, fonts $fonts, sounds $sounds, pypinyin $pypinyin")
+    removed = ", ".join(f"{name}=False" for name in switches)
+    assert ("without some of its parts" in text) == bool(switches)
+    assert removed in text
+    assert ("a font of a test" in text) == ("use_glyphs" not in switches)
+    assert ("None: this model has no glyph images" in text) == ("use_glyphs" in switches)
+    assert ("a voice of a test" in text) == ("use_sounds" not in switches)
+    assert ("None: this model hears no sounds" in text) == ("use_sounds" in switches)
+    assert f"pypinyin {version('pypinyin')}" in text
+
+
+def test_a_card_names_the_encoders_of_a_new_model(trainer, tmp_path):
+    trainer.model.config, trainer.processing_class = mpm_cner(cross_modality=False)
+    new = {"model_type": "mpm_cner", "glyph_encoder": "random", "phonetic_encoder": "random"}
+    for more, start in (
+        ({"semantic_encoder": "some-bert", "glyph_encoder": None}, "semantic: `some-bert`, glyph: the shipped one"),
+        ({"vocab_file": "v", "phonetic_encoder": "mine"}, "encoders (phonetic: `mine`), all else new, and trained"),
+        ({"vocab_file": "v"}, "trained from scratch"),
+    ):
+        text = card(trainer, tmp_path, "$model_class$parts, $start", ModelArguments(**{**new, **more}))
+        assert start in text
+        assert "(`cross_modality=False`)" in text
+    again = ModelArguments("base", from_scratch=True)  # which has new weights everywhere
+    assert "trained from scratch" in card(trainer, tmp_path, "$start", again)
 
 
 def test_a_table():

@@ -167,6 +167,23 @@ def test_overrides_of_another_form_are_refused(vocabulary, overrides):
         load_model(args, AutoModelForMaskedLM)
 
 
+def test_fields_without_a_value_can_be_overridden(vocabulary):
+    """transformers takes the type of the new value from the old one, and there is none."""
+    overrides = "task_intermediate_size=48,glyph_dim=16,glyph_groups=2,num_hidden_layers=1,hidden_size=24"
+    args = ModelArguments(
+        model_type="glyce",
+        vocab_file=vocabulary,
+        glyph_styles="song",
+        vocabulary_bank=True,
+        config_overrides=f"{overrides},num_attention_heads=2,task_num_attention_heads=4",
+    )
+    config = load_model(args, AutoModel)[0].config
+    assert (config.task_intermediate_size, config.task_num_attention_heads, config.glyph_dim) == (48, 4, 16)
+    args.config_overrides = "task_intermediate_size=wide"
+    with pytest.raises(StrictDataclassError, match="'task_intermediate_size' with value 'wide'"):
+        load_model(args, AutoModel)
+
+
 def test_from_scratch_with_a_checkpoints_glyph_images(glyph_crm):
     args = ModelArguments(str(glyph_crm), from_scratch=True)
     model, processor, _ = load_model(args, AutoModelForPreTraining)

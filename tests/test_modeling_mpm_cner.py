@@ -258,6 +258,10 @@ def test_resizing_the_vocabulary(tmp_path):
     with pytest.raises(ValueError, match="cannot be resized from 50 to 53.*rows of the glyph bank from 50 to 60"):
         build().resize_token_embeddings(53)
     assert build().resize_token_embeddings(50).num_embeddings == 50
+    assert build().resize_token_embeddings(pad_to_multiple_of=10).num_embeddings == 50  # nothing changes
+    with pytest.raises(ValueError, match="cannot be resized from 50 to 56"):
+        build().resize_token_embeddings(pad_to_multiple_of=8)
+    assert build(glyph_vocab_size=50).resize_token_embeddings(pad_to_multiple_of=8).num_embeddings == 56
 
 
 # ---------------------------------------------------------------------------------------------- ways to run
@@ -444,6 +448,7 @@ WRONG_INPUTS = {
     "glyph": ({"glyph_ids": torch.full((4, 9), 63)}, "glyph_ids holds 63; allowed are 0 to 62"),
     "id": ({"input_ids": torch.full((4, 9), 50)}, "input_ids holds 50; allowed are 0 to 49"),
     "type": ({"token_type_ids": torch.full((4, 9), 2)}, "token_type_ids holds 2; allowed are 0 to 1"),
+    "position": ({"position_ids": torch.full((1, 9), 40)}, "position_ids holds 40; allowed are 0 to 39"),
     "no text": ({"input_ids": None}, "exactly one is needed of input_ids.*given are {}"),
     "both": ({"inputs_embeds": torch.zeros(4, 9, 24)}, "exactly one is needed"),
     "one text": ({"input_ids": torch.ones(9).long()}, r"exactly one is needed.*\(9,\)"),
@@ -464,7 +469,7 @@ def test_unknown_inputs_and_long_texts_are_explained():
     model = build()
     with pytest.raises(TypeError, match="MpmCnerModel takes no pinyin_ids"):
         model(**make_inputs(pinyin_ids=torch.zeros(4, 9, 8)))
-    with pytest.raises(ValueError, match="has 41 tokens and the model 40 positions"):
+    with pytest.raises(ValueError, match="has 41 tokens and the model 40 positions.*model_max_length=40"):
         model(**make_inputs(length=41))
     model(**make_inputs(length=40))
 

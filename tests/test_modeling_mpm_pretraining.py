@@ -5,6 +5,7 @@ from math import log
 
 import pytest
 import torch
+from transformers import AutoConfig, AutoModelForPreTraining
 
 from hanziformers.modeling.configuration_mpm_pretraining import MpmPretrainingConfig
 from hanziformers.modeling.modeling_mpm_pretraining import MpmForPreTraining
@@ -83,6 +84,35 @@ def test_floats_are_in_0_to_1_and_tuples_come_when_asked_for():
     torch.testing.assert_close(floats.vectors, model(inputs["images"]).vectors)
     assert len(model(**inputs, return_dict=False)) == 6
     assert len(model(inputs["images"], return_dict=False)) == 3
+    model.config.return_dict = False
+    assert len(model(**inputs)) == 6
+    assert model(**inputs, return_dict=True).loss is not None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"images": lambda x: x.long()}, "images are torch.int64; allowed are uint8 in 0..255, and floats in 0..1"),
+        ({"images": lambda x: x.float()}, "images are floats from 0 to 25[0-9]; allowed are uint8"),
+        ({"images": lambda x: x / 255 - 0.5}, "images are floats from -0.5 to 0.5"),
+        ({"images": lambda x: x * float("nan")}, "images are floats from nan to nan"),
+        ({"labels": lambda x: x + 7}, "labels holds [0-9]+; allowed are 0 to 6"),
+        ({"labels": lambda x: x - 50}, "labels holds -[0-9]+; allowed are 0 to 6 .*-100 leaves an image out"),
+        ({"labels": lambda x: x[:, 0]}, r"labels has the shape \(5,\); needed is \(5, 2\) for 5 pairs"),
+        ({"pair_labels": lambda x: x + 1}, "pair_labels holds 2; allowed are 0 to 1"),
+        ({"pair_labels": lambda x: x - 100}, "pair_labels holds -100; allowed are 0 to 1"),
+        ({"pair_labels": lambda x: x[:, None]}, r"pair_labels has the shape \(5, 1\); needed is \(5,\)"),
+        ({"pair_labels": lambda x: x[:3]}, r"pair_labels has the shape \(3,\)"),
+    ],
+)
+def test_wrong_values_are_explained(wrong, message):
+    ((name, change),) = wrong.items()
+    inputs = batch(size=12)
+    inputs["images"].view(-1)[:2] = torch.tensor([0, 255], dtype=torch.uint8)
+    with pytest.raises(ValueError, match=message):
+        make()(**{**inputs, name: change(inputs[name])})
+    if name == "pair_labels":  # and what is right in other forms
+        assert make()(**{**inputs, name: inputs[name].bool()}).loss == make()(**inputs).loss
 
 
 def test_standardised_images_give_what_the_encoder_gives_for_0_to_1():
@@ -98,7 +128,9 @@ def test_standardised_images_give_what_the_encoder_gives_for_0_to_1():
 def test_save_and_load(tmp_path):
     model = make(image_mean=[0.2], image_std=[0.3], id2label=dict(enumerate("甲乙丙丁戊己庚"))).eval()
     model.save_pretrained(tmp_path)
-    found = MpmForPreTraining.from_pretrained(tmp_path)
+    found = AutoModelForPreTraining.from_pretrained(tmp_path)  # as any model that the package registers
+    assert type(found) is MpmForPreTraining
+    assert type(AutoConfig.from_pretrained(tmp_path)) is MpmPretrainingConfig
     assert all(torch.equal(weight, found.state_dict()[name]) for name, weight in model.state_dict().items())
     assert found.config.id2label[2] == "丙"
     named = json.loads((tmp_path / "config.json").read_text())["auto_map"]
@@ -109,7 +141,7 @@ def test_save_and_load(tmp_path):
 def test_it_learns_equality_and_the_linear_head_does_not():
     """Six shapes in noise, the class of a shape its group: what the interaction tells, the sum does not."""
     generator = torch.Generator().manual_seed(0)
-    shapes = torch.rand(6, 1, 12, 12, generator=generator)
+    shapes = 0.9 * torch.rand(6, 1, 12, 12, generator=generator)
 
     def pairs(number):
         first = torch.randint(0, 6, (number,), generator=generator)

@@ -2,13 +2,15 @@
 
 import json
 
+import chinese_bert_tools
 import pytest
 import torch
 from mpm_cner_tools import SIZES, build, make_inputs, random_images
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import (
     BertConfig,
     BertForMaskedLM,
+    BertForPreTraining,
     BertModel,
     ElectraConfig,
     ElectraModel,
@@ -16,7 +18,7 @@ from transformers import (
     GPT2LMHeadModel,
 )
 
-from hanziformers import MpmCnerForTokenClassification, MpmCnerModel
+from hanziformers import ChineseBertForMaskedLM, MpmCnerForTokenClassification, MpmCnerModel
 from hanziformers.modeling.swin import SwinEncoder
 
 TEXT = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
@@ -101,6 +103,79 @@ def test_part_of_another_model(tmp_path):
         MpmCnerModel.from_encoders(whole.semantic, whole, **OWN)
 
 
+@pytest.mark.parametrize("name", ["hidden_size", "vocab_size", "num_hidden_layers", "max_position_embeddings"])
+@pytest.mark.parametrize("change", [-1, 1])
+@pytest.mark.parametrize("saved", [False, True])
+def test_sizes_of_the_text_are_those_of_the_checkpoint(name, change, saved, tmp_path):
+    """One layer fewer would be lost and one more be random; what torch says of other shapes names no field."""
+    bert = BertModel(BertConfig(**TEXT))
+    if saved:
+        bert.save_pretrained(tmp_path)
+    value = TEXT[name] + change * (4 if name == "hidden_size" else 1)
+    message = "the BertModel does not fit the semantic encoder of the model: .* Leave sizes of the text out"
+    with pytest.raises(ValueError, match=message):
+        MpmCnerModel.from_encoders(tmp_path if saved else bert, **{**OWN, "glyph_vocab_size": 60, name: value})
+
+
+def rewrite(folder, **config):
+    """Changes a config.json."""
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **config}))
+
+
+def test_a_checkpoint_of_other_weights_is_refused(tmp_path):
+    """transformers would take random ones in their place, or leave some out, and write a line into its log."""
+    bert = BertForMaskedLM(BertConfig(**TEXT))
+    for name in ("more", "other", "shorter"):
+        bert.save_pretrained(tmp_path / name)
+    rewrite(tmp_path / "more", num_hidden_layers=4)
+    rewrite(tmp_path / "shorter", max_position_embeddings=30)
+    gpt2 = GPT2LMHeadModel(GPT2Config(vocab_size=50, n_embd=8, n_layer=1, n_head=1))
+    of_gpt2 = {name: weight.clone() for name, weight in gpt2.state_dict().items()}
+    save_file(of_gpt2, tmp_path / "other" / "model.safetensors")
+    chinese_bert = chinese_bert_tools.build(ChineseBertForMaskedLM, **TEXT)
+    chinese_bert.save_pretrained(tmp_path / "bert_by_name")
+    BertConfig(**TEXT).save_pretrained(tmp_path / "bert_by_name")
+    for name, problem in {
+        "more": r"encoder.layer.2.*is missing \(32 such weights\)",
+        "other": r"embeddings.* is missing \(37 such",
+        "shorter": "position_embeddings.weight has another shape",
+        "bert_by_name": "embeddings.glyph_embeddings.* is no weight of a BertModel",
+    }.items():
+        with pytest.raises(ValueError, match=f"the weights in .*{name} are not those of the BertModel.*{problem}"):
+            MpmCnerModel.from_encoders(tmp_path / name, **OWN)
+
+
+def test_heads_poolers_and_buffers_of_a_checkpoint_may_be_left_over(tmp_path):
+    """As old checkpoints of bert-base-chinese have them."""
+    bert = BertForPreTraining(BertConfig(**TEXT))
+    bert.save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["bert.embeddings.position_ids"] = torch.arange(40)[None]
+    save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+    same(MpmCnerModel.from_encoders(tmp_path, **OWN).semantic, MpmCnerModel.from_encoders(bert, **OWN).semantic)
+
+
+@pytest.mark.parametrize("name", ["lstm_hiden_size", "dropout", "device_map", "embedding_size"])
+def test_a_field_that_does_not_exist_is_refused(name):
+    with pytest.raises(ValueError, match=f"{name}=3: MpmCnerConfig has no such field; it has .*classifier_dropout"):
+        MpmCnerModel.from_encoders(BertModel(BertConfig(**TEXT)), **OWN, **{name: 3})
+
+
+@pytest.mark.parametrize("name", ["dtype", "torch_dtype"])
+def test_the_dtype_is_that_of_the_weights(name):
+    bert = BertModel(BertConfig(**TEXT, dtype="float16")).half()
+    for wanted, fields in (
+        (torch.float32, {}),
+        (torch.bfloat16, {name: "bfloat16"}),
+        (torch.float16, {name: torch.half}),
+    ):
+        model = MpmCnerModel.from_encoders(bert, SwinEncoder(1, **SWIN), **OWN, **fields, attn_implementation="eager")
+        assert {weight.dtype for weight in model.parameters()} == {wanted}
+        assert (model.config.dtype or torch.float32) == wanted
+        assert model.semantic.config._attn_implementation == "eager"
+
+
 def test_encoders_that_do_not_fit_are_explained(tmp_path):
     bert = BertModel(BertConfig(**TEXT))
     save_encoder(tmp_path / "one", 1)
@@ -121,7 +196,15 @@ def test_encoders_that_do_not_fit_are_explained(tmp_path):
     put_together("other sizes.*swin_embed_dim", glyph=tmp_path / "one", swin_embed_dim=12)
     put_together("beside use_glyphs=False", glyph=tmp_path / "one", use_glyphs=False)
     put_together("Linear must hold one Swin encoder.*found are: none", glyph=torch.nn.Linear(2, 2))
-    put_together("missing", glyph=tmp_path / "missing", error=(OSError, ValueError))
+    missing = "there is no Swin encoder at .*missing; give a folder with model.safetensors.*encoder_file"
+    put_together(missing, glyph=tmp_path / "missing", error=OSError)
+    put_together(missing, glyph=str(tmp_path / "missing"), swin_embed_dim=6, error=OSError)
+    (tmp_path / "damaged.safetensors").write_bytes(b"no weights")
+    put_together("damaged.safetensors is no safetensors file, or is damaged", phonetic=tmp_path / "damaged.safetensors")
+    put_together("glyph is a dict; needed is a folder, a name of the Hub, or a Module", glyph={}, error=TypeError)
+    for wrong in (torch.nn.Linear(2, 2), BertConfig(**TEXT), {"model_type": "bert"}, None):
+        message = f"semantic is a {type(wrong).__name__}; needed is a folder, a name of the Hub, or a PreTrainedModel"
+        put_together(message, semantic=wrong, error=TypeError)
     gpt2 = GPT2LMHeadModel(GPT2Config(vocab_size=50, n_embd=8, n_layer=1, n_head=1, bos_token_id=1, eos_token_id=1))
     put_together("'gpt2' is not allowed", semantic=gpt2, error=Exception)
     gpt2.save_pretrained(tmp_path / "gpt2")

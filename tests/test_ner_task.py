@@ -6,8 +6,47 @@ from datasets import Dataset
 from ner_tools import dataset, make_tokenizer
 from transformers import EvalPrediction, HfArgumentParser
 
-from hanziformers.training.ner_features import IGNORED
+from hanziformers.training.ner_features import IGNORED, entity_tags
 from hanziformers.training.ner_task import NerScorer, NerTask
+
+CONLLU = "".join(
+    f"{index}\t{form}\t_\t{part}\t_\t_\t_\t_\t_\t_\n"
+    for index, (form, part) in enumerate([("我", "PRON"), ("在", "ADP"), ("北京", "PROPN")], 1)
+)
+
+
+def test_words_are_entities_that_cover_the_text(tmp_path, tokenizer):
+    (tmp_path / "train.conllu").write_text(CONLLU, encoding="utf-8")
+    tasks = {name: NerTask(task_name=name) for name in ("cws", "pos")}
+    found = {name: task.read(tmp_path / "train.conllu")[0] for name, task in tasks.items()}
+    assert {name: entity_tags([data]) for name, data in found.items()} == {
+        "cws": ["O", "B-W", "I-W"],
+        "pos": ["O", "B-ADP", "I-ADP", "B-PRON", "I-PRON", "B-PROPN", "I-PROPN"],
+    }
+    encoded, tags = encode(found["cws"], tokenizer)
+    assert encoded["labels"][0] == [IGNORED, 1, 1, 1, 2, IGNORED]
+    # one wrong boundary costs two words
+    assert score(encoded, tags, [[0, 1, 2, 1, 2, 0]])["precision"] == 0.5
+    kinds = {name: (task.title, *task.tags, task.card_fields([], {}, None)["kind"]) for name, task in tasks.items()}
+    assert kinds == {
+        "cws": ("words", "chinese-word-segmentation", "words"),
+        "pos": ("words with their parts of speech", "part-of-speech", "words with their parts of speech"),
+    }
+
+
+def test_tagged_words_are_read_as_entities_are(tmp_path):
+    (tmp_path / "train.bmes").write_text("北 B-W\n京 E-W\n好 S-W\n\n", encoding="utf-8")
+    data, report = NerTask(task_name="cws").read(tmp_path / "train.bmes")
+    assert [entity["label"] for entity in data["entities"][0]] == ["W", "W"]
+    assert report.scheme == "BIOES"
+
+
+def test_conllu_has_no_named_entities(tmp_path):
+    (tmp_path / "train.conllu").write_text(CONLLU, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"train\.conllu is named as a file of CoNLL-U.* give --task_name cws or pos"):
+        NerTask().read(tmp_path / "train.conllu")
+    with pytest.raises(ValueError, match="task_name='seg' is not allowed; give one of ner, cws, pos"):
+        NerTask(task_name="seg")
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +118,10 @@ def test_reads_files_and_data_sets_alike(tmp_path):
 
 def test_what_the_card_and_the_trainer_are_told():
     task = NerTask()
-    assert task.card_fields(["O", "B-PER", "I-PER", "B-LOC", "I-LOC"], {}, None) == {"labels": "LOC, PER"}
+    assert task.card_fields(["O", "B-PER", "I-PER", "B-LOC", "I-LOC"], {}, None) == {
+        "kind": "named entities",
+        "labels": "LOC, PER",
+    }
     assert task.best_score in task.scores
     logits = np.random.default_rng(0).normal(size=(2, 3, 5))
     assert (task.preprocess_logits((logits, "states"), None) == logits.argmax(-1)).all()

@@ -35,6 +35,7 @@ from hanziformers.training.new_model import (
 SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
 OWN = {
     "chinese_bert": {"glyph_size": 8, "pinyin_embedding_size": 8, "glyph_styles": ["kai", "song"]},
+    "glyce": {"glyph_dim": 8, "glyph_groups": 2, "task_num_attention_heads": 2, "glyph_styles": ["kai", "song"]},
     "glyph_crm": {"glyph_size": 24, "first_block_channels": 2, "second_block_channels": 2, "glyph_styles": ["kai"]},
     "mpm_cner": {
         "swin_embed_dim": 3,
@@ -94,6 +95,8 @@ def test_every_row_gets_its_glyph_image(vocabulary, family, auto_class):
             assert np.array_equal(images[row], renderer.render([token])[0]), token
             assert images[row].any((1, 2)).all()
     assert not images[0].any()  # [PAD]
+    assert images[TOKENS.index("ok")].any() == getattr(config, "glyph_words", True)
+    assert images[TOKENS.index("[CLS]")].any() == getattr(config, "glyph_words", True)
 
 
 @pytest.mark.parametrize("family", SEEING)
@@ -164,7 +167,7 @@ def test_a_tokenizer_without_glyph_ids_is_refused_where_there_is_a_bank(vocabula
 
 @pytest.mark.parametrize("family", SEEING)
 def test_what_no_font_covers_gets_the_image_of_unk(tmp_path, warnings, family):
-    """One rule for all families: a blank image would be that of [PAD]."""
+    """One rule for all families: a blank image would be that of [PAD]; it is where words have none, [UNK] included."""
     path = tmp_path / "vocab.txt"
     path.write_text("\n".join([*TOKENS, "\U0003fffd"]) + "\n", encoding="utf-8")
     config = new_config(family)
@@ -172,7 +175,7 @@ def test_what_no_font_covers_gets_the_image_of_unk(tmp_path, warnings, family):
     model = AutoModel.from_config(config)
     render_glyphs(model, processing_class)
     images = held(model)
-    assert images[1].any()
+    assert images[1].any() == getattr(config, "glyph_words", True)
     assert np.array_equal(images[-1], images[1])
     assert sum(f"1 of {len(TOKENS) + 1} tokens of the bank have no glyph image" in message for message in warnings) == 1
     renderer = new_image_processor(config)

@@ -28,10 +28,14 @@ HEADS = {  # where a family's head has another name than its auto class
     "": "Model",
     ("chinese_bert", "ForPreTraining"): "ForMaskedLM",
 }
-OWN_TASKS = {"mpm_cner": ("", "ForTokenClassification")}  # of a family that is for less than all tasks
+OWN_TASKS = {  # of families that are for less than all tasks
+    "mpm_cner": ("", "ForTokenClassification"),
+    "glyce": tuple(task for task in TASKS if task not in ("ForPreTraining", "ForMaskedLM")),
+}
 SIZES = {"vocab_size": 9, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "glyph_size": 24}
 OWN_SIZES = {"mpm_cner": {"glyph_size": 48, "swin_embed_dim": 6, "swin_depths": [1, 1], "swin_num_heads": [1, 2]}}
 OWN_SIZES["mpm_cner"] |= {"num_syllables": 3, "classifier": "linear", "special_token_ids": [0]}
+OWN_SIZES["glyce"] = {"glyph_dim": 8, "glyph_groups": 2, "task_num_attention_heads": 2}
 NOT_MODELS = {
     AutoTokenizer: TOKENIZER_MAPPING,
     AutoProcessor: PROCESSOR_MAPPING,
@@ -83,7 +87,7 @@ ORDERS = {
 }
 KNOWN = """
 from transformers import AutoConfig, AutoModel
-for name in ("chinese_bert", "glyph_crm", "mpm_cner"):
+for name in ("chinese_bert", "glyce", "glyph_crm", "mpm_cner"):
     config = AutoConfig.for_model(name)
     assert AutoModel._model_mapping[type(config)].__module__.startswith("hanziformers.")
 """

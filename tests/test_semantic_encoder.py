@@ -35,6 +35,7 @@ KINDS = {
     "nystromformer": {},
     "layoutlm": {},
     "longformer": {"attention_window": 4},
+    "luke": {"entity_vocab_size": 9, "entity_emb_size": 12, "pad_token_id": 0},
 }
 
 
@@ -49,8 +50,12 @@ def test_encoders_of_every_make(kind):
     model.set_glyphs(random_images(60, 1))
     model.set_sounds(random_images(12, 3))
     assert type(model.semantic) is type(AutoModel.from_config(AutoConfig.for_model(**semantic(kind))))
-    assert not [name for name, weight in model.semantic.named_parameters() if "pooler" in name and weight.requires_grad]
     inputs = make_inputs(2)
+    # what asks for a gradient gets one: else processes that train together would wait for it
+    model(**inputs).last_hidden_state.pow(2).sum().backward()
+    wanting = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    assert wanting == {name for name, weight in model.named_parameters() if weight.grad is not None}
+    assert not [name for name in wanting if "pooler" in name]
     out = model(**inputs, output_hidden_states=True)
     assert out.last_hidden_state.shape == (2, 9, 24)
     assert out.last_hidden_state.isfinite().all()
@@ -109,7 +114,7 @@ def test_positions_behind_padding_are_those_of_the_models():
         ("t5", "it is a decoder, or has one"),
         ("bart", "it is a decoder, or has one"),
         ("perceiver", "it has no vocab_size or no hidden_size"),
-        ("chinese_bert", "it reads glyph images or pinyin of its own, which MPM-CNER's tokenizer does not make"),
+        ("chinese_bert", "it reads glyph images or pinyin of its own, which the tokenizer of the whole does not make"),
         ("glyph_crm", "it reads glyph images or pinyin of its own"),
         ("mpm_cner", "it reads glyph images or pinyin of its own"),
     ],
@@ -151,6 +156,15 @@ def test_an_input_that_the_encoder_lacks_is_refused():
     model = build(MpmCnerModel, semantic("roformer"))
     with pytest.raises(ValueError, match="RoFormerModel, the semantic encoder, takes no position_ids; leave it out"):
         model(**make_inputs(2, position_ids=torch.arange(9)[None]))
+
+
+def test_vectors_of_another_width_are_refused(registered):
+    """Of a custom encoder, or of one inside a model of images and text."""
+    fields = {name: value for name, value in SIZES.items() if name not in SMALL}
+    config = MpmCnerConfig(semantic_config=CustomConfig(hidden_size=16), **fields)
+    message = r"CustomModel .* its last_hidden_state is \(2, 9, 24\); needed is \(2, 9, 16\)"
+    with pytest.raises(ValueError, match=message):
+        MpmCnerModel(config)(**make_inputs(2))
 
 
 class CustomConfig(PreTrainedConfig):

@@ -63,3 +63,14 @@ def test_a_missing_library_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "librosa", None)
     with pytest.raises(ImportError, match=r"pip install 'hanziformers\[sound\]'"):
         sound_library("librosa")
+
+
+def test_a_library_without_its_own_library_is_not_installed(monkeypatch):
+    """soundfile raises an OSError where libsndfile is missing, which would be taken for a damaged recording."""
+
+    def broken(name):
+        raise OSError("sndfile library not found")
+
+    monkeypatch.setattr("hanziformers.processors.spectrogram.import_module", broken)
+    with pytest.raises(ImportError, match=r"soundfile is needed .*sndfile library not found.*hanziformers\[sound\]"):
+        sound_library("soundfile")

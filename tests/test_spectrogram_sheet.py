@@ -20,3 +20,10 @@ def test_low_frequencies_are_at_the_bottom_and_voices_side_by_side(tmp_path):
     assert Image.open(wide).width >= 6 * 48
     with pytest.raises(ValueError, match="'x' is none of"):
         spectrogram_sheet(["x"], tmp_path / "c.png")
+
+
+@pytest.mark.parametrize(("syllables", "voices"), [([], None), ("ma1", None), (["ma1"], {})])
+def test_nothing_to_show(tmp_path, syllables, voices):
+    with pytest.raises(ValueError, match="give a list of syllables, such as .*, and one voice or more"):
+        spectrogram_sheet(syllables, tmp_path / "a.png", voices=voices)
+    assert not (tmp_path / "a.png").exists()

@@ -32,3 +32,8 @@ def test_folders_are_searched_whole_and_names_in_lower_case(monkeypatch, tmp_pat
     request.addfinalizer(system_fonts.installed_files.cache_clear)
     wanted = {"simkai.ttf": tmp_path / "a/deep/SIMKAI.TTF", "stkaiti.ttf": tmp_path / "a/STKaiti.ttf"}
     assert system_fonts.installed_files() == wanted
+
+
+def test_traditional_characters_have_the_fonts_of_song(monkeypatch, tmp_path):
+    monkeypatch.setattr(system_fonts, "installed_files", lambda: {"simsun.ttc": tmp_path / "simsun.ttc"})
+    assert system_fonts.system_paths("traditional") == system_fonts.system_paths("song") == [tmp_path / "simsun.ttc"]

@@ -158,7 +158,7 @@ def in_hypothesis(tokenizer):
     return tokenizer
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(text=UNICODE, other=UNICODE)
 def test_slow_version_on_texts_and_pairs(in_hypothesis, text, other):
     output, expected = slow(in_hypothesis, text)
@@ -171,7 +171,7 @@ def test_slow_version_on_texts_and_pairs(in_hypothesis, text, other):
         assert in_hypothesis([(text, other), (other, text)])["pinyin_ids"][0] == expected_pair
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(text=st.lists(UNICODE, max_size=5), other=st.lists(UNICODE, max_size=5))
 def test_slow_version_on_words(in_hypothesis, text, other):
     output, expected = slow(in_hypothesis, text, words=True)
@@ -184,7 +184,7 @@ def test_slow_version_on_words(in_hypothesis, text, other):
     assert in_hypothesis([text, other], is_split_into_words=True)["pinyin_ids"][0] == expected
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(text=UNICODE, other=UNICODE, length=st.integers(6, 10), stride=st.integers(0, 2), words=st.booleans())
 def test_slow_version_on_windows(in_hypothesis, text, other, length, stride, words):
     cut = {"max_length": length, "stride": stride, "truncation": True, "return_overflowing_tokens": True}

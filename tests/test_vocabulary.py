@@ -3,7 +3,7 @@
 import pytest
 
 from hanziformers import ChineseBertTokenizer
-from hanziformers.tokenization.vocabulary import read_vocabulary
+from hanziformers.tokenization.vocabulary import check_rows, read_vocabulary
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 TOKENS = [*SPECIAL, *"银行长", "hello", "##s"]
@@ -77,3 +77,9 @@ def test_unusual_line_ends_are_tokens(tmp_path):
     path = tmp_path / "vocab.txt"
     path.write_bytes("\n".join([*SPECIAL, "\u2028", "\x85", "银"]).encode())
     assert read_vocabulary(str(path), SPECIAL)["银"] == 7
+
+
+def test_ids_that_cannot_be_rows_of_a_bank():
+    check_rows(VOCABULARY)
+    with pytest.raises(ValueError, match=r"has 11 tokens, but ids up to 12; .* without a gap"):
+        check_rows({**VOCABULARY, "z": 12})

@@ -7,16 +7,13 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-from tokenizers import Regex, decoders
-from transformers import BertTokenizer
 from transformers.utils import logging
 
 from .alignment import TextAlignment
 from .character_inputs import CharacterInputs
-from .characters import UNSPACED
 from .pinyin import PINYIN_LENGTH, pinyin_table
 from .published_pinyin import check_published
-from .vocabulary import read_vocabulary
+from .word_pieces import ChineseWordPieces
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
@@ -24,7 +21,7 @@ logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.lo
 PUBLISHED = ("pinyin_map_file", "pinyin_map", "pinyin2tensor_file", "pinyin2tensor", "id2pinyin")
 
 
-class ChineseBertTokenizer(CharacterInputs, BertTokenizer):
+class ChineseBertTokenizer(CharacterInputs, ChineseWordPieces):
     """Turns texts into `input_ids`, `attention_mask`, `token_type_ids` and `pinyin_ids`.
 
     All but the last are BERT's. `pinyin_ids` [L, 8] (or [B, L, 8]) holds the symbols of each character's reading, as
@@ -59,65 +56,26 @@ class ChineseBertTokenizer(CharacterInputs, BertTokenizer):
     """
 
     # transformers looks for these files and hands their paths to `__init__`
-    vocab_files_names = BertTokenizer.vocab_files_names | {
+    vocab_files_names = ChineseWordPieces.vocab_files_names | {
         "pinyin_map_file": "config/pinyin_map.json",
         "pinyin2tensor_file": "config/pinyin2tensor.json",
     }
     model_input_names = ["input_ids", "token_type_ids", "attention_mask", "pinyin_ids"]
     extra_inputs = {"pinyin_ids": [0] * PINYIN_LENGTH}
-    padding_side = "right"
 
-    def __init__(
-        self,
-        vocab: str | dict[str, int] | None = None,
-        do_lower_case: bool = True,
-        unk_token: str = "[UNK]",
-        sep_token: str = "[SEP]",
-        pad_token: str = "[PAD]",
-        cls_token: str = "[CLS]",
-        mask_token: str = "[MASK]",
-        tokenize_chinese_chars: bool = True,
-        strip_accents: bool | None = None,
-        pypinyin_version: str | None = None,
-        vocab_file: str | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *args: Any, pypinyin_version: str | None = None, **kwargs: Any) -> None:
         # the files, whose paths `from_pretrained` gives, or what they would hold
         found = {name: kwargs.pop(name, None) for name in PUBLISHED}
         check_published(
             found["pinyin_map_file"] or found["pinyin_map"], found["pinyin2tensor_file"] or found["pinyin2tensor"]
         )
-        vocab = vocab_file if vocab is None else vocab
-        if vocab is not None:
-            vocab = read_vocabulary(vocab, [str(t) for t in (unk_token, sep_token, pad_token, cls_token, mask_token)])
         installed = version("pypinyin")
         if pypinyin_version is not None and pypinyin_version != installed:
             logger.warning_once(
                 f"this tokenizer was saved with pypinyin {pypinyin_version}; {installed} is installed, and about one "
                 f"reading in 200 may differ. pip install pypinyin=={pypinyin_version} for the same readings"
             )
-        super().__init__(
-            vocab=vocab,
-            do_lower_case=do_lower_case,
-            unk_token=unk_token,
-            sep_token=sep_token,
-            pad_token=pad_token,
-            cls_token=cls_token,
-            mask_token=mask_token,
-            tokenize_chinese_chars=tokenize_chinese_chars,
-            strip_accents=strip_accents,
-            pypinyin_version=installed,
-            vocab_file=vocab_file,
-            **kwargs,
-        )
-        # BERT's decoder, without its spaces where the script has none
-        self._tokenizer.decoder = decoders.Sequence(
-            [
-                decoders.WordPiece(prefix="##"),
-                decoders.Fuse(),
-                decoders.Replace(Regex(f"(?<={UNSPACED}) | (?={UNSPACED})"), ""),
-            ]
-        )
+        super().__init__(*args, pypinyin_version=installed, **kwargs)
 
     def values_of_tokens(self, ids: np.ndarray) -> dict[str, np.ndarray]:
         """A token of one character has the reading of the character by itself, every other token none."""

@@ -8,7 +8,7 @@ from transformers.tokenization_utils_tokenizers import TokenizersBackend
 
 from .characters import NO_INK, regex_of
 from .glyph_inputs import GlyphInputs
-from .vocabulary import read_vocabulary
+from .vocabulary import check_rows, read_vocabulary
 
 
 class GlyphCrmTokenizer(GlyphInputs, TokenizersBackend):
@@ -58,11 +58,7 @@ class GlyphCrmTokenizer(GlyphInputs, TokenizersBackend):
         specials = [str(token) for token in (pad_token, unk_token, cls_token, sep_token, mask_token)]
         vocab = vocab_file if vocab is None else vocab
         vocab = dict(zip(specials, range(5), strict=True)) if vocab is None else read_vocabulary(vocab, specials)
-        if max(vocab.values()) >= len(vocab):
-            raise ValueError(
-                f"the vocabulary has {len(vocab)} tokens, but ids up to {max(vocab.values())}; the ids are rows of the "
-                "model's glyph bank and must be 0, 1, 2, ... without a gap (a file must not repeat a token)"
-            )
+        check_rows(vocab)
         self._tokenizer = Tokenizer(WordPiece(vocab, unk_token=str(unk_token)))
         super().__init__(
             extra_characters=extra_characters,

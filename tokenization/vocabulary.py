@@ -41,6 +41,19 @@ def read_vocabulary(source: str | Path | Mapping[str, int], required: Sequence[s
     return vocabulary
 
 
+def check_rows(vocabulary: Mapping[str, int]) -> None:
+    """Refuses a vocabulary whose ids cannot be the rows of a glyph bank.
+
+    Raises:
+        ValueError: the ids are not 0..V-1.
+    """
+    if max(vocabulary.values()) >= len(vocabulary):
+        raise ValueError(
+            f"the vocabulary has {len(vocabulary)} tokens, but ids up to {max(vocabulary.values())}; the ids are rows "
+            "of the model's glyph bank and must be 0, 1, 2, ... without a gap (a file must not repeat a token)"
+        )
+
+
 def _read_file(path: Path) -> dict[str, int]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no vocabulary file {path}; it must be a text file with one token a line")
@@ -59,4 +72,4 @@ def _read_file(path: Path) -> dict[str, int]:
     return vocabulary
 
 
-__all__ = ["SPECIAL_TOKENS", "read_vocabulary"]
+__all__ = ["SPECIAL_TOKENS", "check_rows", "read_vocabulary"]

@@ -26,6 +26,7 @@ are refused, and so are floats (scores, logits): choose the labels first.
 Args:
     labels: the labels in the order in which they are averaged and named, also those that do not occur; default: sorted.
     by_label: whether to add "by_label": precision, recall, f1 and support of every label that occurs.
+    positive: a label of which precision, recall and f1 are added, 0 where it does not occur.
 Returns:
     accuracy: the ratio of texts of which the label, or the whole set of labels, is right.
     macro_f1: the mean over the labels that occur, in predictions or references.
@@ -60,6 +61,7 @@ class ClassificationScores(CheckedRows, evaluate.Metric):
         references: list[Any],
         labels: Sequence[Any] | None = None,
         by_label: bool = False,
+        positive: Any = None,
     ) -> dict[str, Any]:
         multi_label = isinstance(references[0], list)
         if multi_label:
@@ -76,8 +78,12 @@ class ClassificationScores(CheckedRows, evaluate.Metric):
             "macro_f1": float(macro),
             "micro_f1": float(micro),
         }
+        figures = _score_labels(predicted, gold, names)
+        if positive is not None:
+            found = figures.get(str(positive), {})
+            result |= {name: found.get(name, 0.0) for name in ("precision", "recall", "f1")}
         if by_label:
-            result["by_label"] = _score_labels(predicted, gold, names)
+            result["by_label"] = figures
         return result
 
 

@@ -22,6 +22,7 @@ from .classification_scores import ClassificationScores
 from .model_loading import ModelArguments, load_model
 from .task import ProcessingClass, Splits, Task, check_same_data
 
+POSITIVE_SCORES = ("precision", "recall", "f1")
 THRESHOLD = 0.5  # multi-label: a label applies from this probability on
 PROBLEMS = {False: "single_label_classification", True: "multi_label_classification"}
 DECISIONS = {
@@ -40,6 +41,13 @@ class ClassificationTask(Task):
     label_column: str | None = field(default=None, metadata={"help": "default: the first of a known name"})
     multi_label: bool = field(default=False, metadata={"help": "a text has any number of labels, not just one"})
     label_separator: str = field(default=",", metadata={"help": "multi-label: between the labels of a text"})
+    positive_label: str | None = field(
+        default=None,
+        metadata={
+            "help": "of two labels the one whose precision, recall and F1 are reported too; default: 1, if they are 0 "
+            "and 1"
+        },
+    )
 
     pipeline_tag: ClassVar[str] = "text-classification"
     title: ClassVar[str] = "classification"
@@ -86,6 +94,25 @@ class ClassificationTask(Task):
         orders = {tuple(report.labels) for report in reports.values() if report.labels}
         return list(orders.pop()) if len(orders) == 1 else sort_labels({*chain(*orders)})
 
+    def score_names(self, labels: Sequence[str]) -> Sequence[str]:
+        """Precision, recall and F1 too where one of two labels is the positive one."""
+        return self.scores if self.positive(labels) is None else (*self.scores, *POSITIVE_SCORES)
+
+    def positive(self, labels: Sequence[str]) -> str | None:
+        """The label whose precision, recall and F1 are reported: the one given, or "1" beside "0".
+
+        Raises:
+            ValueError: one was given, and it is none of two labels.
+        """
+        if self.positive_label is None:
+            return "1" if not self.multi_label and sorted(labels) == ["0", "1"] else None
+        if self.multi_label or len(labels) != 2 or self.positive_label not in labels:
+            raise ValueError(
+                f"positive_label={self.positive_label!r} is not allowed with the labels {list(labels)}: it has to be "
+                "one of two labels of which a text has one; correct it, or leave it out"
+            )
+        return self.positive_label
+
     def labelled_rows(self, dataset: Dataset) -> list[int]:
         """The rows with a label, or a list of labels."""
         return [row for row, label in enumerate(dataset["label"]) if label is not None]
@@ -128,18 +155,20 @@ class ClassificationTask(Task):
         self, dataset: Dataset, encoded: Dataset, labels: Sequence[str], processing_class: ProcessingClass
     ) -> "ClassificationScorer":
         """Scores classes, or sets of labels."""
-        return ClassificationScorer(dataset, labels, self.multi_label)
+        return ClassificationScorer(dataset, labels, self.multi_label, self.positive(labels))
 
     def card_fields(
         self, labels: Sequence[str], reports: dict[str, ReadReport], processing_class: ProcessingClass
     ) -> dict[str, str]:
         """The labels, whether the data are pairs, and how labels are decided."""
         is_pair = any(report.columns[1] for report in reports.values())
+        positive = self.positive(labels)
         return {
             "kind": "pairs of texts" if is_pair else "texts",
             "labels": ", ".join(labels),
             "example": '{"text": "...", "text_pair": "..."}' if is_pair else '"..."',
-            "decision": DECISIONS[self.multi_label],
+            "decision": DECISIONS[self.multi_label]
+            + (f" Precision, recall and f1 are those of the label {positive}." if positive else ""),
         }
 
 
@@ -150,13 +179,17 @@ class ClassificationScorer:
         dataset: `text`, `text_pair` and `label` (see `classification_data`), in the order in which it is predicted.
         labels: the labels of the model, in the order of its logits.
         multi_label: whether every label applies by itself (sigmoid), or just one (softmax).
+        positive: a label of which precision, recall and F1 are reported too.
     """
 
-    def __init__(self, dataset: Dataset, labels: Sequence[str], multi_label: bool = False) -> None:
+    def __init__(
+        self, dataset: Dataset, labels: Sequence[str], multi_label: bool = False, positive: str | None = None
+    ) -> None:
         self.dataset = dataset
         self.gold: list[str | list[str] | None] = dataset["label"][:]
         self.labels = list(labels)
         self.multi_label = multi_label
+        self.positive = positive
         self.metric = ClassificationScores(keep_in_memory=True)
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
@@ -184,7 +217,7 @@ class ClassificationScorer:
         return self.scores(prediction.predictions)
 
     def scores(self, predictions: np.ndarray) -> dict[str, float]:
-        """Accuracy, macro F1 and micro F1 of the rows with a label; {} where none has one."""
+        """Accuracy, macro F1, micro F1 and those of `positive`, of the rows with a label; {} where none has one."""
         return self._compute(predictions)
 
     def by_label(self, predictions: np.ndarray) -> dict[str, dict[str, float]]:
@@ -205,13 +238,14 @@ class ClassificationScorer:
             for row, label, values in zip(self.dataset, self.decide(predictions), probabilities, strict=True)
         ]
 
-    def _compute(self, predictions: np.ndarray, **options: bool) -> dict[str, Any]:
+    def _compute(self, predictions: np.ndarray, **options: Any) -> dict[str, Any]:
         pairs = zip(self.decide(predictions), self.gold, strict=True)
         labelled = [(predicted, gold) for predicted, gold in pairs if gold is not None]
         if not labelled:
             return {}
         predicted, gold = (list(column) for column in zip(*labelled, strict=True))
-        return self.metric.compute(predictions=predicted, references=gold, labels=self.labels, **options)
+        options |= {"labels": self.labels, "positive": self.positive}
+        return self.metric.compute(predictions=predicted, references=gold, **options)
 
 
 __all__ = ["ClassificationScorer", "ClassificationTask"]

@@ -22,6 +22,13 @@ class DataArguments:
         default=0.1,
         metadata={"help": "fraction of the training data that is held out where there are no validation data"},
     )
+    test_fraction: float | None = field(
+        default=None,
+        metadata={
+            "help": "fraction of the training data that is held out as test data, the same rows for every --seed: for "
+            "data whose own test has no labels"
+        },
+    )
     max_train_samples: int | None = field(
         default=None, metadata={"help": "train on so many rows only, of each label in proportion (few-shot)"}
     )

@@ -14,16 +14,18 @@ from .hub_data import load_data_set
 from .task import Splits, Task
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
+TEST_SEED = 0  # of the rows that test_fraction holds out: every run, whatever its seed, has the same
 
 
 def read_splits(task: Task, args: DataArguments) -> tuple[Splits, dict[str, Any]]:
-    """Reads every split that was given.
+    """Reads every split that was given, and holds out test data where `test_fraction` says so.
 
     Returns:
-        The data and what the readers met, which is logged, both by split.
+        The data and what the readers met, which is logged, both by split; test data that were held out have no report.
 
     Raises:
-        ValueError: no data were given, or files beside a data set, or the task refuses the data.
+        ValueError: no data were given, or files beside a data set, the task refuses the data, or test data cannot be
+            held out.
     """
     if args.dataset_name and args.files():
         options = ", ".join(f"--{SPLITS[name]}" for name in args.files())
@@ -38,7 +40,21 @@ def read_splits(task: Task, args: DataArguments) -> tuple[Splits, dict[str, Any]
     for name, report in reports.items():
         logger.warning(f"{name}: {report}")
     task.check(data, reports)
+    if args.test_fraction is not None:
+        _hold_out_test(task, data, args.test_fraction)
     return data, reports
+
+
+def _hold_out_test(task: Task, data: Splits, fraction: float) -> None:
+    """Moves labelled rows of the training data to test data, in `data` itself."""
+    if "test" in data or "train" not in data:
+        fix = "--test_file, whose rows may have no labels, out" if "test" in data else "it out, or give --train_file"
+        raise ValueError(
+            f"test_fraction={fraction} holds out training data as test data, and there are {sorted(data)} data: leave "
+            f"{fix}"
+        )
+    labelled = _labelled(task, "train", data["train"])
+    data["train"], data["test"] = _hold_out(task, labelled, fraction, TEST_SEED, "test")
 
 
 def select_rows(task: Task, data: Splits, args: DataArguments, seed: int, training: bool = True) -> Splits:
@@ -59,7 +75,8 @@ def select_rows(task: Task, data: Splits, args: DataArguments, seed: int, traini
         _refuse_training_options(args)
     data = {name: _labelled(task, name, dataset) if name != "test" else dataset for name, dataset in data.items()}
     if training and "train" in data and "validation" not in data:
-        data["train"], data["validation"] = _hold_out(task, data["train"], args.validation_fraction, seed)
+        held_out = _hold_out(task, data["train"], args.validation_fraction, seed, "validation")
+        data["train"], data["validation"] = held_out
     if "train" in data and args.max_train_samples is not None:
         if args.max_train_samples < 1:
             raise ValueError(f"max_train_samples={args.max_train_samples}: give at least 1, or leave it out")
@@ -90,16 +107,16 @@ def _labelled(task: Task, name: str, dataset: Dataset) -> Dataset:
     return dataset.select(rows)
 
 
-def _hold_out(task: Task, dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
-    """The rest of the training data, and the validation data that were held out."""
+def _hold_out(task: Task, dataset: Dataset, fraction: float, seed: int, name: str) -> tuple[Dataset, Dataset]:
+    """The rest of the training data, and the data of the split `name` that were held out."""
     count = round(fraction * len(dataset))
     if not 0 < count < len(dataset):
         raise ValueError(
-            f"validation_fraction={fraction} holds out {count} of {len(dataset)} training rows; at least one has to be "
-            "held out, and one has to stay: change it, or give --validation_file"
+            f"{name}_fraction={fraction} holds out {count} of {len(dataset)} training rows; at least one has to be "
+            f"held out, and one has to stay: change it, or give --{SPLITS[name]}"
         )
     chosen = stratified_sample(task.strata(dataset), count, seed)
-    logger.warning(f"no validation data: {count} training rows were held out (seed {seed})")
+    logger.warning(f"no {name} data: {count} training rows were held out (seed {seed})")
     return dataset.select(np.setdiff1d(np.arange(len(dataset)), chosen)), dataset.select(chosen)
 
 

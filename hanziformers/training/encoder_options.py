@@ -1,10 +1,12 @@
-"""Encoders that were trained before, for a new model that is put together from several (MPM-CNER)."""
+"""Encoders that were trained before, for a new model that is put together from several (MPM-CNER, Glyce)."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from ..encoders import MODALITIES, encoder_file
+from ..modeling.mpm_encoders import swin_sizes
+from ..modeling.semantic_weights import semantic_config
 
 SHIPPED, RANDOM = "shipped", "random"
 NAMES = ("semantic_encoder", *(f"{modality}_encoder" for modality in MODALITIES))
@@ -14,37 +16,45 @@ _SWITCHES = dict(zip(MODALITIES, ("use_glyphs", "use_sounds"), strict=True))
 class EncoderOptions(Protocol):
     """Those of ModelArguments that are read here."""
 
+    model_name_or_path: str | None
     model_type: str | None
     vocab_file: str | None
     semantic_encoder: str | None
+    glyph_encoder: str | None
+    phonetic_encoder: str | None
     trust_remote_code: bool
 
 
 def new_config(args: EncoderOptions) -> PreTrainedConfig:
-    """The configuration of a new model, around that of the semantic encoder if one is named.
+    """The configuration of a new model: around that of the semantic encoder, with the sizes of the others, where named.
 
     Args:
         args: the options.
 
     Raises:
-        ValueError: no type, or no vocabulary; an encoder is named, and models of this type have none.
+        ValueError: no type, or no vocabulary; an encoder is named, and models of this type have none; the encoders of
+            glyphs and sounds have different sizes.
     """
     if not args.model_type or not (args.vocab_file or args.semantic_encoder):
         raise ValueError(
-            "which model? give --model_name_or_path, or both --model_type and --vocab_file (MPM-CNER: or both "
-            "--model_type and --semantic_encoder)"
+            "which model? give --model_name_or_path, or both --model_type and --vocab_file (MPM-CNER, Glyce: or "
+            "both --model_type and --semantic_encoder)"
         )
     config = AutoConfig.for_model(args.model_type)
-    given = [f"--{name} {getattr(args, name)}" for name in NAMES if getattr(args, name)]
-    if given and not _is_made_of_encoders(config):
+    given, own = [name for name in NAMES if getattr(args, name)], _own_encoders(config)
+    if refused := [f"--{name} {getattr(args, name)}" for name in given if name not in own]:
+        known = f" (but from --{', --'.join(own)})" if own else ""
         raise ValueError(
-            f"{', '.join(given)} beside --model_type {args.model_type}, which is not put together from encoders: leave "
-            "it out, or name the checkpoint itself: --model_name_or_path"
+            f"{', '.join(refused)} beside --model_type {args.model_type}, which is not put together from encoders"
+            f"{known}: leave it out, or name the checkpoint itself: --model_name_or_path"
         )
+    if not given:
+        return config
+    named = {modality: getattr(args, f"{modality}_encoder") for modality in MODALITIES}
+    fields = swin_sizes({name: source for name, source in named.items() if source not in (None, SHIPPED, RANDOM)})
     if args.semantic_encoder:
-        semantic = AutoConfig.from_pretrained(args.semantic_encoder, trust_remote_code=args.trust_remote_code)
-        config = AutoConfig.for_model(args.model_type, semantic_config=semantic)
-    return config
+        fields["semantic_config"] = semantic_config(args.semantic_encoder, args.trust_remote_code)
+    return AutoConfig.for_model(args.model_type, **fields)
 
 
 def keep_vocabulary(
@@ -87,24 +97,61 @@ def load_encoders(args: EncoderOptions, model: PreTrainedModel) -> None:
     Raises:
         ValueError: an encoder that does not fit, or of a modality that the model does not have.
     """
-    if not _is_made_of_encoders(model.config):
+    if not _own_encoders(model.config):
         return
-    sources: dict[str, Any] = {}
-    for modality in MODALITIES:
-        named = getattr(args, f"{modality}_encoder")
-        if named == RANDOM or (named is None and not getattr(model.config, _SWITCHES[modality])):
-            continue
-        sources[modality] = encoder_file(modality) if named in (None, SHIPPED) else named
+    sources = _swin_sources(args, model.config)
     try:
         model.load_encoders(args.semantic_encoder, **sources, trust_remote_code=args.trust_remote_code)
     except ValueError as error:
-        raise ValueError(
-            f"{error} (For new weights give --glyph_encoder random or --phonetic_encoder random.)"
-        ) from error
+        hint = " (For new weights give --glyph_encoder random or --phonetic_encoder random.)" if sources else ""
+        raise ValueError(f"{error}{hint}") from error
 
 
-def _is_made_of_encoders(config: PreTrainedConfig) -> bool:
-    return hasattr(config, "semantic_config")
+def origin(args: EncoderOptions, config: PreTrainedConfig) -> str:
+    """What the card of a new model says of where it comes from.
+
+    Args:
+        args: the options.
+        config: of the model.
+    """
+    if args.model_name_or_path or not _own_encoders(config):  # a checkpoint gives sizes alone
+        return "trained from scratch"
+    names = {name: "the shipped one" if _is_shipped(args, name) else None for name in _swin_sources(args, config)}
+    names = {name: text or f"`{getattr(args, f'{name}_encoder')}`" for name, text in names.items()}
+    names = {"semantic": f"`{args.semantic_encoder}`" if args.semantic_encoder else None, **names}
+    named = [f"{name}: {text}" for name, text in names.items() if text]
+    if not named:
+        return "trained from scratch"
+    return f"put together from encoders ({', '.join(named)}), all else new, and trained"
 
 
-__all__ = ["NAMES", "RANDOM", "SHIPPED", "keep_vocabulary", "load_encoders", "new_config"]
+def parts(config: PreTrainedConfig) -> str:
+    """What the card of a model says of the parts that its switches removed; empty where it is whole."""
+    switches = (*_SWITCHES.values(), "cross_modality")
+    removed = [f"{name}=False" for name in switches if not getattr(config, name, True)]
+    return f" without some of its parts (`{', '.join(removed)}`)" if removed else ""
+
+
+def _swin_sources(args: EncoderOptions, config: PreTrainedConfig) -> dict[str, str]:
+    """Modality -> the file or name of its encoder, for those that are not new."""
+    sources = {}
+    for modality in MODALITIES:
+        named, is_own = getattr(args, f"{modality}_encoder"), f"{modality}_encoder" in _own_encoders(config)
+        if not is_own or named == RANDOM or (named is None and not getattr(config, _SWITCHES[modality])):
+            continue
+        sources[modality] = encoder_file(modality) if _is_shipped(args, modality) else named
+    return sources
+
+
+def _is_shipped(args: EncoderOptions, modality: str) -> bool:
+    return getattr(args, f"{modality}_encoder") in (None, SHIPPED)
+
+
+def _own_encoders(config: PreTrainedConfig) -> tuple[str, ...]:
+    """Those of `NAMES` that a model is put together from: Glyce has no Swin encoders."""
+    if not hasattr(config, "semantic_config"):
+        return ()
+    return NAMES if hasattr(config, "swin_sizes") else NAMES[:1]
+
+
+__all__ = ["NAMES", "RANDOM", "SHIPPED", "keep_vocabulary", "load_encoders", "new_config", "origin", "parts"]

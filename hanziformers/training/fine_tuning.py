@@ -29,6 +29,7 @@ from .data_splits import read_splits, select_rows
 from .fine_tuning_card import origin_fields, results_section
 from .fine_tuning_checks import check_steps, padding_multiple, sequence_length
 from .finite_trainer import FiniteTrainer
+from .glyph_loss_callback import GlyphLossCallback, scheduled_modules
 from .model_card import eval_results, table, write_card, write_json_lines
 from .model_loading import ModelArguments, get_tokenizer
 from .resuming import train
@@ -53,8 +54,8 @@ class FineTuningArguments(TrainingArguments):
     learning_rates: str = field(
         default="",
         metadata={
-            "help": "MPM-CNER: rates of its parts, e.g. swin=1e-4,rest=1e-3 (0 freezes a part); --learning_rate is its "
-            "text encoder's"
+            "help": "MPM-CNER, Glyce: rates of parts, e.g. swin=1e-4,rest=1e-3 (0 freezes a part); --learning_rate is "
+            "that of the text encoder"
         },
     )
     warmup_steps: float = 0.1
@@ -92,6 +93,11 @@ class _Run:
     encoded: Splits = field(default_factory=dict)
     coverage: dict[str, dict[str, Any]] = field(default_factory=dict)
 
+    @property
+    def scores(self) -> Sequence[str]:
+        """The names of the figures."""
+        return self.task.score_names(self.labels)
+
     def scorer(self, split: str) -> Scorer:
         """The task's scorer of a split."""
         return self.task.scorer(self.data[split], self.encoded[split], self.labels, self.processing_class)
@@ -110,7 +116,7 @@ def fine_tune(
 
     Beside the model it writes all_results.json, coverage.json, predictions.jsonl for the test data and, from the
     template `card`, README.md. coverage.json has for each split "read", which says what the reader met in the whole
-    file (null for validation data that were held out), and "used", which says what the model cannot see or predict of
+    file (null for data that were held out), and "used", which says what the model cannot see or predict of
     the rows that this run uses.
 
     Args:
@@ -168,7 +174,7 @@ def run_script(
     results = fine_tune(task, *arguments, card=card, command=command)
     if arguments[-1].process_index == 0:
         for name, scores in results.items():
-            show(" ".join([name, *(f"{key} {scores[key]:.4f}" for key in task.scores)]))
+            show(" ".join([name, *(f"{key} {value:.4f}" for key, value in scores.items() if key != "by_label")]))
     return results
 
 
@@ -179,7 +185,7 @@ def _encode(run: _Run, training_args: TrainingArguments) -> None:
         with training_args.main_process_first(desc=f"tokenising {name}"):
             encoded, counts = run.task.encode(dataset, run.processing_class, run.labels, run.length, name)
         logger.warning(f"{name}: {counts}")
-        # validation data that were held out have no report of their own
+        # data that were held out have no report of their own
         report = asdict(run.reports[name]) if name in run.reports else None
         run.encoded[name], run.coverage[name] = encoded, {"read": report, "used": asdict(counts)}
 
@@ -196,7 +202,7 @@ def _trainer(
         eval_dataset=run.encoded.get("validation"),
         processing_class=run.processing_class,
         data_collator=run.task.collator(get_tokenizer(run.processing_class), pad_to_multiple_of),
-        callbacks=run.task.callbacks(),
+        callbacks=[*run.task.callbacks(), *([GlyphLossCallback()] if scheduled_modules(model) else [])],
         compute_metrics=run.scorer("validation") if "validation" in run.encoded else None,
         preprocess_logits_for_metrics=run.task.preprocess_logits,
     )
@@ -210,7 +216,7 @@ def _run_steps(run: _Run, trainer: Trainer) -> dict[str, dict[str, Any]]:
     if trainer.args.do_eval and "validation" in run.encoded:
         metrics = trainer.evaluate()
         trainer.save_metrics("eval", metrics)
-        results["validation"] = {key: metrics[f"eval_{key}"] for key in run.task.scores}
+        results["validation"] = {key: metrics[f"eval_{key}"] for key in run.scores}
     if trainer.args.do_predict:
         scores = _predict(trainer, run.encoded["test"], run.scorer("test"))
         results |= {"test": scores} if scores else {}
@@ -241,8 +247,8 @@ def _write_card(
 ) -> None:
     """README.md: the data, the figures and the settings of the run."""
     task, sources = run.task, run.data_args.sources()
-    if "validation" not in run.reports:
-        sources["validation"] = f"{run.data_args.validation_fraction:.0%} of the training data"
+    for name in run.data.keys() - run.reports.keys():
+        sources[name] = f"{getattr(run.data_args, f'{name}_fraction'):.0%} of the training data"
     counts = [[name, sources[name], *(_count(row, key) for key in task.counts)] for name, row in run.coverage.items()]
     write_card(
         card,
@@ -251,10 +257,10 @@ def _write_card(
         command,
         pipeline_tag=task.pipeline_tag,
         tags=task.tags,
-        figures=eval_results(task.pipeline_tag, task.title, sources, results, task.scores),
+        figures=eval_results(task.pipeline_tag, task.title, sources, results, run.scores),
         length=str(run.length),
         data=table(f"split source {' '.join(task.counts)}", counts),
-        results=results_section(results, task.scores),
+        results=results_section(results, run.scores),
         **origin_fields(run.model_args, trainer.args),
         **task.card_fields(run.labels, run.reports, run.processing_class),
     )

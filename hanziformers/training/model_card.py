@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Iterable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -14,8 +15,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 from transformers.processing_utils import ProcessorMixin
 
 from ..processors.font_manifest import font_manifest_markdown
+from ..processors.sound_manifest import sound_manifest_markdown
 from ..version import __version__
+from .encoder_options import origin, parts
 from .model_loading import ModelArguments, get_tokenizer
+from .new_model import hears_sounds
 
 
 def table(head: str, rows: Iterable[Sequence[Any]]) -> str:
@@ -65,11 +69,32 @@ def font_manifest_of(
     Returns:
         The manifest; None for a model that sees no glyph images, or of which nothing is known.
     """
+    if not getattr(model.config, "use_glyphs", True):
+        return None
     image_processor = getattr(processing_class, "image_processor", None)
     known = getattr(image_processor, "font_manifest", None) or getattr(model.config, "font_manifest", None)
     if known or image_processor is None:
         return known
     return image_processor.make_font_manifest(get_tokenizer(processing_class).bank_tokens())
+
+
+def sound_manifest_of(
+    model: PreTrainedModel, processing_class: ProcessorMixin | PreTrainedTokenizerBase
+) -> dict[str, Any] | None:
+    """The sound manifest of a model: who spoke its syllables.
+
+    Args:
+        model: its configuration may hold the manifest.
+        processing_class: a processor may have a feature extractor, whose manifest is taken where the model has none.
+
+    Returns:
+        The manifest; None for a model that hears no sounds.
+    """
+    if not hears_sounds(model.config):
+        return None
+    extractor = getattr(processing_class, "feature_extractor", None)
+    known = getattr(model.config, "sound_manifest", None)
+    return extractor.make_sound_manifest() if known is None and extractor is not None else known
 
 
 def write_card(
@@ -86,8 +111,9 @@ def write_card(
     """Writes README.md into the trainer's folder.
 
     Args:
-        template: one of model_cards/; name, model_class, start, seed, parameters, fonts, command and the versions are
-            filled in here, `start` by "fine-tuned from" or "trained from scratch".
+        template: one of model_cards/; name, model_class, parts (which of them were removed), start, seed, parameters,
+            fonts, sounds, command and the versions are filled in here, `start` by "fine-tuned from", "put together from
+            encoders" or "trained from scratch".
         args: which model the run began with.
         trainer: holds model, processing class and folder.
         command: the script's name and its options as they were given; empty if there was no script.
@@ -108,24 +134,33 @@ def write_card(
         model_name=folder.name,
         eval_results=figures or None,
     )
-    manifest = font_manifest_of(model, trainer.processing_class)
+    fonts = font_manifest_of(model, trainer.processing_class)
+    sounds = sound_manifest_of(model, trainer.processing_class)
     tokenizer = get_tokenizer(trainer.processing_class)  # None of a model that reads no text
     start = f"fine-tuned from `{args.model_name_or_path}`"
     known = dict(
         name=folder.name,
         model_class=type(model).__name__,
-        start=start if args.model_name_or_path and not args.from_scratch else "trained from scratch",
+        parts=parts(model.config),
+        start=start if args.model_name_or_path and not args.from_scratch else origin(args, model.config),
         seed=trainer.args.seed,
         parameters=f"{model.num_parameters():,}",
         version=__version__,
         transformers=transformers.__version__,
         torch=torch.__version__,
-        pypinyin=getattr(tokenizer, "init_kwargs", {}).get("pypinyin_version", "not used"),
-        fonts=font_manifest_markdown(manifest) if manifest else "None: this model has no glyph images of characters.",
+        pypinyin=_pypinyin(tokenizer),
+        fonts=font_manifest_markdown(fonts) if fonts else "None: this model has no glyph images of characters.",
+        sounds=sound_manifest_markdown(sounds) if sounds else "None: this model hears no sounds.",
         command=f"python run_scripts/{shlex.join(command)}" if command else "in Python, without a script",
     )
     text = Template(template.read_text(encoding="utf-8")).substitute(known | fields)
     (folder / "README.md").write_text(f"---\n{data.to_yaml()}\n---\n\n{text}", encoding="utf-8")
 
 
-__all__ = ["eval_results", "font_manifest_of", "table", "write_card", "write_json_lines"]
+def _pypinyin(tokenizer: PreTrainedTokenizerBase | None) -> str:
+    """The version of pypinyin that a tokenizer keeps; the installed one where it reads syllables without keeping it."""
+    kept = getattr(tokenizer, "init_kwargs", {}).get("pypinyin_version")
+    return kept or (version("pypinyin") if getattr(tokenizer, "syllables", None) else "not used")
+
+
+__all__ = ["eval_results", "font_manifest_of", "sound_manifest_of", "table", "write_card", "write_json_lines"]

@@ -60,7 +60,7 @@ class ModelArguments:
     )
     semantic_encoder: str | None = field(
         default=None,
-        metadata={"help": "MPM-CNER from scratch: a checkpoint of BERT or of its kind, with its vocabulary"},
+        metadata={"help": "MPM-CNER, Glyce from scratch: a checkpoint of BERT or of its kind, with its vocabulary"},
     )
     glyph_encoder: str | None = field(
         default=None,
@@ -305,7 +305,13 @@ def _override(config: PreTrainedConfig, overrides: str) -> None:
         if isinstance(field_of_class, property) and field_of_class.fset is None:
             fix = "set glyph_size and glyph_styles, from which it follows" if sees_glyphs(config) else "leave it out"
             raise ValueError(f"config_overrides={overrides!r}: {name}={value} cannot be set: {fix}")
-    config.update_from_string(",".join(map("=".join, pairs)))
+    # transformers sets no field that is None: there is no value whose type it could take
+    empty = [name for name, _ in pairs if hasattr(config, name) and getattr(config, name) is None]
+    for name, value in pairs:
+        if name in empty:
+            setattr(config, name, int(value) if value.removeprefix("-").isdecimal() else value)
+        else:
+            config.update_from_string(f"{name}={value}")
 
 
 def _pairs(overrides: str) -> list[list[str]]:

@@ -1,4 +1,7 @@
-"""The task of finding named entities: how its data are read, encoded and scored by exact entities."""
+"""The tasks that find spans of texts by tagging tokens: how their data are read, encoded and scored.
+
+They are named entities, word segmentation (CWS) and parts of speech (POS): words are entities that cover the text.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,12 +25,28 @@ from .ner_data import ReadReport, from_columns, read_ner
 from .ner_features import NerCoverage, decode_ner, encode_ner, entity_tags
 from .tag_schemes import Entity
 from .task import ProcessingClass, Splits, Task, check_same_data
+from .word_data import LABELS, is_conllu, read_words
+
+# by task: what is found, in words, and the tag of its model cards
+KINDS = {
+    "ner": ("named entities", "named-entity-recognition"),
+    "cws": ("words", "chinese-word-segmentation"),
+    "pos": ("words with their parts of speech", "part-of-speech"),
+}
 
 
 @dataclass
 class NerTask(Task):
-    """Named entities in CoNLL columns (BIO, BMES, ...) or JSON lines; one tag per token."""
+    """Named entities in CoNLL columns (BIO, BMES, ...) or JSON lines, or words, in CoNLL-U too; one tag per token."""
 
+    task_name: str = field(
+        default="ner",
+        metadata={
+            "help": "ner, or for words, which are entities that cover the text: cws (word segmentation) or pos (parts "
+            "of speech), in CoNLL-U or, with tags, in the forms of ner",
+            "choices": list(KINDS),
+        },
+    )
     joiner: str = field(default="", metadata={"help": "between two tokens of the data: nothing, or ' ' for words"})
     classifier: str | None = field(
         default=None,
@@ -38,13 +57,25 @@ class NerTask(Task):
     )
 
     pipeline_tag: ClassVar[str] = "token-classification"
-    title: ClassVar[str] = "named entities"
-    tags: ClassVar[Sequence[str]] = ("named-entity-recognition",)
     scores: ClassVar[Sequence[str]] = ("precision", "recall", "f1")
     counts: ClassVar[Sequence[str]] = tuple(
         f"used.{name}" for name in ("entities", "cut_off", "between_tokens", "overlapping", "truncated_texts")
     )
     auto_class: ClassVar[Any] = AutoModelForTokenClassification
+
+    def __post_init__(self) -> None:
+        if self.task_name not in KINDS:
+            raise ValueError(f"task_name={self.task_name!r} is not allowed; give one of {', '.join(KINDS)}")
+
+    @property
+    def title(self) -> str:
+        """What is found."""
+        return KINDS[self.task_name][0]
+
+    @property
+    def tags(self) -> Sequence[str]:
+        """The tag of the task."""
+        return KINDS[self.task_name][1:]
 
     @property
     def best_score(self) -> str:
@@ -52,7 +83,14 @@ class NerTask(Task):
         return "f1"
 
     def read(self, source: Path | Dataset) -> tuple[Dataset, ReadReport]:
-        """See `ner_data`: the columns `text` and `entities`."""
+        """See `ner_data` and, for CoNLL-U, `word_data`: the columns `text` and `entities`."""
+        if isinstance(source, Path) and is_conllu(source):
+            if self.task_name not in LABELS:
+                raise ValueError(
+                    f"{source} is named as a file of CoNLL-U, which has words but no named entities: give --task_name "
+                    f"{' or '.join(LABELS)}, or another name to a file with a token and a tag in a line"
+                )
+            return read_words(source, LABELS[self.task_name], self.joiner)
         reader = read_ner if isinstance(source, Path) else from_columns
         return reader(source, joiner=self.joiner)
 
@@ -89,8 +127,8 @@ class NerTask(Task):
     def card_fields(
         self, labels: Sequence[str], reports: dict[str, ReadReport], processing_class: ProcessingClass
     ) -> dict[str, str]:
-        """The labels of the entities."""
-        return {"labels": ", ".join(sorted({tag[2:] for tag in labels if tag != "O"}))}
+        """What is found, and the labels of the entities."""
+        return {"kind": self.title, "labels": ", ".join(sorted({tag[2:] for tag in labels if tag != "O"}))}
 
 
 class NerScorer:

@@ -21,8 +21,13 @@ from ..processors.image_processing_glyph import HanziGlyphImageProcessor
 from ..processors.processing_hanzi import HanziProcessor
 from ..processors.processor_parts import has_open_glyphs
 
-# A field of a configuration, and the setting of the image processor that has to be the same.
-GLYPH_SETTINGS = {"glyph_styles": "styles", "glyph_size": "size", "glyph_binary": "binary"}
+# A field that a configuration may have, and the setting of the image processor that has to be the same.
+GLYPH_SETTINGS = {
+    "glyph_styles": "styles",
+    "glyph_size": "size",
+    "glyph_binary": "binary",
+    "glyph_words": "render_words",
+}
 
 
 def get_tokenizer(processing_class: ProcessorMixin | PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
@@ -106,7 +111,8 @@ def set_special_tokens(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerB
 
 def new_image_processor(config: PreTrainedConfig) -> HanziGlyphImageProcessor:
     """The image processor that renders the glyph images which a configuration describes."""
-    return HanziGlyphImageProcessor(**{own: getattr(config, field) for field, own in GLYPH_SETTINGS.items()})
+    settings = {own: getattr(config, field) for field, own in GLYPH_SETTINGS.items() if hasattr(config, field)}
+    return HanziGlyphImageProcessor(**settings)
 
 
 def render_glyphs(model: PreTrainedModel, processing_class: ProcessorMixin | PreTrainedTokenizerBase) -> dict[str, Any]:
@@ -210,7 +216,8 @@ def check_image_processor(config: PreTrainedConfig, image_processor: Any) -> Non
         ValueError: names the field and both values.
     """
     for field, own in GLYPH_SETTINGS.items():
-        wanted, rendered = getattr(config, field), getattr(image_processor, own)
+        rendered = getattr(image_processor, own)
+        wanted = getattr(config, field, rendered)
         if wanted != rendered:
             raise ValueError(
                 f"{field}={wanted} is not allowed: the image processor renders with {own}={rendered}, and both must "

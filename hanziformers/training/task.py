@@ -82,6 +82,10 @@ class Task(Protocol):
         """The labels of all splits, in the order of a new model's logits; None, the default, for heads without."""
         return None
 
+    def score_names(self, labels: Sequence[str]) -> Sequence[str]:
+        """The names of the figures for a model with these labels; by default `scores`."""
+        return self.scores
+
     def labelled_rows(self, dataset: Dataset) -> Sequence[int]:
         """The rows that can be learned from and scored; by default all."""
         return range(len(dataset))

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from chinese_bert_tools import SIZES as CHINESE_BERT_SIZES
+from glyce_tools import SIZES as GLYCE_SIZES
 from glyph_crm_tools import SIZES as GLYPH_CRM_SIZES
 from glyph_tools import SPECIAL
 from mpm_cner_tools import SIZES as MPM_CNER_SIZES
@@ -14,6 +15,8 @@ import hanziformers
 from hanziformers import (
     ChineseBertConfig,
     ChineseBertTokenizer,
+    GlyceConfig,
+    GlyceTokenizer,
     GlyphCrmConfig,
     GlyphCrmTokenizer,
     MpmCnerConfig,
@@ -45,6 +48,9 @@ def build(family, head, side):
             GlyphCrmTokenizer(VOCABULARY, padding_side=side),
             GlyphCrmConfig(**{**GLYPH_CRM_SIZES, **sizes}),
         )
+    elif family == "Glyce":
+        tokenizer = GlyceTokenizer(VOCABULARY, padding_side=side)
+        config = GlyceConfig(**{**GLYCE_SIZES, **sizes, "glyph_styles": ["song"], "glyph_size": 24})
     else:
         tokenizer = MpmCnerTokenizer(VOCABULARY, padding_side=side, syllables=SYLLABLES)
         sizes |= {"num_syllables": 1 + len(SYLLABLES), "special_token_ids": [0, 2, 3]}
@@ -62,6 +68,7 @@ def build(family, head, side):
     ("family", "task"),
     [
         *((family, task) for family in ("GlyphCrm", "ChineseBert") for task in TASKS),
+        *(("Glyce", task) for task in TASKS if task != "fill-mask"),
         ("MpmCner", "feature-extraction"),
         ("MpmCner", "token-classification"),
     ],
@@ -88,7 +95,7 @@ def test_a_batch_is_that_of_the_tokenizer(family, task, side, warnings):
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
-@pytest.mark.parametrize("family", ["GlyphCrm", "MpmCner"])
+@pytest.mark.parametrize("family", ["GlyphCrm", "Glyce", "MpmCner"])
 def test_each_character_keeps_its_own_image_on_either_side(family, side):
     """Two texts that differ in one character outside of the bank differ, whatever else is in their batch."""
     model, tokenizer = build(family, "Model", side)

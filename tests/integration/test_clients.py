@@ -6,6 +6,7 @@ Each flow does what the script of its name does between reading its files and wr
 import copy
 
 import chinese_bert_tools
+import glyce_tools
 import glyph_crm_tools
 import mpm_cner_tools
 import numpy as np
@@ -37,6 +38,7 @@ from hanziformers import (
     ChineseBertForSequenceClassification,
     ChineseBertModel,
     ChineseBertTokenizer,
+    GlyceModel,
     GlyphCrmForSequenceClassification,
     GlyphCrmModel,
     GlyphCrmTokenizer,
@@ -69,6 +71,10 @@ def folders(processor, tmp_path_factory):
     ChineseBertTokenizer(VOCABULARY).save_pretrained(folder / "chinese_bert")
     glyph_crm_tools.build_for(processor, GlyphCrmModel).save_pretrained(folder / "glyph_crm")
     processor.save_pretrained(folder / "glyph_crm")
+    seen = glyce_tools.make_processor(VOCABULARY, processor.image_processor.fonts["song"][0])
+    sizes = {"vocab_size": len(VOCABULARY), "glyph_vocab_size": seen.tokenizer.glyph_vocab_size}
+    glyce_tools.build(GlyceModel, **sizes).save_pretrained(folder / "glyce")
+    seen.save_pretrained(folder / "glyce")
     hears = make_processor(fonts=processor.image_processor.fonts)
     sizes = {"vocab_size": len(hears.tokenizer), "glyph_vocab_size": hears.tokenizer.glyph_vocab_size, "glyph_size": 48}
     sizes |= {"num_syllables": 1 + len(hears.tokenizer.syllables), "special_token_ids": [0, 2, 3]}
@@ -328,9 +334,8 @@ def test_peft_trains_saves_and_loads_an_adapter(folder, tmp_path):
     """Its own class for a task, as its documentation shows; the new classifier is saved with the adapter."""
     peft = pytest.importorskip("peft")
     tokenizer, model = load(folder, AutoModelForSequenceClassification, num_labels=3, **NO_DROPOUT)
-    layers = ["query", "value"] + (
-        ["word_embeddings"] if hasattr(model.base_model.embeddings, "word_embeddings") else []
-    )
+    parts = {name.split(".")[-1] for name, _ in model.named_modules()}
+    layers = ["query", "value", *({"word_embeddings"} & parts)]
     adapted = peft.get_peft_model(model, peft.LoraConfig(task_type="SEQ_CLS", target_modules=layers))
     data = Dataset.from_list([{**tokenizer(text), "label": row % 3} for row, text in enumerate(TEXTS)])
     train(adapted, tokenizer, data, DataCollatorWithPadding(tokenizer), tmp_path / "run")

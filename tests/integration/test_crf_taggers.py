@@ -15,6 +15,7 @@ TINY = "hidden_size=32,num_hidden_layers=1,num_attention_heads=2,intermediate_si
 OWN = {
     "chinese_bert": ",glyph_size=12,pinyin_embedding_size=8",
     "glyph_crm": ",glyph_size=24,first_block_channels=2,second_block_channels=4",
+    "mpm_cner": ",lstm_hidden_size=16",
 }
 TEXTS = ["他在北京。", "上海的北京人去上海。", "北"]
 CITIES = ("北京", "上海")
@@ -75,7 +76,8 @@ def trained(data, main, tmp_path_factory):
             "config_overrides": TINY + sizes,
             "classifier": "crf",
         }
-        new |= {"vocabulary_bank": True} if kind == "glyph_crm" else {}
+        new |= {} if kind == "chinese_bert" else {"vocabulary_bank": True}
+        new |= {"learning_rates": "swin=0,rest=1e-2"} if kind == "mpm_cner" else {}
         made[kind] = folder, main([*options(data, folder, **new), "--do_train"])
     return made
 

@@ -24,6 +24,7 @@ OWN = {
     "chinese_bert": ",pinyin_embedding_size=8",
     "glyph_crm": ",glyph_size=24,first_block_channels=2,second_block_channels=4",
 }
+TAGGERS = {**OWN, "mpm_cner": ",swin_embed_dim=3,lstm_hidden_size=16"}
 TAGS = ["O", *(f"{prefix}-{label}" for label in ("LOC", "ORG", "PER") for prefix in "BI")]
 
 
@@ -49,10 +50,13 @@ def vocabulary(rows, tmp_path_factory):
 def saved(folder, vocabulary, model_type, auto_class, labels):
     """A folder of an untrained model whose classifier is sharp: it names many labels."""
     torch.manual_seed(5)
-    args = ModelArguments(model_type=model_type, vocab_file=vocabulary, config_overrides=TINY + OWN[model_type])
-    args.vocabulary_bank = model_type == "glyph_crm"
+    args = ModelArguments(model_type=model_type, vocab_file=vocabulary, config_overrides=TINY + TAGGERS[model_type])
+    if model_type == "mpm_cner":
+        args.glyph_encoder = args.phonetic_encoder = "random"
+    args.vocabulary_bank = model_type != "chinese_bert"
     model, processing_class, _ = load_model(args, auto_class, labels)
-    torch.nn.init.normal_(model.classifier.weight, std=4)
+    # with a CRF, its Linear
+    torch.nn.init.normal_(getattr(model.classifier, "dense", model.classifier).weight, std=4)
     model.save_pretrained(folder)
     processing_class.save_pretrained(folder)
     return str(folder)
@@ -62,7 +66,7 @@ def as_dataset(rows):
     return Dataset.from_list([{"text": text, "entities": [one._asdict() for one in found]} for text, found in rows])
 
 
-@pytest.mark.parametrize("model_type", list(OWN))
+@pytest.mark.parametrize("model_type", list(TAGGERS))
 def test_token_classification(rows, vocabulary, tmp_path, model_type):
     """A folder, and a model with its tokenizer; the figures are those of fine_tune's scorer."""
     folder = saved(tmp_path, vocabulary, model_type, AutoModelForTokenClassification, TAGS)

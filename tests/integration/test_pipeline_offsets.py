@@ -280,7 +280,7 @@ def test_a_city_beside_a_word_with_removed_characters(name, strategy):
         check_cities(cities(), text, [strategy])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(NOISE, min_size=1, max_size=4), st.lists(st.sampled_from(["北京", "上海"]), min_size=4, max_size=4))
 def test_cities_between_any_characters(noises, names):
     text = "".join(noise + name for noise, name in zip(noises, names, strict=False)) + noises[0]
@@ -336,7 +336,7 @@ def grouped(pipe, text: str) -> list[tuple[str, int, int]]:
     return [tuple(group) for group in groups if group[0] != "O"]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(UNICODE)
 def test_entities_anywhere(text):
     pipe = mixed()
@@ -371,7 +371,7 @@ def keeps_every_length(pipe, text: str) -> bool:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(UNICODE)
 def test_the_stock_pipeline_differs_only_in_words_with_removed_characters(text):
     """And there only where it groups by words (first, average, max)."""
@@ -418,7 +418,7 @@ def test_long_texts_are_not_truncated():
     assert cities(model_max_length=16)(text, aggregation_strategy="simple") == []  # without a stride: only the start
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(NOISE, min_size=10, max_size=20),
     st.lists(st.sampled_from(["北京", "上海"]), min_size=20, max_size=20),

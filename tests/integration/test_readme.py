@@ -7,8 +7,13 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from export_tools import needs_newer_torch
 from process_tools import run_program
+from safetensors.torch import load_file
+from transformers import BertConfig, BertModel, BertTokenizer
+
+from hanziformers import encoder_file
 
 REPOSITORY = Path(__file__).parents[2]
 EXPORTS = re.compile("torch.onnx.export").search
@@ -18,6 +23,16 @@ def code_blocks(name, language):
     return re.findall(rf"```{language}\n(.*?)```", (REPOSITORY / name).read_text(encoding="utf-8"), re.DOTALL)
 
 
+def save_bert(folder):
+    """A tiny BERT with new weights, where the README names one of the Hub."""
+    characters = dict.fromkeys("".join(path.read_text(encoding="utf-8") for path in SAMPLE.glob("*.jsonl")))
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(c for c in characters if not c.isspace())]
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    BertModel(BertConfig(vocab_size=len(vocabulary), **sizes)).save_pretrained(folder)
+    BertTokenizer({token: row for row, token in enumerate(vocabulary)}).save_pretrained(folder)
+
+
+SAMPLE = REPOSITORY / "tests" / "data" / "ner_sample"
 QUICKSTART = REPOSITORY / "run_scripts" / "quickstart.py"
 SHORT = ["--num_train_epochs", "0.15"]  # enough to find entities, most of them wrong ones
 
@@ -53,12 +68,36 @@ def test_the_quickstart_of_glyph_crm(tmp_path):
     assert (tmp_path / "glyphs" / "fonts" / "song.woff2").is_file()
 
 
+def test_the_quickstart_of_mpm_cner(tmp_path):
+    """With the shipped encoders of glyphs and sounds, frozen; options that it does not have go to run_ner.py."""
+    options = ["--model_type", "mpm_cner", "--num_train_epochs", "1", "--output_dir", "mpm"]
+    lines = (SAMPLE / "test.jsonl").read_text(encoding="utf-8").splitlines()[:32]
+    (tmp_path / "few.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    few = ["--max_train_samples", "64", "--vocabulary_bank", "True", "--learning_rates", "swin=0,rest=1e-2"]
+    few += ["--validation_file", str(tmp_path / "few.jsonl"), "--test_file", str(tmp_path / "few.jsonl")]
+    done = run_program(QUICKSTART, *options, *few, folder=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert re.search(r"^test precision [0-9.]+ recall [0-9.]+ f1 [0-9.]+$", done.stdout, re.MULTILINE)
+    assert "in a second process: the same" in done.stdout
+    weights, encoders = (
+        load_file(tmp_path / "mpm" / "model.safetensors"),
+        {"glyph": "glyph_bank", "phonetic": "sound_bank"},
+    )
+    for modality, bank in encoders.items():
+        for name, weight in load_file(encoder_file(modality)).items():
+            assert torch.equal(weights[f"mpm_cner.{bank}.encoder.{name}"], weight.float())
+    card = (tmp_path / "mpm" / "README.md").read_text(encoding="utf-8")
+    assert "put together from encoders (glyph: the shipped one, phonetic: the shipped one)" in card
+    assert len(json.loads((tmp_path / "mpm" / "trainer_state.json").read_text())["log_history"]) > 1
+
+
 def test_the_code_of_the_readme_runs(place, monkeypatch):
     folder, _ = place
     monkeypatch.chdir(folder)
     (folder / "tests").symlink_to(REPOSITORY / "tests")  # the README's paths begin at the repository
+    save_bert(folder / "bert-base-chinese")
     blocks = [block for block in code_blocks("README.md", "python") if not EXPORTS(block)]
-    assert len(blocks) == 4
+    assert len(blocks) == 6
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         for block in blocks:
@@ -67,6 +106,9 @@ def test_the_code_of_the_readme_runs(place, monkeypatch):
     assert "NerCoverage(entities=" in printed.getvalue()
     assert (folder / "outputs" / "sheet.png").is_file()
     assert (folder / "outputs" / "mine" / "modeling_chinese_bert.py").is_file()
+    assert (folder / "outputs" / "mpm" / "modeling_mpm_cner.py").is_file()
+    (mpm,) = (block for block in blocks if "from_encoders" in block)
+    assert len(mpm.strip().splitlines()) <= 30
 
 
 @needs_newer_torch

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, Features, Sequence, Value
+from process_tools import run_ranks, run_until
 from safetensors.torch import load_file, save_file
 from script_tools import SCRIPTS, as_flags, main_of
 from transformers import AutoModelForTokenClassification, AutoProcessor, BertForTokenClassification, pipeline
 
-import hanziformers  # noqa: F401
+from hanziformers import MpmForPreTraining, MpmPretrainingConfig
 from hanziformers.training.ner_data import read_ner
 
 SCRIPT = SCRIPTS / "run_ner.py"
@@ -172,6 +173,75 @@ def test_glyph_crm_trains_the_same_way(data, main, tmp_path):
         covered = [position for entity in entities for position in range(entity["start"], entity["end"])]
         assert {position for position, character in enumerate(text) if not character.isspace()} <= set(covered)
         assert covered == sorted(set(covered))
+
+
+@pytest.fixture(scope="module")
+def mpm(data, main, tmp_path_factory):
+    """The options of a run of MPM-CNER, its encoders pre-trained with sizes of their own, and the folder it made."""
+    folder = tmp_path_factory.mktemp("mpm")
+    sizes = {"patch_size": 12, "embed_dim": 6, "depths": [1, 1], "num_heads": [1, 2], "window_size": 2, "num_labels": 2}
+    named = {"vocabulary_bank": True, "max_train_samples": 48, "learning_rates": "swin=3e-3,rest=3e-3"}
+    for modality in ("glyph", "phonetic"):
+        MpmForPreTraining(MpmPretrainingConfig(modality=modality, **sizes)).save_pretrained(folder / modality)
+        named[f"{modality}_encoder"] = folder / modality
+
+    def flags(output, batch=16):
+        # without dropout, as two processes draw other numbers than one
+        no_dropout = ",hidden_dropout_prob=0,attention_probs_dropout_prob=0,classifier_dropout=0"
+        more = {
+            "per_device_train_batch_size": batch,
+            "use_cpu": True,
+            "config_overrides": TINY + no_dropout,
+        }
+        return [*options(data, output, model_type="mpm_cner"), *as_flags({**named, **more})]
+
+    main(flags(folder / "tiny-mpm"))
+    return flags, folder / "tiny-mpm"
+
+
+def weights_of(folder):
+    return load_file(folder / "model.safetensors")
+
+
+def test_mpm_cner_trains_the_same_way(mpm, data):
+    """Around encoders that the script of pre-training left, with their sizes; the card says what is in it."""
+    _, folder = mpm
+    model = AutoModelForTokenClassification.from_pretrained(folder)
+    assert (model.config.swin_depths, model.config.swin_patch_size, model.config.modality_size) == ([1, 1], 12, 12)
+    processor = AutoProcessor.from_pretrained(folder)
+    for bank, images in (
+        (model.mpm_cner.glyph_bank, processor.render_bank()),
+        (model.mpm_cner.sound_bank, processor.feature_extractor.render_bank()),
+    ):
+        assert torch.equal(bank.glyphs, torch.from_numpy(images))
+    pretrained = MpmForPreTraining.from_pretrained(folder.parent / "glyph").encoder.state_dict()
+    own = model.mpm_cner.glyph_bank.encoder.state_dict()
+    assert all((own[name] - value).abs().max() < 0.05 for name, value in pretrained.items())  # six steps of 3e-3
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    for piece in ("put together from encoders (glyph: ", "Hanziformers Song", "espeak-ng", "Sounds of 1522 syllables"):
+        assert piece in card, piece
+    ner = pipeline("token-classification", model=str(folder), aggregation_strategy="simple", stride=8)
+    text = "王小明在北京上大学。" * 30  # five times longer than the model
+    assert all(0 <= one["start"] < one["end"] <= len(text) for one in ner(text, ignore_labels=[]))
+
+
+def test_a_killed_run_of_mpm_cner_resumes_to_the_same_weights(mpm, main, tmp_path):
+    flags, folder = mpm
+    arguments = flags(tmp_path / "tiny-mpm")
+    run_until(tmp_path / "tiny-mpm" / "checkpoint-3" / "trainer_state.json", SCRIPT, *arguments)
+    assert not (tmp_path / "tiny-mpm" / "model.safetensors").exists()
+    main(arguments)
+    whole, resumed = weights_of(folder), weights_of(tmp_path / "tiny-mpm")
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_two_processes_train_mpm_cner_to_the_weights_of_one(mpm, tmp_path):
+    flags, folder = mpm
+    run_ranks(SCRIPT, *flags(tmp_path / "two", batch=8))
+    whole, parallel = weights_of(folder), weights_of(tmp_path / "two")
+    assert whole.keys() == parallel.keys()
+    for name, value in whole.items():
+        torch.testing.assert_close(parallel[name], value, atol=1e-5, rtol=1e-4)
 
 
 def test_a_run_that_diverges_is_refused(data, main, tmp_path):

@@ -1,10 +1,11 @@
-"""Measures MPM-CNER against BERT with BiLSTM and CRF of the same size: what do glyphs and sounds cost?
+"""Measures a model against one of the same size that sees no glyphs and hears no sounds: what do they cost?
 
-    python run_scripts/benchmark_mpm_cner.py --output_dir results --size base --text corpus.txt --vocab vocab.txt
+    python run_scripts/benchmark_glyphs.py --model_type mpm_cner --output_dir results --text text.txt --vocab vocab.txt
+    python run_scripts/benchmark_glyphs.py --model_type glyce --config_overrides task_layer=none ...
 
-Both are one class, the second with use_glyphs=False and use_sounds=False. "warm": the vectors of all characters and
-syllables of the batch are known; "first sight": none is. They take turns in every round, so that other load of the
-machine meets both; the table shows medians and their quotient.
+Both are taggers of one class, with the same layers of the task. "warm": the vectors of all characters and syllables of
+the batch are known; "first sight": none is. They take turns in every round, so that other load of the machine meets
+both; the table shows medians and their quotient.
 """
 
 import sys
@@ -14,16 +15,21 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from transformers import HfArgumentParser
+from transformers import AutoConfig, AutoModelForTokenClassification, HfArgumentParser, PreTrainedModel
 
-from hanziformers import MpmCnerConfig, MpmCnerForTokenClassification, render_glyphs
+from hanziformers import render_glyphs
 from hanziformers.training.new_model import new_processing_class
 
-OURS, PLAIN = "MPM-CNER", "BERT + BiLSTM + CRF"
+OURS, PLAIN = "ours", "plain"
+# model type -> the names of both models, and the fields that make the second
+FAMILIES: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
+    "mpm_cner": ({OURS: "MPM-CNER", PLAIN: "BERT + BiLSTM + CRF"}, {"use_glyphs": False, "use_sounds": False}),
+    "glyce": ({OURS: "Glyce-BERT", PLAIN: "BERT"}, {"use_glyphs": False}),
+}
 SIZES = {
     "tiny": {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 256},
     "small": {"hidden_size": 512, "num_hidden_layers": 4, "num_attention_heads": 8, "intermediate_size": 2048},
@@ -34,13 +40,18 @@ Call = Callable[[], object]
 
 
 @dataclass
-class MpmCnerArguments:
+class GlyphArguments:
     """What to measure, and on what."""
 
-    output_dir: str = field(metadata={"help": "folder for mpm_cner.md"})
+    model_type: str = field(metadata={"help": "which family", "choices": list(FAMILIES)})
+    output_dir: str = field(metadata={"help": "folder for MODEL_TYPE.md"})
     vocab: str = field(metadata={"help": "vocab.txt of both"})
     text: str = field(metadata={"help": "UTF-8 file with Chinese text"})
     size: Literal["tiny", "small", "base"] = "base"
+    config_overrides: str = field(default="", metadata={"help": "of both, e.g. task_layer=none"})
+    vocabulary_bank: bool = field(
+        default=False, metadata={"help": "glyph images of the vocabulary alone, not of all that fonts render"}
+    )
     batch: int = 8
     length: int = field(default=128, metadata={"help": "tokens of each example, without padding"})
     device: str = "cpu"
@@ -48,17 +59,20 @@ class MpmCnerArguments:
     seed: int = 0
 
 
-def make_models(arguments: MpmCnerArguments) -> tuple[dict[str, MpmCnerForTokenClassification], dict[str, Tensor]]:
-    """Both models, with the same weights where both have some, and a full batch."""
-    config = MpmCnerConfig(**SIZES[arguments.size], id2label=dict(enumerate(LABELS)))
-    processor = new_processing_class(config, arguments.vocab)
+def make_models(arguments: GlyphArguments) -> tuple[dict[str, PreTrainedModel], dict[str, Tensor]]:
+    """Both models, with the same weights where both have some of one shape, and a full batch."""
+    config = AutoConfig.for_model(arguments.model_type, **SIZES[arguments.size], id2label=dict(enumerate(LABELS)))
+    if arguments.config_overrides:
+        config.update_from_string(arguments.config_overrides)
+    processor = new_processing_class(config, arguments.vocab, vocabulary_bank=arguments.vocabulary_bank)
     config.max_position_embeddings = max(config.max_position_embeddings, arguments.length)
-    ours = MpmCnerForTokenClassification(config)
+    config.validate()
+    ours = AutoModelForTokenClassification.from_config(config)
     render_glyphs(ours, processor)
-    plain = MpmCnerForTokenClassification(
-        MpmCnerConfig.from_dict({**config.to_dict(), "use_glyphs": False, "use_sounds": False})
-    )
-    plain.load_state_dict(ours.state_dict(), strict=False)
+    _, without = FAMILIES[arguments.model_type]
+    plain = AutoModelForTokenClassification.from_config(type(config).from_dict({**config.to_dict(), **without}))
+    weights, own = ours.state_dict(), plain.state_dict()
+    plain.load_state_dict({name: weights[name] for name, one in own.items() if weights[name].shape == one.shape}, False)
     text = "".join(Path(arguments.text).read_text(encoding="utf-8").split())
     needed = 2 * arguments.length  # a piece of twice the length fills an example whatever has no token
     if len(text) < arguments.batch * needed:
@@ -71,7 +85,7 @@ def make_models(arguments: MpmCnerArguments) -> tuple[dict[str, MpmCnerForTokenC
     return models, {name: value.to(arguments.device) for name, value in batch.items()}
 
 
-def measure(turns: dict[str, Call], arguments: MpmCnerArguments) -> dict[str, float]:
+def measure(turns: dict[str, Call], arguments: GlyphArguments) -> dict[str, float]:
     """Median seconds of each call; they take turns, and a first round is not counted."""
     finish = torch.cuda.synchronize if arguments.device.startswith("cuda") else int  # int() does nothing
     rounds: dict[str, list[float]] = {name: [] for name in turns}
@@ -86,16 +100,16 @@ def measure(turns: dict[str, Call], arguments: MpmCnerArguments) -> dict[str, fl
 
 
 def measure_all(
-    models: dict[str, MpmCnerForTokenClassification], batch: dict[str, Tensor], arguments: MpmCnerArguments
+    models: dict[str, PreTrainedModel], batch: dict[str, Tensor], arguments: GlyphArguments
 ) -> dict[str, dict[str, float]]:
     """Case -> what is compared -> seconds."""
     unlabelled = {name: value for name, value in batch.items() if name != "labels"}
 
-    def tag(model: MpmCnerForTokenClassification) -> None:
+    def tag(model: PreTrainedModel) -> None:
         with torch.no_grad():
             model(**unlabelled)
 
-    def step(model: MpmCnerForTokenClassification, optimizer: torch.optim.Optimizer) -> None:
+    def step(model: PreTrainedModel, optimizer: torch.optim.Optimizer) -> None:
         optimizer.zero_grad()
         model(**batch).loss.backward()
         optimizer.step()
@@ -112,23 +126,25 @@ def measure_all(
 
 def main(argv: list[str] | None = None) -> None:
     """Measures, writes the table and prints it."""
-    (arguments,) = HfArgumentParser(MpmCnerArguments).parse_args_into_dataclasses(argv)
+    (arguments,) = HfArgumentParser(GlyphArguments).parse_args_into_dataclasses(argv)
     torch.manual_seed(arguments.seed)
     models, batch = make_models(arguments)
     cases = measure_all(models, batch, arguments)
-    distinct = {name: batch[name].unique().numel() for name in ("glyph_ids", "syllable_ids")}
-    counts = ", ".join(f"{model.num_parameters():,} ({name})" for name, model in models.items())
+    names, _ = FAMILIES[arguments.model_type]
+    kinds = {"glyph_ids": "characters", "syllable_ids": "syllables"}
+    distinct = [f"{batch[key].unique().numel()} {kind}" for key, kind in kinds.items() if key in batch]
+    counts = ", ".join(f"{model.num_parameters():,} ({names[name]})" for name, model in models.items())
     device = torch.cuda.get_device_name() if arguments.device.startswith("cuda") else arguments.device
     lines = [
-        "# MPM-CNER against BERT with BiLSTM and CRF",
+        f"# {names[OURS]} against {names[PLAIN]}",
         "",
-        f"{arguments.size}, {arguments.batch} x {arguments.length} tokens, {distinct['glyph_ids']} distinct characters "
-        f"and {distinct['syllable_ids']} syllables; {device}, {torch.get_num_threads()} threads, torch "
-        f"{torch.__version__}, {arguments.rounds} rounds; trained values: {counts}",
+        f"{arguments.size}, {arguments.batch} x {arguments.length} tokens, distinct: {', '.join(distinct)}; {device}, "
+        f"{torch.get_num_threads()} threads, torch {torch.__version__}, {arguments.rounds} rounds; trained values: "
+        f"{counts}",
         "",
-        f"`python run_scripts/benchmark_mpm_cner.py {' '.join(sys.argv[1:] if argv is None else argv)}`",
+        f"`python run_scripts/benchmark_glyphs.py {' '.join(sys.argv[1:] if argv is None else argv)}`",
         "",
-        f"| | {OURS} | {PLAIN} | quotient |",
+        f"| | {names[OURS]} | {names[PLAIN]} | quotient |",
         "|---|---|---|---|",
     ]
     for case, seconds in cases.items():
@@ -137,7 +153,7 @@ def main(argv: list[str] | None = None) -> None:
     text = "\n".join([*lines, ""])
     folder = Path(arguments.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "mpm_cner.md").write_text(text, encoding="utf-8")
+    (folder / f"{arguments.model_type}.md").write_text(text, encoding="utf-8")
     print(text)
 
 

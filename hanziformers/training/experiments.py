@@ -1,0 +1,249 @@
+"""What the experiments of all papers share: their trainings, and a page of tables.
+
+A script of run_scripts/ derives a class from `Experiments`, which says which trainings its tables need and with which
+options. Every training is a process of its own, over run_ner.py or run_classification.py; a finished one is not done
+again.
+"""
+
+import json
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+PREVIOUS = "{previous}"  # in the options of a stage: the folder of the stage before
+_FINISHED, _PREDICTIONS = "all_results.json", "predictions.jsonl"
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set: its name, the files of its splits ("" for none), and its task where an experiment has several."""
+
+    name: str
+    train: str
+    validation: str
+    test: str
+    task: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: a system on some per cent of a data set, from one seed."""
+
+    system: str
+    data: Data
+    percent: int
+    seed: int
+
+    def folder(self, output_dir: str) -> Path:
+        """Where the run is kept."""
+        system = "-".join("".join(c if c.isalnum() else " " for c in self.system).split())
+        data = "-".join(filter(None, (self.data.task, self.data.name)))
+        return Path(output_dir) / f"{data}-{system}-{self.percent}-seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A script of run_scripts/ and its options; those that are "" are left out."""
+
+    script: str
+    options: Mapping[str, Any]
+
+
+def parse_data(texts: Sequence[str], option: str = "data", needs_test: bool = True) -> list[Data]:
+    """Reads NAME=TRAIN,VALIDATION,TEST.
+
+    Args:
+        texts: of the command line.
+        option: which one, for messages; also the task, where it is not "data".
+        needs_test: whether TEST may not be empty.
+
+    Raises:
+        ValueError: a part is missing, or a name is given twice.
+        FileNotFoundError: a file does not exist.
+    """
+    found: dict[str, Data] = {}
+    for text in texts:
+        name, _, files = text.partition("=")
+        parts = [part.strip() for part in files.split(",")]
+        if not name.strip().isidentifier() or len(parts) != 3 or not parts[0] or (needs_test and not parts[2]):
+            raise ValueError(
+                f"--{option} {text!r} is not allowed; give NAME=TRAIN,VALIDATION,TEST (VALIDATION "
+                f"{'' if needs_test else 'and TEST '}may be empty), e.g. Weibo=weibo.train,weibo.dev,weibo.test"
+            )
+        missing = [part for part in parts if part and not Path(part).is_file()]
+        if missing:
+            raise FileNotFoundError(f"--{option} {text!r}: there is no file {missing[0]}")
+        if name in found:
+            raise ValueError(f"--{option} {text!r}: there is a data set {name} already; give it another name")
+        found[name] = Data(name, *parts, task="" if option == "data" else option)
+    return list(found.values())
+
+
+def add_options(parser: ArgumentParser, name: str, tables: Sequence[str]) -> None:
+    """Adds the options that all experiments have.
+
+    Args:
+        parser: of the script.
+        name: of the experiments, and of their folders.
+        tables: that can be made, of which "main" is the default.
+    """
+    parser.add_argument("--tables", nargs="+", choices=list(tables), default=["main"])
+    parser.add_argument("--output_dir", default=f"outputs/{name}", help="folder of the runs")
+    parser.add_argument("--results", default=f"results/{name}", help="folder of tables and plots")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
+    parser.add_argument("--config_overrides", default="", help="of all runs")
+
+
+class Experiments(ABC):
+    """Carries out runs, and knows their outcome.
+
+    Args:
+        args: with output_dir, results, seeds, jobs and config_overrides.
+        options: further options, of every training.
+        data: the data sets.
+    """
+
+    scripts: Path  # the folder run_scripts/
+
+    def __init__(self, args: Namespace, options: list[str], data: list[Data]) -> None:
+        self.args = args
+        self.options = options
+        self.data = data
+
+    @abstractmethod
+    def needed(self) -> list[Run]:
+        """The runs that the chosen tables need, each once."""
+
+    @abstractmethod
+    def stages(self, run: Run, folder: Path) -> list[Stage]:
+        """The trainings of a run, one after the other, without what is the same for all (seed, folder, steps)."""
+
+    def carry_out_all(self) -> None:
+        """Carries out all runs, `jobs` at the same time."""
+        with ThreadPoolExecutor(self.args.jobs) as pool:
+            list(pool.map(self.carry_out, self.needed()))
+
+    def carry_out(self, run: Run) -> None:
+        """Trains and tests; every stage in a process of its own, with the output in log.txt of its folder.
+
+        Raises:
+            RuntimeError: a stage failed; names the log.
+        """
+        folder = run.folder(self.args.output_dir)
+        if (folder / _PREDICTIONS).is_file() and (folder / _FINISHED).is_file():
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        stages, previous = self.stages(run, folder), folder
+        for number, stage in enumerate(stages, 1):
+            is_last = number == len(stages)
+            place = folder if is_last else folder / f"stage{number}"
+            if is_last or not (place / _FINISHED).is_file():
+                options = {name: previous if value == PREVIOUS else value for name, value in stage.options.items()}
+                self._train(stage.script, {**options, "seed": run.seed, "output_dir": place}, is_last)
+            previous = place
+
+    def _train(self, script: str, options: dict[str, Any], is_last: bool) -> None:
+        folder: Path = options["output_dir"]
+        folder.mkdir(parents=True, exist_ok=True)
+        flags = [part for name, value in options.items() if value != "" for part in (f"--{name}", str(value))]
+        steps = ["--do_train", *(["--do_predict"] if is_last else []), *self.options]
+        with (folder / "log.txt").open("w") as log:
+            command = [sys.executable, str(self.scripts / script), *flags, *steps]
+            done = subprocess.run(command, stdout=log, stderr=log)
+        if done.returncode:
+            raise RuntimeError(f"the run in {folder} failed with exit status {done.returncode}; see {folder}/log.txt")
+
+    def overrides(self, *more: str) -> str:
+        """The --config_overrides of a run: those of all runs, then its own."""
+        return ",".join(filter(None, (self.args.config_overrides, *more)))
+
+    def predictions(self, run: Run) -> list[dict[str, Any]]:
+        """The lines of a run's predictions.jsonl."""
+        path = run.folder(self.args.output_dir) / _PREDICTIONS
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+    def test_figures(self, run: Run) -> dict[str, float]:
+        """The figures of the test data in a run's all_results.json: "f1", "accuracy", ..."""
+        found = json.loads((run.folder(self.args.output_dir) / _FINISHED).read_text(encoding="utf-8"))
+        return {name.removeprefix("test_"): value for name, value in found.items() if name.startswith("test_")}
+
+
+def spread(values: np.ndarray) -> str:
+    """Mean, and smallest to largest, over the seeds; a dash where there is nothing to find."""
+    if np.isnan(values).any():
+        return "-"
+    if len(values) == 1:
+        return f"{values[0]:.4f}"
+    return f"{values.mean():.4f} ({values.min():.4f} to {values.max():.4f})"
+
+
+def plot_systems(panels: Mapping[str, tuple[str, Mapping[str, np.ndarray]]], path: Path) -> None:
+    """A figure by data set: every system's seeds as points, their mean as a line.
+
+    Args:
+        panels: data set -> the label of its axis, and system -> figures of the seeds.
+        path: of the image.
+    """
+    figure = Figure(figsize=(4.5 * len(panels), 4), layout="tight")
+    for axes, (name, (label, systems)) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
+        for place, values in enumerate(systems.values()):
+            axes.plot([place] * len(values), values, "o", alpha=0.6)
+            axes.hlines(values.mean(), place - 0.3, place + 0.3, color="black")
+        axes.set_xticks(range(len(systems)), systems, rotation=45, ha="right", fontsize=8)
+        axes.set_title(name)
+        axes.set_ylabel(label)
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)
+
+
+def write_page(
+    name: str,
+    title: str,
+    args: Namespace,
+    command: str,
+    tables: str,
+    figures: Sequence[Mapping[str, Any]],
+    plots: Sequence[str],
+) -> None:
+    """Writes NAME.md and NAME.json into the folder of results, beside plots that are there already.
+
+    Args:
+        name: of the files.
+        title: of the page.
+        args: with results and seeds.
+        command: that made it.
+        tables: in Markdown.
+        figures: of every run.
+        plots: the names of image files.
+    """
+    results = Path(args.results)
+    (results / f"{name}.json").write_text(json.dumps(list(figures), indent=1) + "\n", encoding="utf-8")
+    shown = "\n".join(f"![{plot}]({plot})" for plot in plots)
+    head = f"# {title}\n\n```bash\n{command}\n```\n\nMean over the seeds {args.seeds} (smallest to largest).\n\n"
+    (results / f"{name}.md").write_text(f"{head}{tables}\n\n{shown}\n", encoding="utf-8")
+
+
+__all__ = [
+    "PREVIOUS",
+    "Data",
+    "Experiments",
+    "Run",
+    "Stage",
+    "add_options",
+    "parse_data",
+    "plot_systems",
+    "spread",
+    "write_page",
+]

@@ -1,0 +1,60 @@
+"""Image classification: which character is it? The auxiliary objective of Glyce (section 2.3, Eq. 1).
+
+    L_cls = -log softmax(W g + b)[id]      over the distinct characters of a batch, each weighted by its count
+
+Copies of a character have one vector, so that this is the mean over tokens, for a tenth of the work.
+
+Axes: B batch, L length, D glyph_dim, N characters, T tokens that count, U distinct characters among them.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .configuration_glyce import GlyceConfig
+from .tracing import is_traced
+
+
+class ImageClassification(nn.Module):
+    """A classifier of glyph vectors, and its loss.
+
+    Args:
+        config: sizes: `glyph_dim` D and `num_glyphs` N.
+    """
+
+    def __init__(self, config: GlyceConfig) -> None:
+        super().__init__()
+        self.classifier = nn.Linear(config.glyph_dim, config.num_glyphs)
+
+    def forward(self, ids: Tensor, vectors: Tensor, scored: Tensor) -> Tensor:
+        """The mean loss of the tokens that count.
+
+        Args:
+            ids: int64 [B, L], or any shape. From N on they are an example's own characters: no class, never scored.
+            vectors: [B, L, D], equal where the ids are: before dropout.
+            scored: bool [B, L], which tokens count: those whose glyph image has ink.
+
+        Returns:
+            A scalar in float32, in float64 if the classifier is; 0 where nothing counts, with a gradient of 0.
+        """
+        classes = self.classifier.out_features
+        ids, vectors = ids.flatten(), vectors.reshape(-1, vectors.shape[-1])  # [B * L], [B * L, D]
+        scored = scored.flatten() & (ids < classes)
+        if is_traced(ids):  # how many are distinct must not be fixed in a graph
+            losses = self._losses(ids.clamp(max=classes - 1), vectors)
+            return (losses * scored).sum() / scored.sum().clamp(min=1)
+        places = scored.nonzero()[:, 0]  # [T]
+        distinct, inverse, counts = ids[places].unique(return_inverse=True, return_counts=True)
+        # of each distinct character the first token: whichever, but always the same
+        first = places.new_full(distinct.shape, len(ids)).scatter_reduce(0, inverse, places, "amin")  # [U]
+        return (self._losses(distinct, vectors[first]) * counts).sum() / max(len(places), 1)
+
+    def _losses(self, ids: Tensor, vectors: Tensor) -> Tensor:
+        """Ids [U], vectors [U, D] -> losses [U]."""
+        logits = self.classifier(vectors)
+        if logits.dtype != torch.float64:
+            logits = logits.float()  # a sum of half precision would be none
+        return F.cross_entropy(logits, ids, reduction="none")
+
+
+__all__ = ["ImageClassification"]

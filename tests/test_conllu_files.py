@@ -1,0 +1,66 @@
+"""Reading CoNLL-U: words with their places, and what is refused."""
+
+import gzip
+import re
+
+import pytest
+
+from hanziformers.training.conllu_files import read_conllu
+
+
+def word(index, form, part="NOUN", misc="_"):
+    return f"{index}\t{form}\t_\t{part}\t_\t_\t_\t_\t_\t{misc}"
+
+
+def read(tmp_path, *lines, name="a.conllu"):
+    (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return read_conllu(tmp_path / name)
+
+
+def test_sentences_and_their_places(tmp_path):
+    found = read(
+        tmp_path,
+        *("# sent_id = 1", "# text = 我看书", word(1, "我", "PRON"), word("1.1", "空"), word(2, "看书", "VERB"), ""),
+        *("", "# a remark between sentences", "", word(1, "#", "SYM", "SpaceAfter=No|Translit=x")),
+    )
+    first, second = found
+    assert first.text == "我看书"
+    assert [token["form"] for token in first.words] == ["我", "看书"]  # an empty node is no word
+    assert [place.rsplit(" ", 1)[1] for place in first.places] == ["3", "5"]
+    assert first.where.endswith("a.conllu, line 1")
+    assert second.text is None
+    assert second.words[0]["misc"] == {"SpaceAfter": "No", "Translit": "x"}
+    assert second.places == [f"{tmp_path}/a.conllu, line 10"]
+
+
+def test_compressed_files(tmp_path):
+    content = "\r\n".join([word(1, "我"), "", word(1, "书"), ""])
+    (tmp_path / "a.conllu.gz").write_bytes(gzip.compress(content.encode()))
+    assert [sentence.words[0]["form"] for sentence in read_conllu(tmp_path / "a.conllu.gz")] == ["我", "书"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["1 我 NOUN"], "line 1: '1 我 NOUN' has 1 columns; a word of CoNLL-U has 10, with TABs"),
+        ([word(1, "我"), "2\t书\t_"], "line 2: .* has 3 columns"),
+        ([word("1-2", "我书"), word(1, "我"), word(2, "书")], "line 1: the multiword token '我书' has words without"),
+        (
+            [word(1, "我"), word(1, "书")],
+            "line 2: '书' has the id 1, expected 2; number .* blank line",
+        ),
+        ([word(2, "书")], "line 1: '书' has the id 2, expected 1"),
+        ([word("x", "书")], "line 1: the sentence is not CoNLL-U"),
+        ([word(1, "New  York")], "line 1: 'New  York' is no form of a word"),
+        ([word(1, "")], "line 1: '' is no form of a word"),
+        (["# text = 我"], "has no sentence; expected CoNLL-U"),
+    ],
+)
+def test_what_is_refused(tmp_path, lines, message):
+    with pytest.raises(ValueError, match=rf"{re.escape(str(tmp_path))}/a\.conllu.* ?{message}"):
+        read(tmp_path, *lines)
+
+
+def test_an_empty_file_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="is empty; expected CoNLL-U"):
+        read(tmp_path, "")

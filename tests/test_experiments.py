@@ -1,0 +1,117 @@
+"""What the experiments of all papers share: data sets, trainings in stages, and the page of tables."""
+
+import json
+import subprocess
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hanziformers.training.experiments import (
+    PREVIOUS,
+    Data,
+    Experiments,
+    Run,
+    Stage,
+    add_options,
+    parse_data,
+    plot_systems,
+    spread,
+    write_page,
+)
+
+RUN = Run("A+B -w/o C", Data("Weibo", "a", "", "c", "ner"), 20, 3)
+
+
+class TwoStages(Experiments):
+    scripts = Path("scripts")
+
+    def needed(self):
+        return [RUN]
+
+    def stages(self, run, folder):
+        return [Stage("one.py", {"rate": 0, "empty": ""}), Stage("two.py", {"model": PREVIOUS})]
+
+
+@pytest.fixture
+def commands(monkeypatch):
+    """Commands that are started, and leave figures behind unless they are named `fail`."""
+    started = []
+
+    def run(command, stdout, stderr):
+        started.append(command)
+        folder = Path(command[command.index("--output_dir") + 1])
+        (folder / "all_results.json").write_text('{"test_f1": 0.5, "train_loss": 1}')
+        if "--do_predict" in command:
+            (folder / "predictions.jsonl").write_text('{"text": "我"}\n', encoding="utf-8")
+        return subprocess.CompletedProcess(command, 4 if "--fail" in command else 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    return started
+
+
+def make(tmp_path, *options):
+    args = Namespace(output_dir=str(tmp_path), seeds=[3], jobs=1, config_overrides="a=1")
+    return TwoStages(args, list(options), [RUN.data])
+
+
+def test_stages_follow_each_other(commands, tmp_path):
+    experiments, folder = make(tmp_path, "--x", "y"), tmp_path / "ner-Weibo-A-B-w-o-C-20-seed3"
+    experiments.carry_out_all()
+    same = [sys.executable, str(Path("scripts", "one.py"))]
+    assert commands == [
+        [*same, "--rate", "0", "--seed", "3", "--output_dir", f"{folder}/stage1", "--do_train", "--x", "y"],
+        [same[0], "scripts/two.py", "--model", f"{folder}/stage1", "--seed", "3", "--output_dir", str(folder)]
+        + ["--do_train", "--do_predict", "--x", "y"],
+    ]
+    assert experiments.test_figures(RUN) == {"f1": 0.5}
+    assert experiments.predictions(RUN) == [{"text": "我"}]
+    assert experiments.overrides("b=2", "") == "a=1,b=2"
+    assert RUN.folder(str(tmp_path)) == folder
+    experiments.carry_out_all()
+    assert len(commands) == 2
+
+
+def test_a_failed_stage_names_its_log(commands, tmp_path):
+    with pytest.raises(RuntimeError, match=r"stage1 failed with exit status 4; see .*stage1/log.txt"):
+        make(tmp_path, "--fail").carry_out_all()
+    assert len(commands) == 1
+
+
+def test_data_sets(tmp_path):
+    files = [tmp_path / name for name in ("a", "b")]
+    for file in files:
+        file.write_text("x")
+    (data,) = parse_data([f"X={files[0]}, {files[1]},"], "pair", needs_test=False)
+    assert data == Data("X", str(files[0]), str(files[1]), "", "pair")
+    assert parse_data([f"X={files[0]},,{files[1]}"])[0].task == ""
+    with pytest.raises(ValueError, match=r"--data 'X=a,b,' is not allowed; .* \(VALIDATION may be empty\)"):
+        parse_data(["X=a,b,"])
+    with pytest.raises(ValueError, match=r"--pair 'X=,b,c' is not allowed; .* \(VALIDATION and TEST may be empty\)"):
+        parse_data(["X=,b,c"], "pair", needs_test=False)
+    with pytest.raises(ValueError, match="there is a data set X already"):
+        parse_data([f"X={files[0]},,{files[1]}"] * 2)
+
+
+def test_means_and_ranges():
+    assert spread(np.array([0.5])) == "0.5000"
+    assert spread(np.array([0.5, 0.7])) == "0.6000 (0.5000 to 0.7000)"
+    assert spread(np.array([0.5, np.nan])) == "-"
+
+
+def test_a_page(tmp_path):
+    parser = ArgumentParser()
+    add_options(parser, "x", ["main", "more"])
+    args = parser.parse_args(["--results", str(tmp_path), "--seeds", "1", "2"])
+    assert (args.tables, args.output_dir, args.jobs) == (["main"], "outputs/x", 1)
+    plot_systems({"Weibo": ("F1", {"A": np.array([0.1, 0.2]), "B": np.array([0.3])})}, tmp_path / "a.png")
+    write_page("x", "A title", args, "python x.py", "| table |", [{"f1": 0.5}], ["a.png"])
+    text = (tmp_path / "x.md").read_text(encoding="utf-8")
+    assert text.startswith(
+        "# A title\n\n```bash\npython x.py\n```\n\nMean over the seeds [1, 2] (smallest to largest)."
+    )
+    assert text.endswith("| table |\n\n![a.png](a.png)\n")
+    assert json.loads((tmp_path / "x.json").read_text()) == [{"f1": 0.5}]
+    assert (tmp_path / "a.png").stat().st_size > 1000

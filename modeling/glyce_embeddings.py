@@ -175,9 +175,11 @@ class GlyceEmbedding(nn.Module):
 
     def _encode(self, ids: Tensor) -> Tensor | None:
         """Ids [B, L] -> vectors of their glyphs [B, L, D], before dropout; None without glyphs."""
-        if self.bank is None or self.padding_idx is None:
-            return None if self.bank is None else self.bank(ids)
+        if self.bank is None:
+            return None
         vectors = self.bank(ids)
+        if self.padding_idx is None or not vectors.requires_grad:
+            return vectors
         # or else the CNN would be trained by the padding of every batch, most of all
         return torch.where((ids == self.padding_idx)[..., None], vectors.detach(), vectors)
 

@@ -76,6 +76,9 @@ def test_no_two_styles_of_any_set_show_the_same(number):
         assert not set(tried) & set(styles)  # nobody shows what another style of the set is
         assert len(tried) == len(set(tried))
         assert not set(chosen) & {*ALONE, "traditional"}
+        # one blank style at most, unless all that there is stands beside it
+        everything = {"song", "hei", "kai", "xingkai", "cao", "brush"}
+        assert len([name for name in styles if main_of(name, found[name]) is None]) < 2 or everything <= {*shown}
 
 
 def test_the_order_of_the_styles_does_not_matter():
@@ -89,3 +92,19 @@ def test_song_and_traditional_hold_song():
     assert fallbacks_of(["song", "hei", "fangsong"])["fangsong"] == ["kai"]
     assert fallbacks_of(["song", "hei", "kai", "fangsong"])["fangsong"] == []
     assert fallbacks_of(["song", "fangsong", "mine"])["mine"] == with_fallbacks("mine")[1:]
+
+
+@pytest.mark.parametrize(
+    ("styles", "expected"),
+    [
+        (["kai", "bronze", "oracle"], {"bronze": ["seal", "brush"], "oracle": []}),
+        (["song", "seal", "bronze", "oracle"], {"seal": ["kai"], "bronze": ["brush"], "oracle": []}),
+        (
+            ["seal", "bigseal", "bronze", "oracle"],
+            {"seal": ["kai"], "bigseal": ["brush"], "bronze": ["xingkai"], "oracle": []},
+        ),
+        (["song", "hei", "kai", "fangsong", "bronze"], {"fangsong": ["brush"], "bronze": ["seal"]}),
+    ],
+)
+def test_one_style_of_a_set_may_be_blank_not_two(styles, expected):
+    assert distinct_fallbacks(styles) == expected

@@ -8,8 +8,9 @@ import torch
 from test_glyph_cnn import make_config, make_images
 from test_tianzige import close, needs_oracles, published, released
 from torch import nn
+from transformers import PreTrainedModel
 
-from hanziformers import GlyceEmbedding
+from hanziformers import GlyceConfig, GlyceEmbedding
 from hanziformers.modeling.highway import Highway
 
 README_EXAMPLE = """
@@ -186,6 +187,7 @@ def test_ids_that_do_not_exist(ids, features):
         ({"merge": "concat", "output_dim": 5}, 'output_dim=5 is not allowed with merge="concat"'),
         ({"merge": "highway", "output_dim": 0}, "output_dim=0 is not allowed"),
         ({"id_dim": 0}, "id_dim=0 is not allowed"),
+        ({"id_dim": 6.5}, "id_dim=6.5 is not allowed; allowed is an integer"),
         ({"fields": {"use_glyphs": False}}, "features='both' is not allowed with use_glyphs=False"),
     ],
 )
@@ -203,6 +205,79 @@ def test_what_an_embedding_lacks():
         build(fields={"use_image_loss": False}).forward_with_loss(IDS)
     with pytest.raises(ValueError, match="glyph images have the shape"):
         build().set_glyphs(make_images(N, size=8))
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.int16, torch.int32])
+def test_ids_of_any_type_of_integer(dtype):
+    embedding = build(features="both").eval()
+    assert torch.equal(embedding(IDS.to(dtype)), embedding(IDS))
+    assert torch.equal(embedding.image_loss(IDS.to(dtype)), embedding.image_loss(IDS))
+
+
+@pytest.mark.parametrize("ids", [[1, 2], IDS.numpy(), IDS.float(), IDS > 0])
+@pytest.mark.parametrize("features", ["both", "ids"])
+def test_ids_that_are_no_integers(ids, features):
+    with pytest.raises(TypeError, match="needed is a tensor of integers"):
+        build(features=features)(ids)
+
+
+def test_masks_of_the_image_loss():
+    embedding, mask = build().eval(), IDS > 4
+    wanted = embedding.image_loss(IDS, mask)
+    for same in (mask.long(), mask.float(), 2 * mask.int()):
+        assert torch.equal(embedding.image_loss(IDS, same), wanted)
+        assert torch.equal(embedding.forward_with_loss(IDS, same)[1], wanted)
+    for wrong in (mask[:1], mask[0], mask[..., None]):
+        with pytest.raises(ValueError, match="mask has the shape"):
+            embedding.image_loss(IDS, wrong)
+
+
+@pytest.mark.parametrize("features", ["both", "glyph"])
+def test_padding_trains_nothing(features):
+    """As in an `nn.Embedding`."""
+    embedding = build(features=features)
+    embedding(torch.zeros(2, 3, dtype=torch.long)).square().sum().backward()
+    assert not any(weight.grad.any() for weight in embedding.parameters() if weight.grad is not None)
+    ids = torch.tensor([[1, 5, 0, 0, 0]])
+    gradients = []
+    for given in (ids, ids[:, :2]):
+        embedding.zero_grad()
+        embedding(given).square().sum().backward()
+        gradients.append([weight.grad.clone() for weight in embedding.bank.parameters()])
+    torch.testing.assert_close(*gradients)
+    free = build(features=features, fields={"pad_token_id": None})
+    free(torch.zeros(2, 3, dtype=torch.long)).square().sum().backward()
+    assert free.bank.encoder.conv1.bias.grad.any()
+
+
+def test_a_character_in_the_place_of_padding_is_warned_of(warnings):
+    embedding = build()
+    embedding.set_glyphs(make_images(1), [1])
+    assert not warnings
+    build(fields={"pad_token_id": None}).set_glyphs(make_images(N))
+    assert not warnings
+    embedding.set_glyphs(make_images(N))
+    assert any("image of padding, id 0, is not blank" in message for message in warnings)
+
+
+class Host(PreTrainedModel):
+    """A model of somebody's own with a GlyceEmbedding inside."""
+
+    config_class = GlyceConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.embedding = GlyceEmbedding(config, torch.zeros(N, 2, 9, 9, dtype=torch.uint8), id_dim=6)
+        self.post_init()
+
+
+def test_inside_of_a_model_that_from_pretrained_builds(tmp_path):
+    host = Host(make_config(vocab_size=N, glyph_dropout=0.0)).eval()
+    host.embedding.load_state_dict(build().state_dict())
+    host.save_pretrained(tmp_path)
+    again = Host.from_pretrained(tmp_path).eval()
+    assert torch.equal(again.embedding(IDS), host.embedding(IDS))
+    assert torch.equal(again.embedding.bank.encoder.std, host.embedding.bank.encoder.std)
 
 
 def test_without_images_it_warns(warnings):

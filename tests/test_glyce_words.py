@@ -101,6 +101,7 @@ def test_ids_that_do_not_exist():
     [
         ("mean", {}, "pooling='mean' is not allowed; allowed is 'max' or 'cnn'"),
         ("cnn", {"ngram": 0}, "ngram=0 is not allowed"),
+        ("cnn", {"ngram": 2.0}, "ngram=2.0 is not allowed"),
         ("cnn", {"word_dim": 0}, "word_dim=0 is not allowed"),
         ("max", {"word_dim": 7}, "word_dim=7 is not allowed with pooling='max'"),
     ],

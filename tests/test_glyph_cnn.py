@@ -132,3 +132,26 @@ def test_blank_images_have_finite_gradients(kind):
         cnn = build_glyph_cnn(make_config(glyph_cnn=kind, **fields))
         cnn(torch.zeros(4, 2, 9, 9)).pow(2).sum().backward()
         assert all(weight.grad.isfinite().all() for weight in cnn.parameters())
+
+
+@pytest.mark.parametrize("kind", GLYPH_CNNS)
+def test_images_that_are_no_floats_are_refused(kind):
+    for images in (make_images(), make_images().long()):
+        with pytest.raises(ValueError, match=r"are torch\.(uint8|int64); needed are floats in 0\.\.1: uint8 images / 255"):
+            build_glyph_cnn(make_config(glyph_cnn=kind))(images)
+
+
+@pytest.mark.parametrize("assign", [False, True])
+@pytest.mark.parametrize("kind", GLYPH_CNNS)
+def test_weights_without_statistics_load_where_there_are_none(kind, assign):
+    bare, cnn = (build_glyph_cnn(make_config(glyph_cnn=kind, glyph_normalize=flag)) for flag in (False, True))
+    weights, images = bare.state_dict(), make_images() / 255
+    nn.ModuleDict({"cnn": cnn}).load_state_dict({f"cnn.{name}": weights[name] for name in weights}, assign=assign)
+    assert torch.equal(cnn(images), bare(images))
+    cnn.set_statistics(make_images())
+    with pytest.raises(RuntimeError, match='Missing key.*"mean", "std"'):  # it would standardise for other weights
+        cnn.load_state_dict(weights)
+    with pytest.raises(RuntimeError, match="Missing key"):
+        cnn.load_state_dict({})
+    with torch.device("meta"), pytest.raises(RuntimeError, match='Missing key.*"mean", "std"'):
+        build_glyph_cnn(make_config(glyph_cnn=kind)).load_state_dict(weights, assign=True)

@@ -34,11 +34,11 @@ def test_equal_to_the_mean_over_tokens(shape, rows):
     model = ImageClassification(make_config(vocab_size=N)).double()
     table, ids, scored = make_batch(rows, shape)
     found, wanted = model(ids, table[ids], scored), naive(model, ids, table[ids], scored)
-    assert found.dtype == torch.float32
-    assert found.item() == pytest.approx(wanted.item(), abs=1e-6)
+    assert found.dtype == torch.float64
+    assert found.item() == pytest.approx(wanted.item(), abs=1e-12)
     weights = [table, *model.parameters()]
     for ours, theirs in zip(torch.autograd.grad(found, weights), torch.autograd.grad(wanted, weights), strict=True):
-        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
+        torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=0)
 
 
 def test_each_distinct_character_is_classified_once():

@@ -59,6 +59,19 @@ def test_published_vectors(name):
 
 
 @needs_oracles
+def test_published_weights_load_into_the_default():
+    """Before it has statistics, images of 0..1 are what they are."""
+    weights, numbers = published("cnn_grad")
+    weights = {name.removeprefix("cnn."): weights[name] for name in weights if name.startswith("cnn.")}
+    sizes = {"glyph_styles": ["song", "seal"], "glyph_size": 13, "glyph_dim": 64, "glyph_groups": 8}
+    cnn, scaled = TianzigeCNN(GlyceConfig(**sizes)), TianzigeCNN(GlyceConfig.released(**sizes, glyph_scale=1))
+    cnn.load_state_dict(weights)
+    scaled.load_state_dict(weights)
+    images = torch.from_numpy(numbers["x"])
+    assert torch.equal(cnn(images), scaled(images))
+
+
+@needs_oracles
 def test_published_gradients():
     weights, numbers = published("cnn_grad")
     config = released(64, 2, 8, 13, vocab_size=30, glyph_scale=1)

@@ -27,7 +27,6 @@ from transformers import AutoTokenizer, DataCollatorForTokenClassification, Trai
 import hanziformers
 from hanziformers import (
     ChineseBertTokenizer,
-    GlyceTokenizer,
     GlyphCrmTokenizer,
     HanziGlyphImageProcessor,
     HanziProcessor,

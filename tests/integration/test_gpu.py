@@ -10,7 +10,9 @@ from copy import deepcopy
 from functools import partial
 
 import chinese_bert_tools
+import glyce_tools
 import glyph_crm_tools
+import mpm_cner_tools
 import pytest
 import torch
 from chinese_bert_tools import assert_same, gradients, tensors
@@ -122,6 +124,30 @@ def test_bf16_autocast_and_bf16_weights(tools, cls):
     half = model.eval().to(torch.bfloat16)
     with torch.no_grad():
         assert relative_error(tensors(half(**inputs)), wanted) < 0.1
+
+
+@pytest.mark.parametrize("classifier", ["linear", "crf"])
+@pytest.mark.parametrize("parts", [mpm_cner_tools, glyce_tools], ids=["mpm_cner", "glyce"])
+def test_taggers_around_an_encoder(parts, classifier):
+    model, inputs = parts.build(classifier=classifier, **parts.NO_DROPOUT), parts.make_inputs()
+    inputs["labels"] = parts.make_labels(inputs)
+    other, there = deepcopy(model).to(DEVICE), moved(inputs)
+    for _ in range(2):  # the second time with weights that a step has changed, in place of those of the tables
+        with torch.no_grad():
+            assert_same(on_cpu(tensors(other(**there))), tensors(model(**inputs)), atol=1e-3, rtol=1e-3)
+        steps = []
+        for one, batch in ((model, inputs), (other, there)):
+            one.train()(**batch).loss.backward()
+            steps.append(on_cpu(gradients(one).values()))
+            torch.optim.SGD(one.parameters(), lr=0.01, fused=True).step()
+            one.zero_grad()
+            one.eval()
+        assert relative_error(steps[1], steps[0]) < 1e-4
+    with torch.autocast(DEVICE, torch.bfloat16):
+        loss = other.train()(**there).loss
+    loss.backward()
+    assert loss.isfinite()
+    assert all(value.isfinite().all() for value in gradients(other).values())
 
 
 @pytest.mark.parametrize("cls_name", ["ForMaskedLM", "ForTokenClassification"])
@@ -270,7 +296,7 @@ def test_a_pipeline_on_the_gpu(tools, processing_class):
         assert all(abs(one["score"] - other["score"]) < 1e-4 for one, other in zip(here, there, strict=True))
 
 
-@pytest.mark.parametrize("model_type", FAMILIES)
+@pytest.mark.parametrize("model_type", [*FAMILIES, "mpm_cner", "glyce"])
 def test_a_training_run(model_type, tmp_path):
     sample = REPOSITORY / "tests" / "data" / "ner_sample"
     characters = sorted({c for c in (sample / "dev.jsonl").read_text(encoding="utf-8") if "一" <= c <= "鿿"})
@@ -280,7 +306,7 @@ def test_a_training_run(model_type, tmp_path):
     command += ["--output_dir", tmp_path / "run"]
     command += ["--train_file", sample / "train.jsonl", "--validation_file", sample / "dev.jsonl", "--bf16", "True"]
     command += ["--config_overrides", "hidden_size=64,num_hidden_layers=2,num_attention_heads=4,intermediate_size=128"]
-    command += ["--max_steps", "4", "--max_train_samples", "64", "--do_train", "--do_eval"]
+    command += ["--max_steps", "4", "--max_train_samples", "64", "--do_train", "--do_eval", "--vocabulary_bank", "True"]
     environment = os.environ | {"HANZIFORMERS_CACHE": str(tmp_path / "cache")}
     run = subprocess.run(list(map(str, command)), cwd=REPOSITORY, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr[-4000:]

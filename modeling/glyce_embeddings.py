@@ -40,6 +40,9 @@ class GlyceEmbeddingBank(GlyceBank):
 class GlyceEmbedding(nn.Module):
     """Embeds characters by what they look like, beside or in place of their ids.
 
+    In a `PreTrainedModel` make it without glyph images; for a new model call `set_glyphs` once. If `from_pretrained`
+    takes a checkpoint that lacks it, `_init_weights` of the model should leave the CNN to `init_glyph_cnn(module)`.
+
     Args:
         config: a GlyceConfig: `num_glyphs` N, the glyph_* fields, `pad_token_id` and `use_image_loss`.
         glyphs: uint8 [N, F, h, w], foreground 255 on background 0; None: by `set_glyphs`, or from a state_dict.
@@ -86,6 +89,9 @@ class GlyceEmbedding(nn.Module):
             self.ids = nn.Embedding(self.num_embeddings, id_dim, padding_idx=self.padding_idx)
         if features != "ids":
             self.bank = GlyceEmbeddingBank(config)
+            for part in self.bank.encoder.modules():
+                # or else a PreTrainedModel around it initialises the CNN again, with weights that are far too small
+                part._is_hf_initialized = not self.bank.glyphs.is_meta
             self.dropout = nn.Dropout(config.glyph_dropout)
             self.classification = ImageClassification(config) if config.use_image_loss else None
         width = (0 if self.ids is None else id_dim) + (0 if self.bank is None else config.glyph_dim)
@@ -100,14 +106,17 @@ class GlyceEmbedding(nn.Module):
             self.set_glyphs(glyphs)
 
     def set_glyphs(self, images: Tensor | np.ndarray, rows: Tensor | list[int] | None = None) -> None:
-        """Writes glyph images, see `GlyceBank.set_glyphs`; on the meta device nothing, as a state_dict brings them.
+        """Writes glyph images, see `GlyceBank.set_glyphs`.
 
         Raises:
-            ValueError: they do not fit, or the embedding is one of ids alone.
+            ValueError: they do not fit, or the embedding is one of ids alone or on the meta device.
         """
         bank, padding = self._with_glyphs("glyph images"), self.padding_idx
-        if bank.glyphs.is_meta:  # inside of a model that from_pretrained builds
-            return
+        if bank.glyphs.is_meta:
+            raise ValueError(
+                "glyph images cannot be written on the meta device, where from_pretrained builds models; make the "
+                "embedding without them there, and call set_glyphs(images) later, or load weights, which hold them"
+            )
         bank.set_glyphs(images, rows)
         if padding is not None and bank.glyphs[padding].any():
             logger.warning_once(

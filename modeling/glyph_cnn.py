@@ -117,9 +117,17 @@ class GlyphCnn(nn.Module):
         Args:
             images: uint8 [N, F, n, n]. Blank ones do not count: most characters have no form in the oldest scripts.
                 A script without any ink is left as it is.
+
+        Raises:
+            ValueError: the images have another dtype or shape.
         """
         if self.mean is None:
             return
+        if images.dtype != torch.uint8 or images.shape[1:] != self.shape:
+            raise ValueError(
+                f"glyph images are {images.dtype} {tuple(images.shape)}; needed is torch.uint8 [N, F, h, w], 0 to 255, "
+                f"with (F, h, w) = {self.shape}"
+            )
         values = torch.arange(256, dtype=torch.float64, device=images.device) / 255
         for script, image in enumerate(images.flatten(2).unbind(1)):  # [N, n*n]
             # counts of the 256 values: exact, and no copy of the bank as floats

@@ -2,9 +2,12 @@
 
     L_cls = -log softmax(W g + b)[id]      over the distinct characters of a batch, each weighted by its count
 
-Copies of a character have one vector, so that this is the mean over tokens, for a tenth of the work.
+Copies of a character have one vector, so that this is the mean over tokens, for a tenth of the work. As in the paper, a
+class is an id of the vocabulary: characters that only the bank of glyph images has, some 32,000 by default, are not
+scored. With classes for them a training step takes about 15 % longer.
 
-Axes: B batch, L length, D glyph_dim, N characters, T tokens that count, U distinct characters among them.
+Axes: B batch, L length, D glyph_dim, V characters of the vocabulary, T tokens that count, U distinct characters among
+them.
 """
 
 import torch
@@ -19,25 +22,26 @@ class ImageClassification(nn.Module):
     """A classifier of glyph vectors, and its loss.
 
     Args:
-        config: sizes: `glyph_dim` D and `num_glyphs` N.
+        config: sizes: `glyph_dim` D and `vocab_size` V.
     """
 
     def __init__(self, config: GlyceConfig) -> None:
         super().__init__()
-        self.classifier = nn.Linear(config.glyph_dim, config.num_glyphs)
+        # not `classifier`: PEFT trains, and saves with an adapter, whatever has that name
+        self.dense = nn.Linear(config.glyph_dim, config.vocab_size)
 
     def forward(self, ids: Tensor, vectors: Tensor, scored: Tensor) -> Tensor:
         """The mean loss of the tokens that count.
 
         Args:
-            ids: int64 [B, L], or any shape. From N on they are an example's own characters: no class, never scored.
+            ids: int64 [B, L], or any shape. From V on they are no class, and never scored.
             vectors: [B, L, D], equal where the ids are: before dropout.
             scored: bool [B, L], which tokens count: those whose glyph image has ink.
 
         Returns:
             A scalar in float32, in float64 if the classifier is; 0 where nothing counts, with a gradient of 0.
         """
-        classes = self.classifier.out_features
+        classes = self.dense.out_features
         ids, vectors = ids.flatten(), vectors.reshape(-1, vectors.shape[-1])  # [B * L], [B * L, D]
         scored = scored.flatten() & (ids < classes)
         if is_traced(ids):  # how many are distinct must not be fixed in a graph
@@ -51,7 +55,7 @@ class ImageClassification(nn.Module):
 
     def _losses(self, ids: Tensor, vectors: Tensor) -> Tensor:
         """Ids [U], vectors [U, D] -> losses [U]."""
-        logits = self.classifier(vectors)
+        logits = self.dense(vectors)
         if logits.dtype != torch.float64:
             logits = logits.float()  # a sum of half precision would be none
         return F.cross_entropy(logits, ids, reduction="none")

@@ -47,7 +47,8 @@ class GlyceModelOutput(BaseModelOutput):
         last_hidden_state: [B, L, D + H].
         hidden_states: those of the semantic encoder, [B, L, H] each.
         attentions: those of the semantic encoder.
-        image_loss: a scalar, the image-classification loss L_cls; in training only.
+        image_loss: a scalar, the image-classification loss L_cls over the characters of the vocabulary; in training
+            only, and None where the CNN is frozen.
     """
 
     image_loss: Tensor | None = None
@@ -146,7 +147,8 @@ class GlycePreTrainedModel(SemanticPreTrainedModel):
         Args:
             semantic_lr: of the semantic encoder.
             glyph_lr: of the CNN and of the classifier of its images. A frozen CNN costs nothing in training: its
-                vectors are looked up, and there is no image-classification loss.
+                vectors are looked up, and there is no image-classification loss. (Who freezes by hand, freezes both:
+                `glyph_bank` and `image_classification`.)
             rest_lr: of positions, layers of the task and layers that label.
             weight_decay: of matrices; biases, LayerNorm and other vectors have none.
         """
@@ -160,7 +162,8 @@ class GlyceModel(GlycePreTrainedModel):
     """The semantic encoder, the glyphs, and the layers of a task over both: one vector for every token.
 
     Attributes:
-        image_loss_weight: lambda(t) of Eq. 2, the present weight of the image-classification loss; may be set.
+        image_loss_weight: lambda(t) of Eq. 2, the present weight of the image-classification loss, in [0, 1]; may be
+            set.
     """
 
     def __init__(self, config: GlyceConfig) -> None:
@@ -185,6 +188,8 @@ class GlyceModel(GlycePreTrainedModel):
 
     @image_loss_weight.setter
     def image_loss_weight(self, value: float) -> None:
+        if not 0 <= value <= 1:
+            raise ValueError(f"image_loss_weight={value} is not allowed; allowed is a number from 0 to 1")
         # a tensor, as torch.compile makes another graph for every number; neither saved nor on the meta device
         self.weight_of_images = torch.tensor(float(value), dtype=torch.float64, device="cpu")
 
@@ -202,12 +207,11 @@ class GlyceModel(GlycePreTrainedModel):
         self.image_loss_weight = self.config.image_loss_weight * self.config.image_loss_decay**epoch
 
     def resize_glyphs(self, rows: int) -> None:
-        """Cuts the bank to so many rows, or adds blank ones; the classifier of images keeps one class a row."""
+        """Cuts the bank to so many rows, or adds blank ones; the image classification keeps one class a token."""
         super().resize_glyphs(rows)
         if self.image_classification is not None:
-            self.image_classification.classifier = self._get_resized_lm_head(
-                self.image_classification.classifier, rows, mean_resizing=False
-            )
+            classes = self.image_classification.dense
+            self.image_classification.dense = self._get_resized_lm_head(classes, rows, mean_resizing=False)
 
     def total_loss(self, task_loss: Tensor | None, out: GlyceModelOutput) -> Tensor | None:
         """Eq. 2: (1 - lambda) L_task + lambda L_cls; L_task alone in evaluation, and where no image is classified."""

@@ -36,6 +36,43 @@ class SemanticPreTrainedModel(BertLikePreTrainedModel):
         # a property, as the names differ with the prefix of each head; DDP reads it when it wraps the model
         return [name for name, _ in self.named_buffers() if not name.endswith(_RUNNING)]
 
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | Path | None,
+        *model_args: Any,
+        ignore_mismatched_sizes: bool = False,
+        output_loading_info: bool = False,
+        **kwargs: Any,
+    ) -> Self | tuple[Self, dict[str, Any]]:
+        """As in transformers, with an error that says which weights have other shapes.
+
+        Raises:
+            RuntimeError: as transformers raises, but naming a weight, both of its shapes and the fix.
+        """
+        loaded, info = super().from_pretrained(
+            pretrained_model_name_or_path,
+            *model_args,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            **kwargs,
+        )
+        if info["mismatched_keys"] and not ignore_mismatched_sizes:
+            name, found, wanted = min(info["mismatched_keys"])
+            raise RuntimeError(
+                f"the weights in {pretrained_model_name_or_path} do not fit the configuration: {name} has the shape "
+                f"{tuple(found)} there and {tuple(wanted)} in the model ({len(info['mismatched_keys'])} such weights). "
+                "Leave sizes out of the keywords: they are those of the checkpoint; a model around another encoder is "
+                "made by from_encoders(semantic=...). With ignore_mismatched_sizes=True those weights would be new"
+            )
+        return (loaded, info) if output_loading_info else loaded
+
+    def post_init(self) -> None:
+        """As in transformers; of the classes of modules that are not to be split, those stay that the model has."""
+        super().post_init()
+        # a switch, or an encoder without an embedding layer to keep whole, removes some: FSDP refuses names of nothing
+        self._no_split_modules &= {type(part).__name__ for part in self.modules()}
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         """As BERT; no images."""
@@ -136,6 +173,9 @@ def rate_groups(
 
     Returns:
         Groups with the keys name, params, lr and weight_decay; those without a parameter to train are left out.
+
+    Raises:
+        ValueError: there is no parameter to train.
     """
     owners = {id(one): name for name, modules in parts.items() for part in modules for one in part.parameters()}
     groups: dict[tuple[str, bool], dict[str, Any]] = {}
@@ -146,6 +186,11 @@ def rate_groups(
             decay = weight_decay if parameter.dim() > 1 else 0.0
             group = {"name": part, "params": [], "lr": rates[part], "weight_decay": decay}
             groups.setdefault((part, decay), group)["params"].append(parameter)
+    if not groups:
+        raise ValueError(
+            f"no parameter is trained: the learning rates are {dict(rates)}, and 0 freezes a part; give one above 0, "
+            "or leave the training out"
+        )
     return list(groups.values())
 
 

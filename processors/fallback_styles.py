@@ -50,7 +50,7 @@ _NEAREST = {
     "cao": ("kai",),
     "brush": ("kai",),
 }
-_FURTHER = ("brush", "xingkai", "cao", "kai", "hei", "song")  # of those that would be blank beside another blank style
+_FURTHER = ("brush", "xingkai", "kai", "hei", "song", "cao")  # of those that would be blank beside another blank style
 
 
 def with_fallbacks(name: str) -> list[str]:

@@ -11,6 +11,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from hanziformers import GlyceConfig, GlyceEmbedding
+from hanziformers.modeling.glyph_cnn import CnnConv, CnnLinear
 from hanziformers.modeling.highway import Highway
 
 README_EXAMPLE = """
@@ -118,7 +119,7 @@ def test_image_loss():
     embedding.bank.encoder.double(), embedding.classification.double()
     vectors = embedding.bank(IDS)
     scored = IDS > 2  # the first three have no ink
-    logits = embedding.classification.classifier(vectors[scored])
+    logits = embedding.classification.dense(vectors[scored])
     wanted = nn.functional.cross_entropy(logits, IDS[scored]).item()
     assert embedding.image_loss(IDS).item() == pytest.approx(wanted, abs=1e-6)
     assert embedding.forward_with_loss(IDS)[1].item() == pytest.approx(wanted, abs=1e-6)
@@ -141,7 +142,7 @@ def test_published_numbers():
     parts = {
         "char_embedding": embedding.ids,
         "glyph_cnn_model": embedding.bank.encoder,
-        "glyph_classifier": embedding.classification.classifier,
+        "glyph_classifier": embedding.classification.dense,
     }
     for name, part in parts.items():
         found = {key.removeprefix(f"{name}."): value for key, value in weights.items() if key.startswith(f"{name}.")}
@@ -267,17 +268,36 @@ class Host(PreTrainedModel):
 
     def __init__(self, config):
         super().__init__(config)
-        self.embedding = GlyceEmbedding(config, torch.zeros(N, 2, 9, 9, dtype=torch.uint8), id_dim=6)
+        self.embedding = GlyceEmbedding(config, id_dim=6)
         self.post_init()
 
 
 def test_inside_of_a_model_that_from_pretrained_builds(tmp_path):
     host = Host(make_config(vocab_size=N, glyph_dropout=0.0)).eval()
-    host.embedding.load_state_dict(build().state_dict())
+    host.embedding.set_glyphs(make_images(N))
     host.save_pretrained(tmp_path)
     again = Host.from_pretrained(tmp_path).eval()
     assert torch.equal(again.embedding(IDS), host.embedding(IDS))
     assert torch.equal(again.embedding.bank.encoder.std, host.embedding.bank.encoder.std)
+
+
+@pytest.mark.parametrize("kind", ["tianzige", "vanilla", "resnet"])
+def test_a_model_around_it_leaves_its_cnn_alone(kind):
+    encoder = Host(make_config(vocab_size=N, glyph_cnn=kind, glyph_dim=256)).embedding.bank.encoder
+    for part in encoder.modules():
+        if isinstance(part, CnnConv | CnnLinear):
+            assert part.weight.std().item() == pytest.approx((2 / part.weight[0].numel()) ** 0.5, rel=0.15)
+
+
+def test_on_the_meta_device_there_are_no_images():
+    with torch.device("meta"):
+        embedding = GlyceEmbedding(make_config(vocab_size=N, glyph_dropout=0.0), id_dim=6).eval()
+        assert embedding(torch.zeros(2, 3, dtype=torch.long)).shape == (2, 3, 38)
+        with pytest.raises(ValueError, match="cannot be written on the meta device"):
+            embedding.set_glyphs(make_images(N))
+    wanted = build().eval()
+    embedding.load_state_dict(wanted.state_dict(), assign=True)
+    assert torch.equal(embedding(IDS), wanted(IDS))
 
 
 def test_without_images_it_warns(warnings):

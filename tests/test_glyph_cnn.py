@@ -45,6 +45,16 @@ def test_images_without_contrast_have_finite_vectors(value):
     assert cnn(torch.full((3, 2, 9, 9), value / 255)).isfinite().all()
 
 
+@pytest.mark.parametrize(
+    "images", [make_images(styles=1), make_images(styles=3), make_images(size=10), make_images() / 255]
+)
+def test_statistics_of_other_images_are_refused(images):
+    cnn = TianzigeCNN(make_config())
+    with pytest.raises(ValueError, match=r"needed is torch\.uint8 \[N, F, h, w\].* \(2, 9, 9\)"):
+        cnn.set_statistics(images)
+    assert not cnn.has_statistics
+
+
 def test_statistics_are_saved_with_the_weights():
     cnn, other = (TianzigeCNN(make_config()) for _ in range(2))
     cnn.set_statistics(make_images())
@@ -137,7 +147,9 @@ def test_blank_images_have_finite_gradients(kind):
 @pytest.mark.parametrize("kind", GLYPH_CNNS)
 def test_images_that_are_no_floats_are_refused(kind):
     for images in (make_images(), make_images().long()):
-        with pytest.raises(ValueError, match=r"are torch\.(uint8|int64); needed are floats in 0\.\.1: uint8 images / 255"):
+        with pytest.raises(
+            ValueError, match=r"are torch\.(uint8|int64); needed are floats in 0\.\.1: uint8 images / 255"
+        ):
             build_glyph_cnn(make_config(glyph_cnn=kind))(images)
 
 

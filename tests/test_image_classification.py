@@ -21,7 +21,7 @@ def make_batch(rows=N, shape=(3, 11)):
 
 def naive(model, ids, vectors, scored):
     losses = [
-        F.cross_entropy(model.classifier(vector)[None], target[None])
+        F.cross_entropy(model.dense(vector)[None], target[None])
         for target, vector, counts in zip(ids.flatten(), vectors.flatten(0, -2), scored.flatten(), strict=True)
         if counts and target < N
     ]
@@ -43,7 +43,7 @@ def test_equal_to_the_mean_over_tokens(shape, rows):
 
 def test_each_distinct_character_is_classified_once():
     model, sizes = ImageClassification(make_config(vocab_size=N)), []
-    model.classifier.register_forward_hook(lambda _, inputs, __: sizes.append(len(inputs[0])))
+    model.dense.register_forward_hook(lambda _, inputs, __: sizes.append(len(inputs[0])))
     ids = torch.tensor([[4, 4, 7, 4, 9, 0]])
     model(ids, torch.randn(N, D)[ids], ids > 0)
     assert sizes == [3]
@@ -63,8 +63,8 @@ def test_nothing_that_counts_is_zero_with_a_gradient(ids):
 
 def test_chance_is_the_logarithm():
     model, (table, ids, scored) = ImageClassification(make_config(vocab_size=N)), make_batch()
-    torch.nn.init.zeros_(model.classifier.weight)
-    torch.nn.init.zeros_(model.classifier.bias)
+    torch.nn.init.zeros_(model.dense.weight)
+    torch.nn.init.zeros_(model.dense.bias)
     assert (model(ids, table[ids].float(), scored)).item() == pytest.approx(math.log(N), abs=1e-6)
 
 

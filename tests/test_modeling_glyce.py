@@ -66,7 +66,7 @@ def inputs_for(cls, **more):
 NAMES = {
     r"^glyph_transformer\.": "",
     r"glyph_embedder\.glyph_encoder\.glyph_cnn_model": "glyph_bank.encoder",
-    r"glyph_embedder\.glyph_encoder\.glyph_classifier": "image_classification.classifier",
+    r"glyph_embedder\.glyph_encoder\.glyph_classifier": "image_classification.dense",
     r"glyph_embedder\.glyph_encoder\.batch_norm": "glyph_positions.batch_norm",
     r"glyph_embedder\.layer_norm": "glyph_positions.LayerNorm",
     r"glyph_embedder\.position_embeddings": "glyph_positions.position_embeddings",
@@ -97,16 +97,15 @@ def published(name):
 @oracle
 def test_published_vectors_of_the_layers():
     wanted, model, _ = published("glyce_transformer")
-    found = {}
+    names = ("input_ids", "token_type_ids", "attention_mask")
+    inputs = {name: wanted[name] for name in names}
+    with torch.no_grad():  # of a copy, as a batch norm learns from a pass in training
+        found = {"glyph_loss": copy.deepcopy(model).train()(**inputs).image_loss}
     keep = {"glyph_embed": model.glyph_positions, "bert_last": model.semantic, "layer1": model.task_layers.layer[0]}
     for name, module in keep.items():
         module.register_forward_hook(lambda _, __, out, name=name: found.update({name: out}))
-    names = ("input_ids", "token_type_ids", "attention_mask")
     with torch.no_grad():
-        out = model(**{name: wanted[name] for name in names})
-        model.train()
-        found["glyph_loss"] = model(**{name: wanted[name] for name in names}).image_loss
-        model.eval()(**{name: wanted[name] for name in names})
+        out = model(**inputs)
     found |= {"bert_last": found["bert_last"].last_hidden_state, "layer2": out.last_hidden_state}
     found["concat"] = torch.cat([found["glyph_embed"], found["bert_last"]], -1)
     for name in ("glyph_embed", "bert_last", "concat", "layer1", "layer2", "glyph_loss"):
@@ -257,13 +256,13 @@ def test_an_encoder_without_a_limit_gives_glyphs_512_positions():
 @pytest.mark.parametrize("cls", HEADS)
 @pytest.mark.parametrize("classifier", ["linear", "crf"])
 def test_the_loss_is_eq_2(cls, classifier):
-    """(1 - lambda) L_task + lambda L_cls, the latter as a plain mean over the tokens whose images have ink."""
+    """(1 - lambda) L_task + lambda L_cls, the latter as a plain mean over the characters of the vocabulary."""
     model, inputs = build(cls, classifier=classifier, **NO_DROPOUT), inputs_for(cls)
     task = model(**inputs).loss  # in evaluation that of the task alone
     model.train()
     base = model.base_model
-    scored = (inputs["glyph_ids"] > 2) & (inputs["glyph_ids"] < 60) & (inputs["attention_mask"] > 0)
-    logits = base.image_classification.classifier(glyphs_of(base, inputs)[scored])
+    scored = (inputs["glyph_ids"] > 2) & (inputs["glyph_ids"] < 50) & (inputs["attention_mask"] > 0)
+    logits = base.image_classification.dense(glyphs_of(base, inputs)[scored])
     images = F.cross_entropy(logits, inputs["glyph_ids"][scored])
     labels = {name for name in inputs if "label" in name or "_pos" in name}
     out = base(**{name: value for name, value in inputs.items() if name not in labels})
@@ -284,6 +283,9 @@ def test_the_weight_decays_with_the_epochs():
     for wrong in (-0.1, float("nan")):
         with pytest.raises(ValueError, match="epoch=.*0 or more"):
             model.base_model.set_epoch(wrong)
+    for wrong in (-0.1, 1.5, float("nan")):
+        with pytest.raises(ValueError, match=f"image_loss_weight={wrong} is not allowed.*from 0 to 1"):
+            model.base_model.image_loss_weight = wrong
     assert copy.deepcopy(model).base_model.image_loss_weight == 0.2
 
 
@@ -310,10 +312,29 @@ def test_a_frozen_cnn_is_looked_up_and_classifies_no_images():
         loss = model(**inputs).loss
         loss.backward()
     assert calls["images"] == len(inputs["glyph_ids"].unique())  # once, in the first step
-    assert model.glyce.image_classification.classifier.weight.grad is None
+    assert model.glyce.image_classification.dense.weight.grad is None
     model.eval()
     torch.testing.assert_close(loss, model(**inputs).loss)
     assert wanted.isfinite()
+
+
+def test_classes_are_those_of_the_vocabulary():
+    """A bank has 2.5 times as many characters, whose classes would cost more than the layers of a small model."""
+    model, inputs = build(GlyceModel).train(), make_inputs()
+    assert model.image_classification.dense.weight.shape == (50, 16)
+    inputs["glyph_ids"] = inputs["glyph_ids"].clamp(min=50)
+    assert model(**inputs).image_loss.item() == 0
+
+
+def test_an_adapter_leaves_the_image_classification_alone():
+    """PEFT takes all that is named `classifier` for a head, trains it, and saves it with the adapter."""
+    peft = pytest.importorskip("peft")
+    options = {"task_type": "SEQ_CLS", "target_modules": ["query"], "r": 2}
+    model = peft.get_peft_model(build(GlyceForSequenceClassification), peft.LoraConfig(**options)).train()
+    model(**inputs_for(GlyceForSequenceClassification)).loss.backward()
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert trained == gradients(model).keys()
+    assert not [name for name in trained if "image_classification" in name]
 
 
 def test_training_without_labels_is_warned_of(warnings):
@@ -407,7 +428,7 @@ def test_resizing_the_vocabulary(tmp_path):
     assert (table.num_embeddings, model.config.vocab_size, model.config.num_glyphs) == (53, 53, 53)
     assert model.glyce.glyph_bank.glyphs.shape == (53, 2, 8, 8)
     assert not model.glyce.glyph_bank.glyphs[50:].any()
-    assert model.glyce.image_classification.classifier.out_features == 53
+    assert model.glyce.image_classification.dense.out_features == 53
     assert_same([no_grad(model, inputs)[0]], [wanted])
     model.glyce.set_glyphs(random_images(4)[3:], [52])
     inputs["input_ids"][0, 1] = inputs["glyph_ids"][0, 1] = 52
@@ -416,7 +437,7 @@ def test_resizing_the_vocabulary(tmp_path):
     assert GlyceForTokenClassification.from_pretrained(tmp_path).config.vocab_size == 53
     model.resize_token_embeddings(40)
     assert model.glyce.glyph_bank.glyphs.shape[0] == model.config.vocab_size == 40
-    assert model.glyce.image_classification.classifier.bias.shape == (40,)
+    assert model.glyce.image_classification.dense.bias.shape == (40,)
     with pytest.raises(ValueError, match="cannot be resized from 50 to 53.*rows of the glyph bank from 50 to 60"):
         build().resize_token_embeddings(53)
     assert build(use_glyphs=False, glyph_vocab_size=50).resize_token_embeddings(53).num_embeddings == 53
@@ -449,8 +470,11 @@ def test_an_encoder_of_another_width_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"does not fit the semantic encoder.*shape \(32,\) there and \(24,\) here"):
         model.load_encoders(wider)
     model.save_pretrained(tmp_path)
-    with pytest.raises(RuntimeError, match="(?s)size mismatch|mismatch"):
-        GlyceModel.from_pretrained(tmp_path, hidden_size=32)
+    names = r"(?s)the weights in .* do not fit the configuration: .* has the shape \(.*\) there and \(.*\) in the model"
+    for fields in ({"semantic_config": {"hidden_size": 32}}, {"glyph_dim": 32}, {"vocab_size": 55}):
+        for loader in (GlyceModel, AutoModel, AutoModelForTokenClassification):
+            with pytest.raises(RuntimeError, match=rf"{names} \(\d+ such weights\).*from_encoders"):
+                loader.from_pretrained(tmp_path, **fields)
     wider.save_pretrained(tmp_path / "bert")
     with pytest.raises(ValueError, match="model_type='bert' is not allowed in GlyceConfig.*from_encoders"):
         GlyceModel.from_pretrained(tmp_path / "bert")
@@ -518,7 +542,7 @@ def test_a_batch_without_any_image_still_reaches_every_parameter():
     found = gradients(model)
     assert found.keys() == {name for name, _ in model.named_parameters()}
     assert all(grad.isfinite().all() for grad in found.values())
-    assert not found["glyce.image_classification.classifier.weight"].any()
+    assert not found["glyce.image_classification.dense.weight"].any()
 
 
 @pytest.mark.parametrize("name", ["all", "bilstm", "cnn", "released"])

@@ -1,9 +1,11 @@
-"""What models around an encoder of text share: learning rates of their parts, and buffers of theirs."""
+"""What models around an encoder of text share: rates of their parts, buffers, what FSDP and loading say."""
 
 import glyce_tools
 import mpm_cner_tools
 import pytest
+from accelerate.utils import FullyShardedDataParallelPlugin
 from torch import nn
+from transformers import AutoModelForTokenClassification
 
 from hanziformers.modeling.semantic_model import rate_groups
 
@@ -18,6 +20,8 @@ def test_a_parameter_belongs_to_the_part_that_holds_it():
     model["a"].requires_grad_(False)
     assert {group["name"] for group in rate_groups(model, {}, rates, 0)} == {"rest"}
     assert not model["a"].weight.requires_grad  # a rate above 0 unfreezes nothing
+    with pytest.raises(ValueError, match=r"no parameter is trained.*\{'rest': 0\}.*one above 0"):
+        rate_groups(model, {}, {"rest": 0}, 0)
 
 
 @pytest.mark.parametrize("tools", [glyce_tools, mpm_cner_tools])
@@ -31,3 +35,34 @@ def test_what_a_batch_norm_notes_is_sent_around():
     model = glyce_tools.build(glyph_batch_norm=True)
     kept = {name for name, _ in model.named_buffers()} - set(model._ddp_params_and_buffers_to_ignore)
     assert {name.split(".")[-1] for name in kept} == {"running_mean", "running_var", "num_batches_tracked"}
+
+
+def families():
+    return [(tools, fields) for tools in (glyce_tools, mpm_cner_tools) for fields in tools.SWITCHES.values()]
+
+
+@pytest.mark.parametrize(("tools", "fields"), families())
+def test_fsdp_shards_what_there_is(tools, fields):
+    """It looks for every module that is not to be split, and refuses the name of one that a switch removed."""
+    for kind in ({}, {"model_type": "roberta", "type_vocab_size": 1, "pad_token_id": 0}):
+        model = tools.build(semantic=kind, **fields)
+        plugin = FullyShardedDataParallelPlugin(auto_wrap_policy="transformer_based_wrap")
+        plugin.set_auto_wrap_policy(model)
+        names = {type(part).__name__ for part in model.modules()}
+        assert model._no_split_modules <= names
+        assert names & {"GlyceBank", "CharacterBank", "BiLSTM", "ConvolutionLayer"} <= model._no_split_modules
+
+
+@pytest.mark.parametrize("tools", [glyce_tools, mpm_cner_tools])
+def test_weights_of_other_sizes_are_named(tools, tmp_path):
+    model = tools.build()
+    model.save_pretrained(tmp_path)
+    message = r"the weights in .* do not fit the configuration: .* has the shape \(.*\) there and \(.*\) in the model"
+    for loader in (type(model), AutoModelForTokenClassification):
+        with pytest.raises(RuntimeError, match=rf"{message} \(\d+ such weights\).*from_encoders"):
+            loader.from_pretrained(tmp_path, hidden_size=32)
+    loaded, info = type(model).from_pretrained(
+        tmp_path, hidden_size=32, ignore_mismatched_sizes=True, output_loading_info=True
+    )
+    assert loaded.config.hidden_size == 32
+    assert len(info["mismatched_keys"]) > 10

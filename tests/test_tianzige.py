@@ -77,7 +77,7 @@ def test_published_gradients():
     config = released(64, 2, 8, 13, vocab_size=30, glyph_scale=1)
     cnn, loss = TianzigeCNN(config), ImageClassification(config)
     cnn.load_state_dict({name.removeprefix("cnn."): weights[name] for name in weights if name.startswith("cnn.")})
-    loss.classifier.load_state_dict({"weight": weights["cls.weight"], "bias": weights["cls.bias"]})
+    loss.dense.load_state_dict({"weight": weights["cls.weight"], "bias": weights["cls.bias"]})
     targets = torch.from_numpy(numbers["t"])
     vectors = cnn(torch.from_numpy(numbers["x"]))
     # one by one: equal targets have different images there
@@ -90,7 +90,7 @@ def test_published_gradients():
         "gb_conv1": cnn.conv1.bias,
         "g_down": cnn.downsample.weight,
         "g_rew": cnn.reweight_conv.weight,
-        "g_cls": loss.classifier.weight,
+        "g_cls": loss.dense.weight,
     }.items():
         close(parameter.grad, numbers[name])
 
@@ -139,7 +139,7 @@ def learn(config, images, limit, batch=64):
             optimizer.step()
         bank.eval()
         with torch.no_grad():
-            right = (loss.classifier(bank(torch.arange(count))).argmax(-1) == torch.arange(count)).float().mean().item()
+            right = (loss.dense(bank(torch.arange(count))).argmax(-1) == torch.arange(count)).float().mean().item()
     return right, time.process_time() - start
 
 

@@ -55,7 +55,7 @@ OWN_SIZES = {
 # the shipped encoders of glyphs and sounds stay as they are: learning them too takes an hour on two cores
 OWN_OPTIONS = {
     "mpm_cner": {"num_train_epochs": 4, "learning_rates": "swin=0,rest=1.5e-3"},
-    "glyce": {"learning_rates": "glyph=1.5e-3,rest=1.5e-3", "vocabulary_bank": True},
+    "glyce": {"num_train_epochs": 3, "learning_rates": "glyph=1.5e-3,rest=1.5e-3", "vocabulary_bank": True},
 }
 
 
@@ -66,7 +66,7 @@ class QuickstartArguments:
     model_type: str = field(default="chinese_bert", metadata={"help": "which model", "choices": list(OWN_SIZES)})
     output_dir: str = field(default="outputs/quickstart", metadata={"help": "folder of the model"})
     num_train_epochs: float | None = field(
-        default=None, metadata={"help": "passes over the 9,600 sentences: 8, for mpm_cner 4"}
+        default=None, metadata={"help": "passes over the 9,600 sentences: 8, for mpm_cner 4, for glyce 3"}
     )
     predict_only: bool = field(default=False, metadata={"help": "only reload the folder and predict (second process)"})
 

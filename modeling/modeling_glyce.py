@@ -23,12 +23,12 @@ from transformers.utils import TransformersKwargs, logging
 from transformers.utils.generic import can_return_tuple
 
 from .auto_map import register
-from .checks import check_ids, check_inputs
+from .checks import check_ids
 from .configuration_glyce import GlyceConfig
 from .glyce_bank import GlyceBank
 from .glyph_cnn import init_glyph_cnn
 from .image_classification import ImageClassification
-from .semantic_encoder import call_encoder, position_offset
+from .semantic_encoder import position_offset
 from .semantic_model import SemanticPreTrainedModel, rate_groups
 from .semantic_weights import load_semantic
 from .task_heads import ForMultipleChoice, ForQuestionAnswering, ForSequenceClassification
@@ -261,13 +261,9 @@ class GlyceModel(GlycePreTrainedModel):
             ValueError: ids and inputs_embeds both or neither; a shape, an id or a length that does not fit.
             TypeError: an input that the model does not have.
         """
-        check_inputs(self, kwargs)
-        for name in ("output_hidden_states", "output_attentions"):
-            if kwargs.get(name) is None:
-                kwargs[name] = getattr(self.config, name)
         texts = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids,
                  "position_ids": position_ids, "inputs_embeds": inputs_embeds}  # fmt: skip
-        out = call_encoder(self.semantic, self.positions, texts, **kwargs)
+        out = self.encode_text(texts, kwargs)
         hidden, image_loss = out.last_hidden_state, None  # [B, L, H]
         if self.glyph_bank is not None:
             rows = self._rows(input_ids, glyph_ids, extra_glyphs, hidden)

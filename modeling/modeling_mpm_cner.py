@@ -25,11 +25,10 @@ from transformers.utils.generic import can_return_tuple
 from .auto_map import register
 from .bilstm import BiLSTM
 from .character_bank import CharacterBank
-from .checks import check_ids, check_inputs
+from .checks import check_ids
 from .configuration_mpm_cner import MpmCnerConfig
 from .cross_modality import CrossModalityAttention
 from .mpm_encoders import load_swin, swin_sizes
-from .semantic_encoder import call_encoder
 from .semantic_model import SemanticPreTrainedModel, rate_groups
 from .semantic_weights import load_semantic
 from .swin import SwinEncoder, init_swin
@@ -199,13 +198,9 @@ class MpmCnerModel(MpmCnerPreTrainedModel):
                 or a length that does not fit.
             TypeError: an input that the model does not have.
         """
-        check_inputs(self, kwargs)
-        for name in ("output_hidden_states", "output_attentions"):
-            if kwargs.get(name) is None:
-                kwargs[name] = getattr(self.config, name)
         texts = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids,
                  "position_ids": position_ids, "inputs_embeds": inputs_embeds}  # fmt: skip
-        out = call_encoder(self.semantic, self.positions, texts, **kwargs)
+        out = self.encode_text(texts, kwargs)
         semantic = self.dropout(out.last_hidden_state)  # [B, L, H]
         # the first rows of the glyph bank are those of the vocabulary: glyph_ids tell special tokens as well
         ids = glyph_ids if input_ids is None else input_ids

@@ -12,11 +12,13 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
+from transformers.modeling_outputs import BaseModelOutput
 
 from .bert_parts import BertLikePreTrainedModel
 from .character_bank import CharacterBank
+from .checks import check_inputs
 from .configuration_semantic import SemanticConfig
-from .semantic_encoder import build_encoder
+from .semantic_encoder import build_encoder, call_encoder
 from .semantic_weights import semantic_config
 
 _RUNNING = ("running_mean", "running_var", "num_batches_tracked")  # what a batch norm notes in training
@@ -132,6 +134,24 @@ class SemanticPreTrainedModel(BertLikePreTrainedModel):
         """Sets `semantic`, the encoder of text, and `positions`, the tokens that a text may have."""
         self.semantic = build_encoder(self.config.semantic_config)
         self.positions = self.config.max_position_embeddings
+
+    def encode_text(self, texts: dict[str, Tensor | None], options: dict[str, Any]) -> BaseModelOutput:
+        """The semantic encoder's output for BERT's five inputs, by name.
+
+        Args:
+            texts: see `call_encoder`.
+            options: of `forward`; output_hidden_states and output_attentions are the configuration's where they are not
+                said.
+
+        Raises:
+            ValueError: see `call_encoder`.
+            TypeError: an input that the model does not have.
+        """
+        check_inputs(self, options)
+        for name in ("output_hidden_states", "output_attentions"):
+            if options.get(name) is None:
+                options[name] = getattr(self.config, name)
+        return call_encoder(self.semantic, self.positions, texts, **options)
 
     def set_glyphs(self, images: Tensor | np.ndarray, rows: Tensor | Sequence[int] | None = None) -> None:
         """Writes glyph images uint8 [n, F, h, w] into their bank, see `CharacterBank.set_glyphs`.

@@ -54,9 +54,7 @@ class ModelArguments:
     )
     vocabulary_bank: bool = field(
         default=False,
-        metadata={
-            "help": "GlyphCRM from scratch: bank of the vocabulary's glyph images only, not of all that fonts render"
-        },
+        metadata={"help": "from scratch: bank of the vocabulary's glyph images only, not of all that fonts render"},
     )
     semantic_encoder: str | None = field(
         default=None,

@@ -8,6 +8,7 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import (
     AutoModel,
     AutoModelForMaskedLM,
+    AutoModelForMultipleChoice,
     AutoModelForPreTraining,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
@@ -343,3 +344,31 @@ def test_a_classifier_without_weights_is_refused(chinese_bert, vocabulary):
     bert = ModelArguments(model_type="bert", vocab_file=vocabulary, config_overrides=BERT)
     with pytest.raises(ValueError, match="--classifier crf: a bert has no choice of it; leave it out, or take a model"):
         load_model(bert, auto, ["O", "B-X", "I-X"], classifier="crf")
+
+
+@pytest.mark.parametrize(
+    ("kind", "override", "hint"),
+    [
+        ("glyce", "hiden_size=24", "did you mean hidden_size"),
+        ("glyph_crm", "glyph_sizes=8", "did you mean glyph_size"),
+        ("bert", "xyz=8", "leave it out"),
+        ("chinese_bert", "num_layers=1, hidden_siz=8", "a ChineseBertConfig has no field num_layers"),
+    ],
+)
+def test_an_unknown_field_is_named(vocabulary, kind, override, hint):
+    args = ModelArguments(model_type=kind, vocab_file=vocabulary, config_overrides=override)
+    with pytest.raises(ValueError, match="has no field") as error:
+        load_model(args, AutoModel)
+    assert hint in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "auto_class", "allowed"),
+    [
+        ("glyce", AutoModelForPreTraining, "a glyce has no head for this task, AutoModelForPreTraining; .*glyph_crm"),
+        ("mpm_cner", AutoModelForMultipleChoice, "a mpm_cner has no head .*chinese_bert, glyph_crm, glyce"),
+    ],
+)
+def test_a_model_without_a_head_for_the_task_is_refused_with_those_that_have_one(vocabulary, kind, auto_class, allowed):
+    with pytest.raises(ValueError, match=allowed):
+        load_model(ModelArguments(model_type=kind, vocab_file=vocabulary), auto_class)

@@ -8,6 +8,7 @@ tokenizer; called on texts it returns the inputs of the model.
 """
 
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from inspect import signature
 from typing import Any
 
@@ -15,6 +16,7 @@ from transformers import AutoConfig, AutoProcessor, PreTrainedConfig, PreTrained
 from transformers.processing_utils import ProcessorMixin
 from transformers.utils import logging
 
+from ..registration import FAMILIES
 from .encoder_options import NAMES, keep_vocabulary, load_encoders, new_config
 from .new_model import (
     GLYPH_SETTINGS,
@@ -98,10 +100,10 @@ def load_model(
         The model, its processor or tokenizer, and the labels in the order of its logits (empty without labels).
 
     Raises:
-        ValueError: neither a checkpoint nor type and vocabulary; options of a new model beside a checkpoint; a
-            checkpoint without the labels, or with another classifier, where nothing is trained; weights or glyph images
-            that do not fit the model; overrides that are no name=value, or that cannot be set; a classifier for a model
-            that has no choice of it.
+        ValueError: neither a checkpoint nor type and vocabulary; a model without a head for the task; options of a new
+            model beside a checkpoint; a checkpoint without the labels, or with another classifier, where nothing is
+            trained; weights or glyph images that do not fit the model; overrides that are no name=value, of a field
+            that there is not, or that cannot be set; a classifier for a model that has no choice of it.
         StrictDataclassError: values that the configuration does not allow.
     """
     checkpoint, remote, own = args.model_name_or_path, {}, labels
@@ -117,6 +119,7 @@ def load_model(
     else:
         config, processing_class = new_config(args), None
         _warn_of_options(args, config)
+    _check_head(auto_class, config)
     _set_fields(args, config, labels, problem_type=problem_type, classifier=classifier)
     if checkpoint:
         _check_classifier(args, config, head, training)
@@ -246,6 +249,18 @@ def _check_options(
         )
 
 
+def _check_head(auto_class: Any, config: PreTrainedConfig) -> None:
+    """Refuses a model that has no head for the task, which transformers answers with all those that have one."""
+    in_folder = auto_class.__name__ in (getattr(config, "auto_map", None) or {})
+    if type(config) in auto_class._model_mapping or in_folder:
+        return
+    ours = [kind.model_type for kind in FAMILIES if kind in auto_class._model_mapping]
+    raise ValueError(
+        f"a {config.model_type} has no head for this task, {auto_class.__name__}; allowed are the models of "
+        f"transformers that have one and, of this package, {', '.join(ours) or 'none'}"
+    )
+
+
 def _own_labels(config: PreTrainedConfig) -> list[str]:
     """The labels of a checkpoint, in the order of its logits."""
     return [config.id2label[index] for index in range(config.num_labels)]
@@ -295,10 +310,20 @@ def _override(config: PreTrainedConfig, overrides: str) -> None:
     """Sets fields of a configuration: `hidden_size=128, num_hidden_layers=2`.
 
     Raises:
-        ValueError: see `_pairs`; a name that the configuration works out from other fields.
+        ValueError: see `_pairs`; a name that the configuration lacks, or works out from other fields.
     """
     pairs = _pairs(overrides)
     for name, value in pairs:
+        if not hasattr(config, name):
+            near = get_close_matches(name, dir(config), n=1)
+            raise ValueError(
+                f"config_overrides={overrides!r}: a {type(config).__name__} has no field {name}"
+                + (
+                    f"; did you mean {near[0]}?"
+                    if near
+                    else "; leave it out, or see its documentation for those it has"
+                )
+            )
         field_of_class = getattr(type(config), name, None)
         if isinstance(field_of_class, property) and field_of_class.fset is None:
             fix = "set glyph_size and glyph_styles, from which it follows" if sees_glyphs(config) else "leave it out"

@@ -1,10 +1,12 @@
-"""A bidirectional LSTM over rows of characters (section 2.4 of MPM-CNER, Table 9 of Glyce).
+"""Bidirectional LSTMs over rows of characters or words (section 2.4 of MPM-CNER, hosts and Table 9 of Glyce).
 
-Axes: R rows, W positions of the longest row, D width of the input, h width of each direction.
+Axes: R rows, W positions of the longest row, D width of the input, h width of each direction, H = 2h.
 """
 
 import torch
 from torch import Tensor, nn
+
+from .token_rows import is_token
 
 
 class BiLSTM(nn.Module):
@@ -28,12 +30,14 @@ class BiLSTM(nn.Module):
         """Reads each row both ways.
 
         Args:
-            vectors: [R, W, D], W >= 1.
+            vectors: [R, W, D].
             mask: bool [R, W], left-aligned, True = character; a row may have none.
 
         Returns:
             [R, W, 2h]; what follows the end of a row is 0.
         """
+        if not mask.shape[1]:
+            return vectors.new_zeros(len(vectors), 0, self.width)  # an nn.LSTM takes no rows without positions
         steps, count = torch.arange(mask.shape[1], device=mask.device), mask.sum(-1, keepdim=True)
         back = torch.where(steps < count, count - 1 - steps, steps)  # [R, W], the characters from the last to the first
         ahead, _ = self.forwards(vectors)
@@ -42,9 +46,53 @@ class BiLSTM(nn.Module):
         return torch.cat([ahead, take_positions(behind, back)], dim=-1).masked_fill(~mask[:, :, None], 0)
 
 
+class BiLSTMLayers(nn.Module):
+    """BiLSTMs on top of each other, with dropout behind each.
+
+    Args:
+        input_size: D.
+        hidden_size: H, half of it in each direction.
+        layers: how many, >= 1.
+        dropout: behind each.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, layers: int, dropout: float) -> None:
+        super().__init__()
+        widths = [input_size, *[hidden_size] * (layers - 1)]
+        self.layer = nn.ModuleList(BiLSTM(width, hidden_size // 2) for width in widths)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, vectors: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """Reads a batch of texts: the last of `all_layers`."""
+        return self.all_layers(vectors, attention_mask)[-1]
+
+    def all_layers(self, vectors: Tensor, attention_mask: Tensor | None) -> list[Tensor]:
+        """What every layer makes of a batch of texts.
+
+        Args:
+            vectors: [R, W, D].
+            attention_mask: [R, W], 1 = token, 0 = padding, which may stand on either side; None takes all as tokens.
+
+        Returns:
+            [R, W, H] of each layer, from the first to the last; 0 at padding.
+        """
+        mask = is_token(vectors, attention_mask)
+        # a BiLSTM reads rows that begin with their first token: tokens come first, then padding, in their order
+        tokens = mask.long()
+        rank = torch.where(mask, tokens.cumsum(1), tokens.sum(1, keepdim=True) + (1 - tokens).cumsum(1)) - 1  # [R, W]
+        # the other way round, which position has a rank; a sort would not go into ONNX
+        steps = torch.arange(mask.shape[1], device=mask.device).expand_as(rank)
+        order = torch.zeros_like(rank).scatter(1, rank, steps)
+        left, hidden, found = mask.gather(1, order), take_positions(vectors, order), []
+        for layer in self.layer:
+            hidden = self.dropout(layer(hidden, left))
+            found.append(hidden)
+        return [take_positions(hidden, rank) for hidden in found]
+
+
 def take_positions(vectors: Tensor, positions: Tensor) -> Tensor:
     """Vectors [R, W, D] at positions int64 [R, W] -> [R, W, D]."""
     return vectors.gather(1, positions[:, :, None].expand(-1, -1, vectors.shape[-1]))
 
 
-__all__ = ["BiLSTM", "take_positions"]
+__all__ = ["BiLSTM", "BiLSTMLayers", "take_positions"]

@@ -105,6 +105,16 @@ def check_tagger_fields(config: PreTrainedConfig) -> None:
     require(config, fine, "special_token_ids", special, allowed)
 
 
+def check_bank_rows(config: PreTrainedConfig) -> None:
+    """Refuses a bank of glyph images with fewer rows than the vocabulary, whose rows are the first ones.
+
+    Raises:
+        ValueError: names the field, its value and what is allowed.
+    """
+    rows, allowed = config.num_glyphs, f"None or {config.vocab_size} (vocab_size) and more: the vocabulary comes first"
+    require(config, rows >= config.vocab_size, "glyph_vocab_size", rows, allowed)
+
+
 def check_glyph_styles(config: PreTrainedConfig, most: int | None = None) -> None:
     """Refuses `glyph_styles` that are no list of style names.
 
@@ -133,8 +143,8 @@ def check_inputs(model: PreTrainedModel, more: Mapping[str, Any]) -> None:
         TypeError: names the inputs that the model does not take and those that it does.
     """
     unknown = [name for name, value in more.items() if isinstance(value, _INPUTS)]
-    # those that transformers itself hands to every model, e.g. the Trainer's num_items_in_batch
-    unknown = [name for name in unknown if name not in TransformersKwargs.__annotations__]
+    # those that transformers itself hands to every model, e.g. the Trainer's num_items_in_batch; positions are an input
+    unknown = [name for name in unknown if name not in TransformersKwargs.__annotations__ or name == "position_ids"]
     if unknown:
         known = [name for name in inspect.signature(model.forward).parameters if name != "kwargs"]
         raise TypeError(
@@ -260,6 +270,7 @@ __all__ = [
     "BERT_SIZES",
     "CLASSIFIERS",
     "SCHEMES",
+    "check_bank_rows",
     "check_bert_fields",
     "check_glyph_styles",
     "check_glyphs",

@@ -12,11 +12,11 @@ class RecurrentConfig(GlyphCnnConfig):
 
     Args:
         vocab_size: rows V of the table of ids, >= 1: characters or words.
-        embedding_dim: width I of the vectors of ids, >= 1.
+        embedding_dim: width I of the vectors of ids; 0 leaves them out, so that a model sees glyphs alone.
         hidden_size: width H of an LSTM's vectors, half of it in each direction; even, >= 2.
         num_hidden_layers: LSTMs on top of each other, >= 1.
         embedding_dropout: dropout on the input vectors, in [0, 1).
-        hidden_dropout: dropout behind every LSTM, in [0, 1).
+        hidden_dropout: dropout behind every LSTM, in [0, 1). 0, as `classifier_dropout` follows the last one.
         classifier_dropout: dropout in front of the layers that label, in [0, 1).
         glyce: whether the vectors of glyphs stand beside those of ids. False is the baseline: the same model without.
         glyph_vocab_size: rows N of the bank of glyph images; None is `vocab_size`.
@@ -29,7 +29,7 @@ class RecurrentConfig(GlyphCnnConfig):
     hidden_size: int = 200
     num_hidden_layers: int = 1
     embedding_dropout: float | int = 0.5
-    hidden_dropout: float | int = 0.5
+    hidden_dropout: float | int = 0.0
     classifier_dropout: float | int = 0.5
     glyce: bool = True
     glyph_vocab_size: int | None = None
@@ -58,7 +58,10 @@ class RecurrentConfig(GlyphCnnConfig):
     def validate_architecture(self) -> None:
         """As every configuration here; also refuses what no LSTM can be built from."""
         super().validate_architecture()
-        check_sizes(self, ("vocab_size", "embedding_dim", "hidden_size", "num_hidden_layers", "num_glyphs"))
+        check_sizes(self, ("vocab_size", "hidden_size", "num_hidden_layers", "num_glyphs"))
+        allowed = "an integer of 1 or more, or 0 for glyphs alone (glyce=True)"
+        fine = self.embedding_dim >= 1 or (self.embedding_dim == 0 and self.glyce)
+        require(self, fine, "embedding_dim", self.embedding_dim, allowed)
         require(self, self.hidden_size % 2 == 0, "hidden_size", self.hidden_size, "even: half of it for each direction")
         check_rates(self, ("embedding_dropout", "hidden_dropout", "classifier_dropout"))
         require(self, self.initializer_range > 0, "initializer_range", self.initializer_range, "a number above 0")

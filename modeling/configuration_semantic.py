@@ -7,7 +7,7 @@ from typing import Any, Self
 from transformers import AutoConfig, BertConfig, PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from .checks import check_rates, check_sizes, check_tagger_fields, require
+from .checks import check_bank_rows, check_rates, check_sizes, check_tagger_fields, require
 from .configuration_bert_like import CharacterConfig
 from .semantic_encoder import check_encoder, position_offset
 
@@ -130,8 +130,7 @@ class SemanticConfig(CharacterConfig):
         pad, allowed = getattr(self.semantic_config, "pad_token_id", None), f"None or 0 to {self.vocab_size - 1}"
         require(self, pad is None or 0 <= pad < self.vocab_size, "pad_token_id", pad, allowed)
         check_tagger_fields(self)
-        rows, allowed = self.num_glyphs, f"None or {self.vocab_size} (vocab_size) and more: the vocabulary comes first"
-        require(self, rows >= self.vocab_size, "glyph_vocab_size", rows, allowed)
+        check_bank_rows(self)
 
     def _check_heads(self) -> None:
         """As BERT's attention, which would say so without a field's name and when the model is built."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .character_bank import CharacterBank
-from .configuration_glyce import GlyceConfig
+from .configuration_glyph_cnn import GlyphCnnConfig
 from .tianzige import build_glyph_cnn
 
 
@@ -18,7 +18,7 @@ class GlyceBank(CharacterBank):
         config: sizes, and which CNN.
     """
 
-    def __init__(self, config: GlyceConfig) -> None:
+    def __init__(self, config: GlyphCnnConfig) -> None:
         super().__init__(build_glyph_cnn(config), config.num_glyphs, config.glyph_shape, config.glyph_dim)
 
     @torch.no_grad()
@@ -44,4 +44,34 @@ class GlyceBank(CharacterBank):
         return is_row & (self.glyphs[ids.masked_fill(~is_row, 0)].flatten(-3).amax(-1) > 0)
 
 
-__all__ = ["GlyceBank"]
+def bank_rows(
+    input_ids: Tensor | None, glyph_ids: Tensor | None, extra_glyphs: Tensor | None, shape: Sequence[int], switch: str
+) -> Tensor:
+    """The rows of the bank that a batch of characters shows: `glyph_ids`, or `input_ids` where there are none.
+
+    Args:
+        input_ids: [B, L] int64; None where vectors stand in their place.
+        glyph_ids: [B, L] int64 or None.
+        extra_glyphs: [B, E, F*h*w] or None.
+        shape: (B, L), the shape of the text.
+        switch: how a configuration says that a model has no glyphs, for the error.
+
+    Returns:
+        [B, L].
+
+    Raises:
+        ValueError: rows are missing, or have another shape than the text.
+    """
+    if glyph_ids is None and (input_ids is None or (extra_glyphs is not None and extra_glyphs.shape[1])):
+        given = "inputs_embeds" if input_ids is None else "extra_glyphs"
+        raise ValueError(
+            f"glyph_ids are missing beside {given}: pass the text through the processor or tokenizer that was "
+            f"saved with the model, whose batch has them; or build the model with {switch}"
+        )
+    rows = input_ids if glyph_ids is None else glyph_ids
+    if rows.shape != shape:
+        raise ValueError(f"glyph_ids has the shape {tuple(rows.shape)}; needed is {tuple(shape)}: one for each token")
+    return rows
+
+
+__all__ = ["GlyceBank", "bank_rows"]

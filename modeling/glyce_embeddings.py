@@ -5,7 +5,8 @@
 
 Every distinct character of a batch is encoded once, and at inference once for all batches: see character_bank.py.
 
-Axes: B batch, L length, D glyph_dim, I id_dim, E embedding_dim, N characters, F*h*w values of a character's images.
+Axes: B batch, L length, D glyph_dim, I id_dim, E embedding_dim, N characters, X further characters of an example, F*h*w
+values of a character's images.
 """
 
 from typing import Literal
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from transformers.utils import logging
 
 from .checks import check_ids
-from .configuration_glyce import GlyceConfig
+from .configuration_glyph_cnn import GlyphCnnConfig
 from .glyce_bank import GlyceBank
 from .highway import Highway
 from .image_classification import ImageClassification
@@ -51,6 +52,7 @@ class GlyceEmbedding(nn.Module):
             (Linear, ReLU) bring them to `output_dim`.
         id_dim: I, the width of the embeddings of ids.
         output_dim: E behind "highway" and "projection"; None is the width before.
+        classes: characters that the image classification tells apart, the first ones; None is `config.vocab_size`.
 
     Attributes:
         embedding_dim: E, the width of the vectors.
@@ -71,29 +73,33 @@ class GlyceEmbedding(nn.Module):
         >>> loss = task_loss(hidden) + 0.1 * embedding.image_loss(torch.tensor([[1, 2, 2, 3]]))
     """
 
+    bank_class: type[GlyceBank] = GlyceEmbeddingBank
+    keeps_weights = True  # whether a PreTrainedModel around it must leave the CNN alone
+
     def __init__(
         self,
-        config: GlyceConfig,
+        config: GlyphCnnConfig,
         glyphs: Tensor | np.ndarray | None = None,
         *,
         features: Literal["both", "glyph", "ids"] = "both",
         merge: Literal["concat", "highway", "projection"] = "concat",
         id_dim: int = 128,
         output_dim: int | None = None,
+        classes: int | None = None,
     ) -> None:
         super().__init__()
         _check(config, features, merge, id_dim, output_dim)
-        self.num_embeddings, self.padding_idx = config.num_glyphs, config.pad_token_id
+        self.padding_idx = config.pad_token_id
         self.ids = self.bank = self.classification = None
         if features != "glyph":
-            self.ids = nn.Embedding(self.num_embeddings, id_dim, padding_idx=self.padding_idx)
+            self.ids = nn.Embedding(config.num_glyphs, id_dim, padding_idx=self.padding_idx)
         if features != "ids":
-            self.bank = GlyceEmbeddingBank(config)
+            self.bank = self.bank_class(config)
             for part in self.bank.encoder.modules():
                 # or else a PreTrainedModel around it initialises the CNN again, with weights that are far too small
-                part._is_hf_initialized = not self.bank.glyphs.is_meta
+                part._is_hf_initialized = self.keeps_weights and not self.bank.glyphs.is_meta
             self.dropout = nn.Dropout(config.glyph_dropout)
-            self.classification = ImageClassification(config) if config.use_image_loss else None
+            self.classification = ImageClassification(config, classes) if config.use_image_loss else None
         width = (0 if self.ids is None else id_dim) + (0 if self.bank is None else config.glyph_dim)
         self.batch_norm = nn.BatchNorm1d(width) if config.glyph_batch_norm else nn.Identity()
         self.embedding_dim = width if output_dim is None else output_dim
@@ -104,6 +110,11 @@ class GlyceEmbedding(nn.Module):
             self.merge = nn.Sequential(nn.Linear(width, self.embedding_dim), nn.ReLU())
         if glyphs is not None:
             self.set_glyphs(glyphs)
+
+    @property
+    def num_embeddings(self) -> int:
+        """Characters N."""
+        return self.ids.num_embeddings if self.bank is None else len(self.bank.glyphs)
 
     def set_glyphs(self, images: Tensor | np.ndarray, rows: Tensor | list[int] | None = None) -> None:
         """Writes glyph images, see `GlyceBank.set_glyphs`.
@@ -124,31 +135,34 @@ class GlyceEmbedding(nn.Module):
                 "trained: make the GlyceConfig with pad_token_id=None, or with the id of padding"
             )
 
-    def forward(self, ids: Tensor) -> Tensor:
+    def forward(self, ids: Tensor, extra_glyphs: Tensor | None = None) -> Tensor:
         """Embeds characters.
 
         Args:
-            ids: int64 [B, L], or any shape, 0..N-1.
+            ids: int64 [B, L], or any shape, 0..N-1; N + i for image i of the example's `extra_glyphs`.
+            extra_glyphs: uint8 [B, X, F*h*w], each example's characters outside of the bank, see `CharacterBank`; only
+                with features="glyph", as they have no ids.
 
         Returns:
             [B, L, E].
 
         Raises:
             TypeError: ids that are no tensor of integers.
-            ValueError: an id that does not exist (seen on the CPU only).
+            ValueError: an id that does not exist (seen on the CPU only); extra_glyphs that do not fit.
         """
-        ids = self._checked(ids)
-        return self._merged(ids, self._encode(ids))
+        ids = self._checked(ids, extra_glyphs)
+        return self._merged(ids, self._encode(ids, extra_glyphs))
 
-    def image_loss(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
+    def image_loss(self, ids: Tensor, mask: Tensor | None = None, extra_glyphs: Tensor | None = None) -> Tensor:
         """The image-classification loss of a batch (Eq. 1), to add to that of the task.
 
         It encodes the distinct characters of the batch; `forward_with_loss` does with those of `forward`.
 
         Args:
-            ids: int64 [B, L], or any shape, 0..N-1.
+            ids: int64 [B, L], or any shape, see `forward`.
             mask: bool or 0 and 1, [B, L], such as an attention mask: whether a token counts; None counts all. Those
-                whose images have no ink never count.
+                whose images have no ink never count, nor do those of `extra_glyphs`.
+            extra_glyphs: uint8 [B, X, F*h*w], see `forward`.
 
         Returns:
             A scalar: the mean over the tokens that count; 0 where none does.
@@ -159,34 +173,45 @@ class GlyceEmbedding(nn.Module):
                 such loss.
         """
         self._check_loss()
-        ids = self._checked(ids)
-        return self._loss(ids, self._encode(ids), mask)
+        ids = self._checked(ids, extra_glyphs)
+        return self._loss(ids, self._encode(ids, extra_glyphs), mask)
 
-    def forward_with_loss(self, ids: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward_with_loss(
+        self, ids: Tensor, mask: Tensor | None = None, extra_glyphs: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """`forward` and `image_loss` of one batch, whose characters are encoded once: for training."""
         self._check_loss()
-        ids = self._checked(ids)
-        vectors = self._encode(ids)
+        ids = self._checked(ids, extra_glyphs)
+        vectors = self._encode(ids, extra_glyphs)
         return self._merged(ids, vectors), self._loss(ids, vectors, mask)
 
     def extra_repr(self) -> str:
         """Sizes, as of an `nn.Embedding`."""
         return f"{self.num_embeddings}, {self.embedding_dim}"
 
-    def _checked(self, ids: Tensor) -> Tensor:
+    def _checked(self, ids: Tensor, extra_glyphs: Tensor | None) -> Tensor:
         """Ids as int64."""
         if not isinstance(ids, Tensor) or ids.is_floating_point() or ids.dtype == torch.bool:
             kind = ids.dtype if isinstance(ids, Tensor) else type(ids).__name__
             raise TypeError(f"ids are {kind}; needed is a tensor of integers: torch.tensor(ids, dtype=torch.long)")
         ids = ids.long()  # torch would take uint8 for a mask
-        check_ids("ids", ids, self.num_embeddings, "characters of the embedding", IDS_HINT)
-        return ids
+        if extra_glyphs is None:
+            check_ids("ids", ids, self.num_embeddings, "characters of the embedding", IDS_HINT)
+        elif self.ids is not None:
+            raise ValueError(
+                "extra_glyphs are not allowed beside embeddings of ids, as characters outside of the bank have none; "
+                'leave them out, or make the embedding with features="glyph"'
+            )
+        return ids  # the bank checks those of extra_glyphs
 
-    def _encode(self, ids: Tensor) -> Tensor | None:
+    def _encode(self, ids: Tensor, extra_glyphs: Tensor | None) -> Tensor | None:
         """Ids [B, L] -> vectors of their glyphs [B, L, D], before dropout; None without glyphs."""
         if self.bank is None:
             return None
-        vectors = self.bank(ids)
+        if extra_glyphs is None:
+            vectors = self.bank(ids)
+        else:  # every example has its own: a bank takes [B, L] then, not the characters of words [B, L, W]
+            vectors = self.bank(ids.flatten(1), extra_glyphs).view(*ids.shape, self.bank.width)
         if self.padding_idx is None or not vectors.requires_grad:
             return vectors
         # or else the CNN would be trained by the padding of every batch, most of all
@@ -220,7 +245,7 @@ class GlyceEmbedding(nn.Module):
         return self.bank
 
 
-def _check(config: GlyceConfig, features: str, merge: str, id_dim: int, output_dim: int | None) -> None:
+def _check(config: GlyphCnnConfig, features: str, merge: str, id_dim: int, output_dim: int | None) -> None:
     for name, value, allowed in (("features", features, FEATURES), ("merge", merge, MERGES)):
         if value not in allowed:
             raise ValueError(f"{name}={value!r} is not allowed; allowed is {' or '.join(map(repr, allowed))}")

@@ -1,6 +1,7 @@
 """Word embeddings out of the glyphs of a word's characters ("Glyce-word").
 
-Axes: B batch, L words, W characters of the longest word, E width of a character's vector, K width of a word's.
+Axes: B batch, L words, W characters of the longest word, X further characters of an example, E width of a character's
+vector, K width of a word's.
 """
 
 from typing import Literal
@@ -52,30 +53,40 @@ class GlyceWordEmbedding(nn.Module):
         size = characters.embedding_dim
         self.convolution = nn.Conv1d(size, self.embedding_dim, ngram) if pooling == "cnn" else None
 
-    def forward(self, words: Tensor) -> Tensor:
+    def forward(self, words: Tensor, extra_glyphs: Tensor | None = None) -> Tensor:
         """Embeds words.
 
         Args:
             words: int64 [B, L, W], or any shape before W: ids of each word's characters. The id of padding
                 (`characters.padding_idx`) and all below 0 are no characters, wherever they stand.
+            extra_glyphs: uint8 [B, X, F*h*w], each example's characters outside of the bank: see `GlyceEmbedding`.
 
         Returns:
             [B, L, K]; a word without characters is 0.
 
         Raises:
-            ValueError: an id that does not exist (seen on the CPU only).
+            ValueError: an id that does not exist (seen on the CPU only); extra_glyphs that do not fit.
         """
         ids, present = self._characters(words)
-        return self._pool(self.characters(ids), present)
+        return self._pool(self.characters(ids, extra_glyphs), present)
 
-    def image_loss(self, words: Tensor) -> Tensor:
-        """The image-classification loss over the characters of words [B, L, W]: see `GlyceEmbedding.image_loss`."""
-        return self.characters.image_loss(*self._characters(words))
+    def image_loss(self, words: Tensor, mask: Tensor | None = None, extra_glyphs: Tensor | None = None) -> Tensor:
+        """The image-classification loss over the characters of words [B, L, W]: see `GlyceEmbedding.image_loss`.
 
-    def forward_with_loss(self, words: Tensor) -> tuple[Tensor, Tensor]:
+        Args:
+            words: int64 [B, L, W], see `forward`.
+            mask: bool or 0 and 1, [B, L]: whether a word's characters count; None counts all.
+            extra_glyphs: see `forward`.
+        """
+        ids, present = self._characters(words)
+        return self.characters.image_loss(ids, _of_words(present, mask), extra_glyphs)
+
+    def forward_with_loss(
+        self, words: Tensor, mask: Tensor | None = None, extra_glyphs: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """`forward` and `image_loss` of one batch, whose characters are encoded once: for training."""
         ids, present = self._characters(words)
-        vectors, loss = self.characters.forward_with_loss(ids, present)
+        vectors, loss = self.characters.forward_with_loss(ids, _of_words(present, mask), extra_glyphs)
         return self._pool(vectors, present), loss
 
     def _characters(self, words: Tensor) -> tuple[Tensor, Tensor]:
@@ -98,6 +109,16 @@ class GlyceWordEmbedding(nn.Module):
         lowest = torch.finfo(vectors.dtype).min
         found = vectors.masked_fill(absent, lowest).amax(-2)
         return found.masked_fill(~present.any(-1, keepdim=True), 0)
+
+
+def _of_words(present: Tensor, mask: Tensor | None) -> Tensor:
+    """Which characters count, bool [B, L, W]: those of the words of a mask [B, L]."""
+    if mask is None:
+        return present
+    if mask.shape != present.shape[:-1]:
+        shape = tuple(present.shape[:-1])
+        raise ValueError(f"mask has the shape {tuple(mask.shape)}; needed is that of words, {shape}: one for each word")
+    return present & mask.bool()[..., None]
 
 
 def _check(pooling: str, ngram: int, word_dim: int | None, size: int) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import initialization as init
 
-from .configuration_glyce import GlyceConfig
+from .configuration_glyph_cnn import GlyphCnnConfig
 from .tracing import is_traced
 
 GRID = 2  # side of the grid of squares
@@ -55,7 +55,7 @@ class GlyphCnn(nn.Module):
         config: sizes, and what happens to images first.
     """
 
-    def __init__(self, config: GlyceConfig) -> None:
+    def __init__(self, config: GlyphCnnConfig) -> None:
         super().__init__()
         self.scale = config.glyph_scale
         self.shape = config.glyph_shape

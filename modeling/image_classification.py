@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .configuration_glyce import GlyceConfig
+from .configuration_glyph_cnn import GlyphCnnConfig
 from .tracing import is_traced
 
 
@@ -22,13 +22,14 @@ class ImageClassification(nn.Module):
     """A classifier of glyph vectors, and its loss.
 
     Args:
-        config: sizes: `glyph_dim` D and `vocab_size` V.
+        config: sizes: `glyph_dim` D.
+        classes: V; None is `vocab_size`. Where ids are words, the classes are the rows of the bank: characters.
     """
 
-    def __init__(self, config: GlyceConfig) -> None:
+    def __init__(self, config: GlyphCnnConfig, classes: int | None = None) -> None:
         super().__init__()
         # not `classifier`: PEFT trains, and saves with an adapter, whatever has that name
-        self.dense = nn.Linear(config.glyph_dim, config.vocab_size)
+        self.dense = nn.Linear(config.glyph_dim, config.vocab_size if classes is None else classes)
 
     def forward(self, ids: Tensor, vectors: Tensor, scored: Tensor) -> Tensor:
         """The mean loss of the tokens that count.

@@ -19,24 +19,25 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.processing_utils import Unpack
-from transformers.utils import TransformersKwargs, logging
+from transformers.utils import TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
 from .auto_map import register
-from .checks import check_ids
+from .bimpm import MultiPerspectiveMatching
+from .character_model import rate_groups
+from .checks import check_ids, require
 from .configuration_glyce import GlyceConfig
-from .glyce_bank import GlyceBank
+from .glyce_bank import GlyceBank, bank_rows
 from .glyph_cnn import init_glyph_cnn
 from .image_classification import ImageClassification
+from .image_loss_schedule import ImageLossSchedule
 from .semantic_encoder import position_offset
-from .semantic_model import SemanticPreTrainedModel, rate_groups
+from .semantic_model import SemanticPreTrainedModel
 from .semantic_weights import load_semantic
 from .task_heads import ForMultipleChoice, ForQuestionAnswering, ForSequenceClassification
 from .task_layers import build_task_layers
 from .token_heads import ForTokenClassification
 from .token_rows import takes_part
-
-logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 
 @dataclass
@@ -45,12 +46,14 @@ class GlyceModelOutput(BaseModelOutput):
 
     Attributes:
         last_hidden_state: [B, L, D + H].
+        pooler_output: [B, D + H], the vector of a pair; with task_layer="bimpm" only.
         hidden_states: those of the semantic encoder, [B, L, H] each.
         attentions: those of the semantic encoder.
         image_loss: a scalar, the image-classification loss L_cls over the characters of the vocabulary; in training
             only, and None where the CNN is frozen.
     """
 
+    pooler_output: Tensor | None = None
     image_loss: Tensor | None = None
 
 
@@ -100,7 +103,9 @@ class GlycePreTrainedModel(SemanticPreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         """As BERT; the CNN as `glyph_initializer` says; no images."""
-        if not init_glyph_cnn(module):
+        if isinstance(module, MultiPerspectiveMatching):
+            module.reset_parameters()
+        elif not init_glyph_cnn(module):
             super()._init_weights(module)
 
     @classmethod
@@ -158,13 +163,8 @@ class GlycePreTrainedModel(SemanticPreTrainedModel):
         return rate_groups(self, {"semantic": [base.semantic], "glyph": glyph}, rates, weight_decay)
 
 
-class GlyceModel(GlycePreTrainedModel):
-    """The semantic encoder, the glyphs, and the layers of a task over both: one vector for every token.
-
-    Attributes:
-        image_loss_weight: lambda(t) of Eq. 2, the present weight of the image-classification loss, in [0, 1]; may be
-            set.
-    """
+class GlyceModel(ImageLossSchedule, GlycePreTrainedModel):
+    """The semantic encoder, the glyphs, and the layers of a task over both: one vector for every token."""
 
     def __init__(self, config: GlyceConfig) -> None:
         super().__init__(config)
@@ -178,56 +178,7 @@ class GlyceModel(GlycePreTrainedModel):
             self.image_classification = ImageClassification(config)
         self.task_layers = build_task_layers(config)
         self.image_loss_weight = config.image_loss_weight
-        self._warned_of_labels = False
         self.post_init()
-
-    @property
-    def image_loss_weight(self) -> float:
-        """The present weight of the image-classification loss."""
-        return self.weight_of_images.item()
-
-    @image_loss_weight.setter
-    def image_loss_weight(self, value: float) -> None:
-        if not 0 <= value <= 1:
-            raise ValueError(f"image_loss_weight={value} is not allowed; allowed is a number from 0 to 1")
-        # a tensor, as torch.compile makes another graph for every number; neither saved nor on the meta device
-        self.weight_of_images = torch.tensor(float(value), dtype=torch.float64, device="cpu")
-
-    def set_epoch(self, epoch: float) -> None:
-        """Sets the weight of the image-classification loss to lambda_0 * lambda_1 ** t.
-
-        Args:
-            epoch: t, the epochs that are behind, with fractions; 0 or more. A Trainer's `state.epoch`.
-
-        Raises:
-            ValueError: it is below 0.
-        """
-        if not epoch >= 0:
-            raise ValueError(f"epoch={epoch} is not allowed; allowed is a number of 0 or more: the epochs behind")
-        self.image_loss_weight = self.config.image_loss_weight * self.config.image_loss_decay**epoch
-
-    def resize_glyphs(self, rows: int) -> None:
-        """Cuts the bank to so many rows, or adds blank ones; the image classification keeps one class a token."""
-        super().resize_glyphs(rows)
-        if self.image_classification is not None:
-            classes = self.image_classification.dense
-            self.image_classification.dense = self._get_resized_lm_head(classes, rows, mean_resizing=False)
-
-    def total_loss(self, task_loss: Tensor | None, out: GlyceModelOutput) -> Tensor | None:
-        """Eq. 2: (1 - lambda) L_task + lambda L_cls; L_task alone in evaluation, and where no image is classified."""
-        if out.image_loss is None:
-            return task_loss
-        if task_loss is None:
-            if torch.is_grad_enabled() and not self._warned_of_labels:
-                self._warned_of_labels = True
-                logger.warning(
-                    "a head of Glyce is trained without labels, so its loss is computed elsewhere, without the image "
-                    "classification. Pass labels (the Trainer: label_smoothing_factor=0), or build the model with "
-                    "use_image_loss=False"
-                )
-            return None
-        weight = self.weight_of_images.to(task_loss)
-        return (1 - weight) * task_loss + weight * out.image_loss
 
     @can_return_tuple
     def forward(self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None,
@@ -254,7 +205,8 @@ class GlyceModel(GlycePreTrainedModel):
             kwargs: output_hidden_states, output_attentions (eager attention only), return_dict.
 
         Returns:
-            last_hidden_state [B, L, D + H] behind the layers of the task, at padding any values; image_loss in
+            last_hidden_state [B, L, D + H] behind the layers of the task, at padding any values; with
+            task_layer="bimpm", which gives pooler_output [B, D + H] for a pair, that in front of them. image_loss in
             training. hidden_states and attentions are those of the semantic encoder, where they are wanted.
 
         Raises:
@@ -264,37 +216,25 @@ class GlyceModel(GlycePreTrainedModel):
         texts = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids,
                  "position_ids": position_ids, "inputs_embeds": inputs_embeds}  # fmt: skip
         out = self.encode_text(texts, kwargs)
-        hidden, image_loss = out.last_hidden_state, None  # [B, L, H]
+        hidden, pair, image_loss = out.last_hidden_state, None, None  # [B, L, H]
         if self.glyph_bank is not None:
-            rows = self._rows(input_ids, glyph_ids, extra_glyphs, hidden)
+            rows = bank_rows(input_ids, glyph_ids, extra_glyphs, hidden.shape[:2], "use_glyphs=False")
             vectors = self.glyph_bank(rows, extra_glyphs)  # [B, L, D]
             image_loss = self._image_loss(rows, vectors, attention_mask)
             glyphs = self.glyph_positions(vectors, position_ids)
             hidden = torch.cat([glyphs.to(hidden.dtype), hidden], dim=-1)  # [B, L, D + H], glyphs first as published
-        if self.task_layers is not None:
+        if self.config.task_layer == "bimpm":
+            ids = glyph_ids if input_ids is None else input_ids
+            pair = self.task_layers.match(hidden, ids, attention_mask, token_type_ids)
+        elif self.task_layers is not None:
             hidden = self.task_layers(hidden, attention_mask)
         return GlyceModelOutput(
             last_hidden_state=hidden,
             hidden_states=out.hidden_states,
             attentions=out.attentions,
+            pooler_output=pair,
             image_loss=image_loss,
         )
-
-    def _rows(
-        self, input_ids: Tensor | None, glyph_ids: Tensor | None, extra_glyphs: Tensor | None, hidden: Tensor
-    ) -> Tensor:
-        """The rows of the bank [B, L]. Refuses those that are missing or have another shape than the text."""
-        if glyph_ids is None and (input_ids is None or (extra_glyphs is not None and extra_glyphs.shape[1])):
-            given = "inputs_embeds" if input_ids is None else "extra_glyphs"
-            raise ValueError(
-                f"glyph_ids are missing beside {given}: pass the text through the processor or tokenizer that was "
-                "saved with the model, whose batch has them; or build the model with use_glyphs=False"
-            )
-        rows = input_ids if glyph_ids is None else glyph_ids
-        if rows.shape != hidden.shape[:2]:
-            shape = tuple(hidden.shape[:2])
-            raise ValueError(f"glyph_ids has the shape {tuple(rows.shape)}; needed is {shape}: one for each token")
-        return rows
 
     def _image_loss(self, rows: Tensor, vectors: Tensor, attention_mask: Tensor | None) -> Tensor | None:
         """L_cls of the characters of a batch whose images have ink; None where there is nothing to learn from it."""
@@ -312,13 +252,15 @@ class GlyceTaskModel(GlycePreTrainedModel):
 
     def __init__(self, config: GlyceConfig) -> None:
         super().__init__(config)
+        allowed = f"any other in {type(self).__name__}: bimpm gives a vector of a pair of texts, and none of a token"
+        require(config, config.task_layer != "bimpm" or self.reads != "tokens", "task_layer", "bimpm", allowed)
         self.vector_inputs = {"extra_glyphs": len(config.glyph_styles) * config.glyph_size**2}
         self.glyce = GlyceModel(config)
         self.dropout = nn.Dropout(config.classifier_dropout)
 
     def sequence_vector(self, out: GlyceModelOutput) -> Tensor:
-        """The vector of the first token, [CLS]: [B, D + H]."""
-        return out.last_hidden_state[:, 0]
+        """The vector of the first token, [CLS], or of a pair where the layers of the task give one: [B, D + H]."""
+        return out.last_hidden_state[:, 0] if out.pooler_output is None else out.pooler_output
 
 
 class GlyceForTokenClassification(ForTokenClassification, GlyceTaskModel):

@@ -25,11 +25,12 @@ from transformers.utils.generic import can_return_tuple
 from .auto_map import register
 from .bilstm import BiLSTM
 from .character_bank import CharacterBank
+from .character_model import rate_groups
 from .checks import check_ids
 from .configuration_mpm_cner import MpmCnerConfig
 from .cross_modality import CrossModalityAttention
 from .mpm_encoders import load_swin, swin_sizes
-from .semantic_model import SemanticPreTrainedModel, rate_groups
+from .semantic_model import SemanticPreTrainedModel
 from .semantic_weights import load_semantic
 from .swin import SwinEncoder, init_swin
 from .token_heads import ForTokenClassification

@@ -9,14 +9,14 @@ Axes: U glyph images, F scripts, n glyph_size, D glyph_dim, c channels.
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .configuration_glyce import GlyceConfig
+from .configuration_glyph_cnn import GlyphCnnConfig
 from .glyph_cnn import GRID, CnnConv, CnnLinear, GlyphCnn, pool_to_grid
 
 
 class VanillaCNN(GlyphCnn):
     """Table 11's "Vanilla-CNN": two convolutions, each with a maximum, and a Linear."""
 
-    def __init__(self, config: GlyceConfig) -> None:
+    def __init__(self, config: GlyphCnnConfig) -> None:
         super().__init__(config)
         width, kind = config.glyph_dim, config.glyph_initializer
         self.side, channels = config.glyph_size // 2, max(width // 32, 1)
@@ -59,7 +59,7 @@ class ResNetCNN(GlyphCnn):
     epochs, so 96 % in four.
     """
 
-    def __init__(self, config: GlyceConfig) -> None:
+    def __init__(self, config: GlyphCnnConfig) -> None:
         super().__init__(config)
         width, kind = config.glyph_dim, config.glyph_initializer
         self.side, channels = (config.glyph_size + 1) // 2, max(7 * width // 256, 1)

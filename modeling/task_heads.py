@@ -105,13 +105,14 @@ def _with_named_inputs(cls: type[TaskHead]) -> Callable[..., Any]:
     """The common forward under a signature, and with a docstring, of this class."""
     forward = TaskHead.forward
     signature = inspect.signature(forward)
-    *bert, rest = signature.parameters.values()  # self and BERT's five inputs; **kwargs
+    own, *bert, rest = signature.parameters.values()  # self, BERT's five inputs and **kwargs
     more = [
         inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=Tensor | None)
         for name in (*cls.label_names, *cls.extra_inputs)
     ]
-
-    names = [parameter.name for parameter in (*bert, *more)][1:]
+    # models of words read word_ids first: a call by position gives them those
+    inputs = sorted([*bert, *more], key=lambda parameter: parameter.name != cls.main_input_name)
+    names = [parameter.name for parameter in inputs]
 
     @wraps(forward)
     def named(self: TaskHead, *args: Any, **kwargs: Any) -> tuple[Tensor] | ModelOutput:
@@ -120,7 +121,7 @@ def _with_named_inputs(cls: type[TaskHead]) -> Callable[..., Any]:
         return forward(self, *args[len(names) :], **by_name, **kwargs)
 
     result = tuple[Tensor] | cls.output_class
-    named.__signature__ = signature.replace(parameters=[*bert, *more, rest], return_annotation=result)
+    named.__signature__ = signature.replace(parameters=[own, *inputs, rest], return_annotation=result)
     named.__doc__ = f"{inspect.getdoc(forward)}\n\n{inspect.getdoc(cls.predict)}"
     return named
 

@@ -12,7 +12,7 @@ Axes: U glyph images, F scripts, n glyph_size, D glyph_dim.
 from torch import Tensor
 from torch.nn import functional as F
 
-from .configuration_glyce import GlyceConfig
+from .configuration_glyph_cnn import GlyphCnnConfig
 from .glyph_cnn import GRID, CnnConv, GlyphCnn, pool_to_grid
 from .plain_cnns import ResNetCNN, VanillaCNN
 
@@ -26,7 +26,7 @@ class TianzigeCNN(GlyphCnn):
         >>> vectors = cnn(images / 255)  # [N, 256]
     """
 
-    def __init__(self, config: GlyceConfig) -> None:
+    def __init__(self, config: GlyphCnnConfig) -> None:
         super().__init__(config)
         width, groups, kind = config.glyph_dim, config.glyph_groups, config.glyph_initializer
         self.side = config.glyph_size - 4
@@ -44,7 +44,7 @@ class TianzigeCNN(GlyphCnn):
 GLYPH_CNNS: dict[str, type[GlyphCnn]] = {"tianzige": TianzigeCNN, "vanilla": VanillaCNN, "resnet": ResNetCNN}
 
 
-def build_glyph_cnn(config: GlyceConfig) -> GlyphCnn:
+def build_glyph_cnn(config: GlyphCnnConfig) -> GlyphCnn:
     """The CNN that `config.glyph_cnn` names."""
     return GLYPH_CNNS[config.glyph_cnn](config)
 

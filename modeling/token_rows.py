@@ -32,6 +32,18 @@ def takes_part(input_ids: Tensor, attention_mask: Tensor | None, special_token_i
     return part
 
 
+def is_token(vectors: Tensor, attention_mask: Tensor | None) -> Tensor:
+    """Which positions are tokens, bool [B, L]; all, where a mask of another shape says who sees whom.
+
+    Args:
+        vectors: [B, L, ...].
+        attention_mask: [B, L], 1 = token; None takes all as tokens.
+    """
+    if attention_mask is None or attention_mask.dim() != 2:
+        return torch.ones(vectors.shape[:2], dtype=torch.bool, device=vectors.device)
+    return attention_mask == 1
+
+
 class TokenRows:
     """Where each row of tokens stands in its batch.
 
@@ -74,4 +86,4 @@ class TokenRows:
         return values.unflatten(0, self.part.shape)
 
 
-__all__ = ["TokenRows", "takes_part"]
+__all__ = ["TokenRows", "is_token", "takes_part"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from hanziformers.modeling.bilstm import BiLSTM
+from hanziformers.modeling.bilstm import BiLSTM, BiLSTMLayers
 
 
 def packed(model, vectors, lengths):
@@ -46,3 +46,29 @@ def test_rows_of_nothing_have_no_gradient():
     assert not vectors.grad[0].any()
     assert not vectors.grad[1, 2:].any()
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("side", ["right", "left", "between"])
+def test_layers_read_texts_wherever_padding_stands(side):
+    layers, vectors = BiLSTMLayers(6, 8, 2, 0.0), torch.randn(3, 7, 6)
+    mask = torch.tensor([[1, 1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 0, 0, 0]])
+    order = {"right": range(7), "left": range(6, -1, -1), "between": [0, 4, 1, 5, 2, 6, 3]}[side]
+    mask = mask[:, order]
+    found = layers.all_layers(vectors, mask)
+    assert [tuple(one.shape) for one in found] == [(3, 7, 8)] * 2
+    for row in range(2):
+        alone = vectors[row : row + 1, mask[row] > 0]
+        for layer, one in zip(layers.layer, found, strict=True):
+            alone = layer(alone, torch.ones(alone.shape[:2], dtype=torch.bool))
+            torch.testing.assert_close(one[row : row + 1, mask[row] > 0], alone)
+    assert not found[-1][mask == 0].any()
+    assert torch.equal(layers(vectors, mask), found[-1])
+    assert torch.equal(layers(vectors, None), layers(vectors, torch.ones_like(mask)))
+    assert layers(vectors[:1, :1], None).shape == (1, 1, 8)
+
+
+def test_dropout_is_behind_every_layer():
+    layers, vectors = BiLSTMLayers(6, 8, 2, 0.5), torch.ones(1, 50, 6)
+    first, second = layers.train().all_layers(vectors, None)
+    assert 0.3 < first.eq(0).float().mean() < 0.7
+    assert 0.3 < second.eq(0).float().mean() < 0.7

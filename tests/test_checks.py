@@ -101,6 +101,8 @@ def test_tensors_under_unknown_names_are_refused_and_options_pass():
     check_inputs(model, {"num_items_in_batch": torch.tensor(3), "output_hidden_states": True, "anything": None})
     with pytest.raises(TypeError, match="ChineseBertModel takes no offset_mapping, label; its inputs are input_ids, "):
         check_inputs(model, {"offset_mapping": torch.zeros(1), "use_cache": False, "label": nn.Parameter()})
+    with pytest.raises(TypeError, match="takes no position_ids; its inputs are "):  # of a model that does not name them
+        check_inputs(model, {"position_ids": torch.zeros(1, 3)})
 
 
 @pytest.mark.parametrize("kind", [torch.long, torch.int32, torch.uint8, list, range, np.array])

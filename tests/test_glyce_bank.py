@@ -4,7 +4,7 @@ import pytest
 import torch
 from test_glyph_cnn import make_config, make_images
 
-from hanziformers.modeling.glyce_bank import GlyceBank
+from hanziformers.modeling.glyce_bank import GlyceBank, bank_rows
 
 
 def test_images_bring_their_statistics():
@@ -45,3 +45,14 @@ def test_which_have_ink(shape):
     bank.set_glyphs(images)
     ids = torch.tensor([0, 1, 2, 3, 6, 7, 9, 1]).view(shape)  # from 7 on: an example's own characters
     assert bank.has_ink(ids).flatten().tolist() == [False, False, True, True, True, False, False, False]
+
+
+def test_rows_of_a_batch():
+    ids, rows, extras = torch.tensor([[1, 2]]), torch.tensor([[1, 7]]), torch.ones(1, 2, 9, dtype=torch.uint8)
+    assert bank_rows(ids, rows, extras, (1, 2), "glyce=False") is rows
+    assert bank_rows(ids, None, extras[:, :0], (1, 2), "glyce=False") is ids
+    for given, more in (("inputs_embeds", (None, None, None)), ("extra_glyphs", (ids, None, extras))):
+        with pytest.raises(ValueError, match=f"glyph_ids are missing beside {given}.*build the model with glyce=False"):
+            bank_rows(*more, (1, 2), "glyce=False")
+    with pytest.raises(ValueError, match=r"glyph_ids has the shape \(1, 2\); needed is \(1, 3\): one for each token"):
+        bank_rows(ids, rows, None, (1, 3), "glyce=False")

@@ -328,3 +328,28 @@ def test_a_compiled_graph_gives_the_same_and_serves_other_batches():
     for ids in (IDS, IDS.flip(1)[:, :3]):
         torch.testing.assert_close(compiled(ids), embedding(ids))
         torch.testing.assert_close(traced(ids), embedding(ids))
+
+
+def test_characters_of_an_example_alone():
+    """They have images, and no ids: a bank takes them beside its own rows."""
+    embedding = build(features="glyph").eval()
+    extras = make_images(6).view(2, 3, -1)
+    ids = torch.tensor([[5, N + 2, N], [N, 1, N + 1]])
+    found = embedding(ids, extras)
+    cnn, images = embedding.bank.encoder, extras.view(2, 3, *embedding.bank.glyphs.shape[1:])
+    torch.testing.assert_close(found[0, 1:], cnn(images[0, [2, 0]] / 255))
+    torch.testing.assert_close(found[1, [0, 2]], cnn(images[1, [0, 1]] / 255))
+    torch.testing.assert_close(found[0, 0], embedding(torch.tensor([5]))[0])
+    vectors, loss = embedding.forward_with_loss(ids, extra_glyphs=extras)
+    torch.testing.assert_close(vectors, found)
+    torch.testing.assert_close(loss, embedding.image_loss(torch.tensor([[5]])))  # they have no class, 1 has no ink
+    torch.testing.assert_close(loss, embedding.image_loss(ids, extra_glyphs=extras))
+    with pytest.raises(ValueError, match="glyph_ids holds 23; allowed are 0 to 22"):
+        embedding(ids + 1, extras)
+    with pytest.raises(ValueError, match='extra_glyphs are not allowed beside embeddings of ids.*features="glyph"'):
+        build()(ids, extras)
+
+
+def test_classes_of_the_image_classification():
+    assert build().classification.dense.out_features == N
+    assert build(features="glyph", classes=7).classification.dense.out_features == 7

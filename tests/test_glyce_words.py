@@ -4,6 +4,7 @@ import pytest
 import torch
 from test_glyce_embeddings import build as build_characters
 from test_glyce_embeddings import sizes_of_calls
+from test_glyph_cnn import make_images
 from torch.nn import functional as F
 
 from hanziformers import GlyceWordEmbedding
@@ -116,3 +117,26 @@ def test_a_compiled_graph_gives_the_same_and_serves_other_batches():
     compiled = torch.compile(embedding, fullgraph=True, backend="eager", dynamic=True)
     for words in (WORDS, WORDS[:, :2, :2]):
         torch.testing.assert_close(compiled(words), embedding(words))
+
+
+def test_characters_of_an_example_alone():
+    embedding = GlyceWordEmbedding(build_characters(features="glyph")).eval()
+    characters, extras = embedding.characters, make_images(4).view(2, 2, -1)
+    words = torch.tensor([[[5, 20, -1], [0, -1, 0]], [[21, -1, -1], [20, 21, 3]]])
+    found = embedding(words, extras)
+    vectors = characters(words.clamp(min=0).flatten(1), extras).view(2, 2, 3, -1)
+    torch.testing.assert_close(found[0, 0], vectors[0, 0, :2].amax(0))
+    assert not found[0, 1].any()
+    torch.testing.assert_close(found[1], torch.stack([vectors[1, 0, 0], vectors[1, 1].amax(0)]))
+    with_loss, loss = embedding.forward_with_loss(words, extra_glyphs=extras)
+    torch.testing.assert_close(with_loss, found)
+    torch.testing.assert_close(loss, characters.image_loss(torch.tensor([[5, 3]])))  # those of extras have no class
+
+
+def test_words_that_do_not_count_in_the_image_loss():
+    embedding, mask = build(), torch.tensor([[1, 0, 1], [0, 1, 0]])
+    wanted = embedding.characters.image_loss(torch.tensor([[5, 7, 9]]))
+    torch.testing.assert_close(embedding.image_loss(WORDS, mask), wanted)
+    torch.testing.assert_close(embedding.forward_with_loss(WORDS, mask)[1], wanted)
+    with pytest.raises(ValueError, match=r"mask has the shape \(3, 2\); needed is that of words, \(2, 3\)"):
+        embedding.image_loss(WORDS, mask.T)

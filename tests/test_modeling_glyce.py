@@ -443,6 +443,92 @@ def test_resizing_the_vocabulary(tmp_path):
     assert build(use_glyphs=False, glyph_vocab_size=50).resize_token_embeddings(53).num_embeddings == 53
 
 
+# ---------------------------------------------------------------------------------------------- BiMPM of Table 9
+
+
+def make_pairs(**more):
+    """A batch of [CLS] text [SEP] text [SEP] and padding."""
+    inputs = make_inputs()
+    inputs["input_ids"][:, 3] = inputs["glyph_ids"][:, 3] = 2
+    types = (torch.arange(9)[None] > 3) & (inputs["attention_mask"] > 0)
+    return {**inputs, "token_type_ids": types.long(), **more}
+
+
+def build_matcher(cls=GlyceForSequenceClassification, **fields):
+    return build(cls, task_layer="bimpm", bimpm_hidden_size=10, bimpm_perspectives=3, **fields)
+
+
+@pytest.mark.parametrize("fields", [{}, {"use_glyphs": False}])
+def test_pairs_are_matched_over_glyphs_and_text(fields):
+    model, inputs = build_matcher(**fields), make_pairs()
+    base, ids = model.glyce, inputs["input_ids"]
+    plain = build(GlyceModel, task_layer="none", **fields)
+    plain.load_state_dict({key: value for key, value in base.state_dict().items() if "task_layers" not in key})
+    hidden = plain(**inputs).last_hidden_state
+    words, types = (ids > 2) & (inputs["attention_mask"] > 0), inputs["token_type_ids"] > 0
+    pairs = base.task_layers(hidden, words & ~types, words & types)[1]
+    for out in (base(**inputs), no_grad_output(base, inputs)):
+        torch.testing.assert_close(out.last_hidden_state, hidden)
+        torch.testing.assert_close(out.pooler_output, pairs)
+    assert pairs.shape == (4, model.config.fused_size)
+    assert_same(no_grad(model, inputs), [model.classifier(pairs).detach()])
+    for row, length in enumerate(inputs["attention_mask"].sum(1).tolist()):
+        alone = {name: value[row : row + 1, :length] for name, value in inputs.items() if name != "extra_glyphs"}
+        found = no_grad(model, {**alone, "extra_glyphs": inputs["extra_glyphs"][row : row + 1]})[0]
+        torch.testing.assert_close(found[0], model.classifier(pairs)[row], atol=1e-5, rtol=1e-4)
+
+
+def no_grad_output(model, inputs):
+    with torch.no_grad():
+        return model(**inputs)
+
+
+def test_a_matcher_is_trained_saved_and_loaded(tmp_path):
+    model, inputs = build_matcher(), make_pairs(labels=torch.tensor([0, 1, 4, 2]))
+    model.train()(**inputs).loss.backward()
+    assert gradients(model).keys() == {name for name, _ in model.named_parameters()}
+    model.eval().save_pretrained(tmp_path / "whole")
+    loaded, info = AutoModelForSequenceClassification.from_pretrained(tmp_path / "whole", output_loading_info=True)
+    assert not info["missing_keys"]
+    assert_same(no_grad(loaded, inputs), no_grad(model, inputs))
+    kept = {name: value for name, value in model.state_dict().items() if ".semantic." in name}
+    model.save_pretrained(tmp_path / "encoder", state_dict=kept)
+    fresh = GlyceForSequenceClassification.from_pretrained(tmp_path / "encoder")
+    weights = fresh.glyce.task_layers.matching.perspectives  # loading starts on the meta device
+    assert weights.std().item() == pytest.approx((2 / 5) ** 0.5, rel=0.3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        near = [value.float() for value in no_grad(model, inputs)]
+    assert_same(near, no_grad(model, inputs), atol=0.3, rtol=0.05)
+    model.to(torch.bfloat16).train()(**inputs).loss.backward()
+    assert all(torch.isfinite(grad).all() for grad in gradients(model).values())
+
+
+def test_vectors_are_matched_where_rows_of_glyphs_tell_special_tokens():
+    model, inputs = build_matcher(), make_pairs()
+    wanted = no_grad(model, inputs)
+    inputs["inputs_embeds"] = model.get_input_embeddings()(inputs.pop("input_ids"))
+    assert_same(no_grad(model, inputs), wanted)
+    with pytest.raises(ValueError, match="needs input_ids or glyph_ids"):
+        build_matcher(use_glyphs=False)(**{**inputs, "glyph_ids": None})
+
+
+def test_choices_are_matched_with_their_text():
+    model, inputs = build_matcher(GlyceForMultipleChoice), make_pairs()
+    wanted = no_grad(model, {name: value.unflatten(0, (2, 2)) for name, value in inputs.items()})[0]
+    flat = no_grad(model, {name: value[:, None] for name, value in inputs.items()})[0]
+    torch.testing.assert_close(wanted.flatten(), flat.flatten())
+
+
+def test_what_cannot_be_matched_is_refused():
+    for cls in (GlyceForTokenClassification, GlyceForQuestionAnswering):
+        with pytest.raises(ValueError, match=f"task_layer='bimpm' is not allowed.*any other in {cls.__name__}"):
+            build_matcher(cls)
+    with pytest.raises(ValueError, match="4 of 4 texts are no pairs: text 0 has no token of type 1"):
+        build_matcher()(**make_inputs())
+    with pytest.raises(ValueError, match="token_type_ids are missing"):
+        build_matcher(GlyceModel)(**make_pairs(token_type_ids=None))
+
+
 # ---------------------------------------------------------------------------------------------- stages of Table 8
 
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hanziformers.modeling.token_rows import TokenRows, takes_part
+from hanziformers.modeling.token_rows import TokenRows, is_token, takes_part
 
 PAD, CLS, SEP = 0, 2, 3
 
@@ -47,3 +47,11 @@ def test_there_and_back(batch, length, data):
     # one row for each run of positions, and one that is empty where there is none
     runs = sum(len([run for run in "".join("x" if bit else " " for bit in row).split()]) for row in part.tolist())
     assert len(rows.mask) == max(1, runs)
+
+
+def test_tokens_are_where_the_mask_says():
+    vectors, mask = torch.zeros(2, 3, 5), torch.tensor([[1, 1, 0], [0, 1, 1]])
+    assert is_token(vectors, mask).tolist() == [[True, True, False], [False, True, True]]
+    assert is_token(vectors, mask.bool()).tolist() == is_token(vectors, mask).tolist()
+    assert is_token(vectors, None).all()
+    assert is_token(vectors, torch.zeros(2, 1, 3, 3)).shape == (2, 3)  # who sees whom

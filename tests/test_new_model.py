@@ -9,6 +9,7 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForTokenClassification,
+    AutoTokenizer,
     BertConfig,
     BertModel,
     BertTokenizer,
@@ -20,6 +21,7 @@ from hanziformers import (
     HanziGlyphImageProcessor,
     HanziProcessor,
     MpmCnerConfig,
+    WordTokenizer,
 )
 from hanziformers.registration import FAMILIES
 from hanziformers.training import new_model
@@ -32,6 +34,7 @@ from hanziformers.training.new_model import (
     sees_glyphs,
 )
 
+RECURRENT = {"embedding_dim": 8, "glyph_dim": 8, "glyph_groups": 2, "glyph_size": 8, "glyph_styles": ["kai", "song"]}
 SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
 OWN = {
     "chinese_bert": {"glyph_size": 8, "pinyin_embedding_size": 8, "glyph_styles": ["kai", "song"]},
@@ -44,8 +47,17 @@ OWN = {
         "glyph_styles": ["kai"],
         "classifier": "linear",
     },
+    **dict.fromkeys(("biaffine", "bilstm", "bimpm", "lattice_lstm", "srl"), RECURRENT),
 }
 SEEING = [config.model_type for config in FAMILIES if sees_glyphs(config())]
+OF_WORDS = [config.model_type for config, found in FAMILIES.items() if found[AutoTokenizer] is WordTokenizer]
+HEADS = [
+    (config.model_type, auto)
+    for config, found in FAMILIES.items()
+    for auto in (AutoModel, AutoModelForTokenClassification)
+    if auto in found and sees_glyphs(config())
+]
+SETTINGS = {"lattice_lstm": {"lexicon_file": ["银行"]}}
 TOKENS = [*SPECIAL, *"银行很忙", "ok"]
 
 
@@ -75,11 +87,15 @@ def held(model):
     return table.reshape(shape).numpy().copy()
 
 
-@pytest.mark.parametrize("family", SEEING)
-@pytest.mark.parametrize("auto_class", [AutoModel, AutoModelForTokenClassification])
+def processing_class_of(config, vocabulary, own_bank=True):
+    settings = SETTINGS.get(config.model_type, {})
+    return new_processing_class(config, vocabulary, vocabulary_bank=own_bank, **settings)
+
+
+@pytest.mark.parametrize(("family", "auto_class"), HEADS)
 def test_every_row_gets_its_glyph_image(vocabulary, family, auto_class):
     config = new_config(family)
-    processing_class = new_processing_class(config, vocabulary, vocabulary_bank=True)
+    processing_class = processing_class_of(config, vocabulary)
     model = auto_class.from_config(config)
     before = held(model)
     manifest = render_glyphs(model, processing_class)
@@ -90,11 +106,14 @@ def test_every_row_gets_its_glyph_image(vocabulary, family, auto_class):
     renderer = HanziGlyphImageProcessor(
         styles=config.glyph_styles, size=config.glyph_size, binary=config.glyph_binary, cache=False
     )
-    for row, token in enumerate(TOKENS):
+    rows = [*SPECIAL[:2], *sorted(set("".join(TOKENS[2:])))] if family in OF_WORDS else TOKENS
+    for row, token in enumerate(rows):
         if len(token) == 1:  # character after character, each rendered by itself
             assert np.array_equal(images[row], renderer.render([token])[0]), token
             assert images[row].any((1, 2)).all()
     assert not images[0].any()  # [PAD]
+    if family in OF_WORDS:
+        return
     assert images[TOKENS.index("ok")].any() == getattr(config, "glyph_words", True)
     assert images[TOKENS.index("[CLS]")].any() == getattr(config, "glyph_words", True)
 
@@ -103,7 +122,7 @@ def test_every_row_gets_its_glyph_image(vocabulary, family, auto_class):
 def test_sizes_follow_from_the_vocabulary(vocabulary, family):
     for own_bank in (True, False):
         config = new_config(family)
-        processing_class = new_processing_class(config, vocabulary, vocabulary_bank=own_bank)
+        processing_class = processing_class_of(config, vocabulary, own_bank)
         tokenizer = get_tokenizer(processing_class)
         assert config.vocab_size == len(tokenizer) == len(TOKENS)
         has_processor = tokenizer is not processing_class
@@ -150,11 +169,12 @@ def test_other_glyph_images_than_the_configurations_are_refused(vocabulary, sett
 @pytest.mark.parametrize("family", SEEING)
 def test_another_number_of_rows_is_refused(vocabulary, family):
     config = new_config(family)
-    tokenizer = new_processing_class(config, vocabulary, vocabulary_bank=True)
+    tokenizer = processing_class_of(config, vocabulary)
+    rows = config.num_glyphs
     config.vocab_size += 1
     if hasattr(config, "glyph_vocab_size"):
         config.glyph_vocab_size += 1
-    message = f"the model has {len(TOKENS) + 1} rows of glyph images, its tokenizer {len(TOKENS)} tokens"
+    message = f"the model has {rows + 1} rows of glyph images, its tokenizer {rows} tokens"
     with pytest.raises(ValueError, match=message):
         render_glyphs(AutoModel.from_config(config), tokenizer)
 
@@ -171,16 +191,19 @@ def test_what_no_font_covers_gets_the_image_of_unk(tmp_path, warnings, family):
     path = tmp_path / "vocab.txt"
     path.write_text("\n".join([*TOKENS, "\U0003fffd"]) + "\n", encoding="utf-8")
     config = new_config(family)
-    processing_class = new_processing_class(config, str(path), vocabulary_bank=True)
+    processing_class = processing_class_of(config, str(path))
+    rows = config.num_glyphs
     model = AutoModel.from_config(config)
     render_glyphs(model, processing_class)
     images = held(model)
     assert images[1].any() == getattr(config, "glyph_words", True)
     assert np.array_equal(images[-1], images[1])
-    assert sum(f"1 of {len(TOKENS) + 1} tokens of the bank have no glyph image" in message for message in warnings) == 1
+    assert sum(f"1 of {rows} tokens of the bank have no glyph image" in message for message in warnings) == 1
     renderer = new_image_processor(config)
-    covered = renderer.render(TOKENS)
-    assert np.array_equal(images[: len(TOKENS)], covered)
+    tokens = get_tokenizer(processing_class).convert_ids_to_tokens(list(range(rows)))
+    if family in OF_WORDS:
+        tokens = processing_class.tokenizer.bank_tokens()
+    assert np.array_equal(images[:-1], renderer.render(tokens[:-1]))
 
 
 def test_the_id_table_has_the_row_of_unk(tmp_path):
@@ -250,3 +273,25 @@ def test_the_vocabulary_of_a_checkpoint(vocabulary, tmp_path):
     assert tokenizer.model_max_length == 99
     with pytest.raises(FileNotFoundError, match="there is no vocabulary file"):
         new_processing_class(config, str(tmp_path / "missing.txt"))
+
+
+def test_a_lexicon_gives_the_model_its_number_of_words(vocabulary, tmp_path):
+    config = new_config("lattice_lstm")
+    tokenizer = new_processing_class(config, vocabulary, lexicon_file=["银行", "很忙", "银行"]).tokenizer
+    assert (config.num_words, tokenizer.lexicon.words) == (2, ["银行", "很忙"])
+    tokenizer.save_pretrained(tmp_path / "tokenizer")
+    path = tmp_path / "words.txt"
+    path.write_text("银行\n", encoding="utf-8")
+    tokenizer = new_processing_class(config, str(tmp_path / "tokenizer"), lexicon_file=str(path)).tokenizer
+    assert (config.num_words, tokenizer.lexicon.words) == (1, ["银行"])  # in place of the folder's own
+    for settings in ({}, {"lexicon_file": ["银"]}, {"tokenizer_type": "glyce"}):
+        with pytest.raises(ValueError, match="a lattice_lstm reads the words of a lexicon, and its .* has none"):
+            new_processing_class(config, vocabulary, **settings)
+
+
+def test_a_vocabulary_of_words_may_be_a_mapping():
+    config = new_config("bimpm")
+    counted = WordTokenizer.count_vocabulary(["银行很忙", ["银行", "!"]])
+    tokenizer = new_processing_class(config, counted, vocabulary_bank=True, cut="characters").tokenizer
+    assert (config.vocab_size, config.num_glyphs) == (len(counted), 2 + len("银行很忙!"))
+    assert tokenizer("银行")["word_ids"] == [1, 1]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hanziformers.tokenization.text_checks import check_batch, explain, lone_surrogate
+from hanziformers.tokenization.text_checks import check_batch, check_words, explain, lone_surrogate
 
 
 @given(st.text(st.characters() | st.sampled_from("\ud800\udbff\udc00\udfff\ud7ff\ue000𠀀"), max_size=6))
@@ -41,3 +41,20 @@ def test_the_wrong_piece_is_named(text, pair, message):
 
 def test_texts_without_fault_are_not_explained():
     assert explain(["银", ("a", "")], "行", ValueError("something else")) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "pair", "message"),
+    [
+        (["银", ""], None, r"text\[1\] is an empty word, which no token stands for; leave it out"),
+        ([["银"], [""]], None, r"text\[1\]\[0\] is an empty word"),
+        (["银"], ["", "行"], r"text_pair\[0\] is an empty word"),
+        (["银", 3], None, r"text\[1\] is 3"),
+        (["\ud800"], None, "lone surrogate"),
+    ],
+)
+def test_words_that_are_none_are_refused(words, pair, message):
+    with pytest.raises(ValueError, match=message) as error:
+        check_words(words, pair)
+    assert error.value.__cause__ is None
+    assert check_words([["银", " "], []], [[], ["行"]]) is None

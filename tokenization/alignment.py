@@ -65,11 +65,7 @@ class TextAlignment:
             is_split_into_words: whether the sequences are lists of words.
             owners: see `TextAlignment`.
         """
-        if not is_batch(text, is_split_into_words):
-            samples = [text if text_pair is None and not is_split_into_words else (text, text_pair)]
-        else:
-            samples = list(zip(text, text_pair, strict=True)) if text_pair is not None else text
-        return cls(encodings, [_sequences(sample, is_split_into_words) for sample in samples], owners)
+        return cls(encodings, samples_of_call(text, text_pair, is_split_into_words), owners)
 
     def spans(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Finds the tokens of one encoding in `text`.
@@ -133,6 +129,15 @@ def is_batch(text: Any, is_split_into_words: bool) -> bool:
     return isinstance(text, (list, tuple))
 
 
+def samples_of_call(text: Any, text_pair: Any, is_split_into_words: bool) -> list[Sample]:
+    """The sequences of each sample of a call, one or two; arguments as for `TextAlignment.of_call`."""
+    if not is_batch(text, is_split_into_words):
+        samples = [text if text_pair is None and not is_split_into_words else (text, text_pair)]
+    else:
+        samples = list(zip(text, text_pair, strict=True)) if text_pair is not None else text
+    return [_sequences(sample, is_split_into_words) for sample in samples]
+
+
 def _sequences(sample: Any, is_split_into_words: bool) -> Sample:
     """The one or two sequences of a sample, however transformers lets a user write it."""
     if isinstance(sample, str):
@@ -142,4 +147,4 @@ def _sequences(sample: Any, is_split_into_words: bool) -> Sample:
     return [sequence for sequence in sample if sequence is not None]
 
 
-__all__ = ["Sample", "TextAlignment", "is_batch"]
+__all__ = ["Sample", "TextAlignment", "is_batch", "samples_of_call"]

@@ -1,6 +1,6 @@
 """Which rows of the model's glyph bank a tokenizer's tokens and further characters have, and that no row moves.
 
-Axes: V tokens of the vocabulary, N >= V rows of the bank.
+Axes: V tokens with a row of their own (those of the vocabulary), N >= V rows of the bank.
 """
 
 from collections import Counter
@@ -48,18 +48,23 @@ class BankRows:
         self.set_extra_characters(extra_characters)
 
     @property
+    def token_rows(self) -> int:
+        """V, how many tokens have a row of the bank, by id: all, unless the tokens are words of several characters."""
+        return len(self)
+
+    @property
     def glyph_vocab_size(self) -> int:
         """N, the number of rows of the model's bank."""
-        return len(self) + len(self.extra_characters)
+        return self.token_rows + len(self.extra_characters)
 
     @property
     def extra_characters_start(self) -> int | None:
         """V, the row of the bank where `extra_characters` start; None if there are none."""
-        return len(self) if self.extra_characters else None
+        return self.token_rows if self.extra_characters else None
 
     def bank_tokens(self) -> list[str]:
         """The N tokens whose glyph images the bank holds, in the order of its rows."""
-        return self.convert_ids_to_tokens(list(range(len(self)))) + list(self.extra_characters)
+        return self.convert_ids_to_tokens(list(range(self.token_rows))) + list(self.extra_characters)
 
     def common_characters(self) -> list[str]:
         """The characters of `characters.COMMON_BLOCKS` that have no row of the bank yet, in order of code point."""
@@ -75,7 +80,8 @@ class BankRows:
         """
         if not isinstance(characters, str):
             raise TypeError(f"extra_characters must be one str, got {type(characters).__name__}: ''.join(...) a list")
-        codes, vocab = code_points(characters), self.get_vocab()
+        codes = code_points(characters)
+        vocab = {token: row for token, row in self.get_vocab().items() if row < self.token_rows}
         for wrong, what in (
             (next((c for c, n in Counter(characters).items() if n > 1), None), "twice"),
             (next((c for c in characters if c in vocab), None), "though the vocabulary has it"),
@@ -115,7 +121,7 @@ class BankRows:
 
     def _check_start(self, start: int | None) -> None:
         """Refuses extra characters that were saved behind another number of tokens."""
-        if start is None or start == len(self):
+        if start is None or start == self.token_rows:
             return
         new = self.convert_ids_to_tokens(list(range(start, len(self)))) if isinstance(start, int) else []
         raise ValueError(

@@ -76,6 +76,8 @@ def to_tensor(array: np.ndarray, kind: Any) -> Any:
     """Gives an array as the kind of tensor that a caller named in `return_tensors`; as it is for "np" and None."""
     if kind is None or kind == "np":
         return array
+    if not len(array):  # an empty list would have neither shape nor dtype
+        return to_tensor(np.zeros((1, *array.shape[1:]), array.dtype), kind)[:0]
     # BatchEncoding converts lists only
     return BatchEncoding({"values": list(array) if array.ndim > 1 else array.tolist()}, tensor_type=kind)["values"]
 

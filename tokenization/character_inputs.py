@@ -5,10 +5,14 @@ from typing import Any
 
 import numpy as np
 from transformers import BatchEncoding
+from transformers.utils import PaddingStrategy, TensorType
 
 from .alignment import TextAlignment, is_batch
 from .character_batch import CharacterBatch, to_tensor
+from .ragged import PaddedExamples, without
 from .text_checks import check_batch, explain
+
+NO_PADDING = PaddingStrategy.DO_NOT_PAD
 
 
 class CharacterInputs:
@@ -24,6 +28,7 @@ class CharacterInputs:
 
     Attributes:
         extra_inputs: key -> the value of a padding token, a number or a (nested) list of fixed shape.
+        taken_inputs: keys with another axis than that of the tokens, which `put_back` pads.
 
     Example:
         >>> class WidthTokenizer(CharacterInputs, BertTokenizer):
@@ -35,6 +40,7 @@ class CharacterInputs:
     """
 
     extra_inputs: dict[str, Any] = {}
+    taken_inputs: tuple[str, ...] = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Initialises the tokenizer class behind this one.
@@ -64,7 +70,7 @@ class CharacterInputs:
 
         Returns:
             For every key one entry for each encoding, all integer arrays or all lists: [L, ...] with one value for
-            each token, padding included.
+            each token, padding included. Further keys may have another axis (see `padded_values`).
         """
         return {}
 
@@ -87,11 +93,19 @@ class CharacterInputs:
         """
         return {name: np.array([padding] * len(ids), np.int64) for name, padding in self.extra_inputs.items()}
 
+    def padded_values(self, values: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        """Fills up values with an axis of their own beside that of the tokens, where padding or tensors are requested.
+
+        Args:
+            values: of the `extra_inputs` and further keys, as `extra_values` gives them.
+        """
+        return values
+
     def tensor_values(self, values: dict[str, list[Any]]) -> tuple[dict[str, list[Any]], dict[str, np.ndarray]]:
         """Says what tensors hold, where that differs from lists.
 
         Args:
-            values: of the `extra_inputs`, as `extra_values` gives them.
+            values: as `padded_values` gives them.
 
         Returns:
             The values that become tensors, and keys which only a batch has, as arrays [B, ...].
@@ -139,6 +153,8 @@ class CharacterInputs:
             alignment = TextAlignment.of_call(output.encodings, text, text_pair, is_split_into_words, owners)
             names = self.model_input_names
             values = {name: rows for name, rows in self.extra_values(alignment).items() if name in names}
+            if return_tensors is not None or kwargs.get("padding_strategy", NO_PADDING) != NO_PADDING:
+                values = self.padded_values(values)
             if return_tensors is not None:
                 values, of_batch = self.tensor_values(values)
             for name, rows in values.items():
@@ -150,9 +166,50 @@ class CharacterInputs:
             output[name] = to_tensor(array, return_tensors)
         return self._following(output)
 
-    def pad(self, *args: Any, **kwargs: Any) -> BatchEncoding:
-        """Pads as transformers does; in tensors the `extra_inputs` follow `input_ids` (see `CharacterBatch`)."""
-        return self._following(super().pad(*args, **kwargs))
+    def pad(
+        self,
+        encoded_inputs: Any,
+        padding: bool | str | PaddingStrategy = True,
+        max_length: int | None = None,
+        pad_to_multiple_of: int | None = None,
+        padding_side: str | None = None,
+        return_attention_mask: bool | None = None,
+        return_tensors: str | TensorType | None = None,
+        verbose: bool = True,
+    ) -> BatchEncoding:
+        """Pads as transformers does, `taken_inputs` too; in tensors `extra_inputs` follow ids (see `CharacterBatch`).
+
+        Args:
+            encoded_inputs: one encoded example or a batch, as for transformers.
+            padding: as in transformers, like all that follow.
+            max_length: see `padding`.
+            pad_to_multiple_of: see `padding`.
+            padding_side: see `padding`.
+            return_attention_mask: see `padding`.
+            return_tensors: see `padding`.
+            verbose: see `padding`.
+
+        Raises:
+            ValueError: see `put_back`.
+        """
+        taken: dict[str, Any] = {}
+        for name in self.taken_inputs:
+            encoded_inputs, taken[name] = without(encoded_inputs, name)
+        lengths = (padding, max_length, pad_to_multiple_of, padding_side)
+        output = super().pad(encoded_inputs, *lengths, return_attention_mask, return_tensors, verbose)
+        if taken:
+            left = (padding_side or self.padding_side) == "left"
+            self.put_back(output, taken, PaddedExamples.of(output[self.model_input_names[0]], left))
+        return self._following(output)
+
+    def put_back(self, output: BatchEncoding, taken: dict[str, Any], padded: PaddedExamples) -> None:
+        """Writes the `taken_inputs` of padded examples back, padded.
+
+        Args:
+            output: the padded examples.
+            taken: name -> the values that were taken out; None: there were none.
+            padded: how the examples were padded.
+        """
 
     def _following(self, output: BatchEncoding) -> BatchEncoding:
         """The batch as one in which the `extra_inputs` follow, if it holds any and in tensors."""

@@ -44,19 +44,34 @@ def check_batch(text: Any, is_split_into_words: bool) -> None:
         raise ValueError("text is an empty list; a batch needs one text or more ('' is a text)")
 
 
-def explain(text: Any, text_pair: Any, error: Exception) -> None:
+def check_words(text: Any, text_pair: Any) -> None:
+    """Refuses words of which one is none.
+
+    Args:
+        text: words nested in lists.
+        text_pair: the same for the second sequences, or None.
+
+    Raises:
+        ValueError: a word is empty, no string, or holds a lone surrogate.
+    """
+    explain(text, text_pair, None)
+    for path, value in _all_pieces(text, text_pair):
+        if not value:
+            raise ValueError(f"{path} is an empty word, which no token stands for; leave it out")
+
+
+def explain(text: Any, text_pair: Any, error: Exception | None) -> None:
     """Raises an error that names the piece of text which cannot be encoded, if there is one.
 
     Args:
         text: what the tokenizer was given: a string, or strings nested in lists.
         text_pair: the same for the second sequences, or None.
-        error: what the tokenizer said of them; becomes the cause of the new error.
+        error: what the tokenizer said of them, if anything; becomes the cause of the new error.
 
     Raises:
         ValueError: a piece is no string, or holds a lone surrogate.
     """
-    pieces = [*_pieces(text, "text"), *(_pieces(text_pair, "text_pair") if text_pair is not None else ())]
-    for path, value in pieces:
+    for path, value in _all_pieces(text, text_pair):
         if not isinstance(value, str):
             raise ValueError(f"{path} is {value!r}; a text must be a string (replace missing values by '')") from error
         index = lone_surrogate(value)
@@ -65,6 +80,12 @@ def explain(text: Any, text_pair: Any, error: Exception) -> None:
                 f"{path} holds the lone surrogate {value[index]!r} at {index}, which is no character; "
                 "read the file with the right encoding, or text.encode('utf-16', 'surrogatepass').decode('utf-16')"
             ) from error
+
+
+def _all_pieces(text: Any, text_pair: Any) -> Iterator[tuple[str, Any]]:
+    yield from _pieces(text, "text")
+    if text_pair is not None:
+        yield from _pieces(text_pair, "text_pair")
 
 
 def _pieces(value: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -76,4 +97,4 @@ def _pieces(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-__all__ = ["check_batch", "check_text", "explain", "lone_surrogate"]
+__all__ = ["check_batch", "check_text", "check_words", "explain", "lone_surrogate"]

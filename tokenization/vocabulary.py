@@ -31,7 +31,7 @@ def read_vocabulary(source: str | Path | Mapping[str, int], required: Sequence[s
         if len(set(vocabulary.values())) < len(vocabulary) or min(vocabulary.values(), default=0) < 0:
             raise ValueError(f"{name} gives an id to two tokens or has a negative one; ids must be distinct and >= 0")
     else:
-        name, vocabulary = str(source), _read_file(Path(source))
+        name, vocabulary = str(source), _numbered(source)
     missing = [token for token in required if token not in vocabulary]
     if not vocabulary or missing:
         raise ValueError(
@@ -42,7 +42,7 @@ def read_vocabulary(source: str | Path | Mapping[str, int], required: Sequence[s
 
 
 def check_rows(vocabulary: Mapping[str, int]) -> None:
-    """Refuses a vocabulary whose ids cannot be the rows of a glyph bank.
+    """Refuses a vocabulary whose ids cannot be the rows of a glyph bank, or of a table of embeddings.
 
     Raises:
         ValueError: the ids are not 0..V-1.
@@ -50,20 +50,35 @@ def check_rows(vocabulary: Mapping[str, int]) -> None:
     if max(vocabulary.values()) >= len(vocabulary):
         raise ValueError(
             f"the vocabulary has {len(vocabulary)} tokens, but ids up to {max(vocabulary.values())}; the ids are rows "
-            "of the model's glyph bank and must be 0, 1, 2, ... without a gap (a file must not repeat a token)"
+            "of the model's tables and must be 0, 1, 2, ... without a gap (a file must not repeat a token)"
         )
 
 
-def _read_file(path: Path) -> dict[str, int]:
+def read_lines(path: str | Path, what: str, entry: str) -> list[str]:
+    """Reads a file with one entry a line, as it stands there.
+
+    Args:
+        path: of the file.
+        what: it is, for errors: "vocabulary".
+        entry: what a line holds, for errors: "token".
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not UTF-8.
+    """
+    path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"there is no vocabulary file {path}; it must be a text file with one token a line")
+        raise FileNotFoundError(f"there is no {what} file {path}; it must be a text file with one {entry} a line")
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8, one token a line") from error
-    tokens = [line.rstrip("\r") for line in text.split("\n")]
-    if tokens[-1] == "":
-        tokens.pop()
+        raise ValueError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8, one {entry} a line") from error
+    lines = [line.rstrip("\r") for line in text.split("\n")]
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+def _numbered(path: str | Path) -> dict[str, int]:
+    tokens = read_lines(path, "vocabulary", "token")
     vocabulary = {token: index for index, token in enumerate(tokens)}
     if len(vocabulary) < len(tokens):
         logger.warning(
@@ -72,4 +87,4 @@ def _read_file(path: Path) -> dict[str, int]:
     return vocabulary
 
 
-__all__ = ["SPECIAL_TOKENS", "check_rows", "read_vocabulary"]
+__all__ = ["SPECIAL_TOKENS", "check_rows", "read_lines", "read_vocabulary"]

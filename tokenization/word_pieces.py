@@ -60,13 +60,18 @@ class ChineseWordPieces(BertTokenizer):
             **kwargs,
         )
         # BERT's decoder, without its spaces where the script has none
-        self._tokenizer.decoder = decoders.Sequence(
-            [
-                decoders.WordPiece(prefix="##"),
-                decoders.Fuse(),
-                decoders.Replace(Regex(f"(?<={UNSPACED}) | (?={UNSPACED})"), ""),
-            ]
-        )
+        self._tokenizer.decoder = chinese_decoder("##")
 
 
-__all__ = ["ChineseWordPieces"]
+def chinese_decoder(prefix: str | None = None) -> decoders.Decoder:
+    """Joins tokens by spaces, but where the script has none.
+
+    Args:
+        prefix: of a token that continues the one before; None: there are no such tokens.
+    """
+    unspaced = decoders.Replace(Regex(f"(?<={UNSPACED}) | (?={UNSPACED})"), "")
+    pieces = decoders.WordPiece(prefix="\0" if prefix is None else prefix, cleanup=prefix is not None)
+    return decoders.Sequence([pieces, decoders.Fuse(), unspaced])
+
+
+__all__ = ["ChineseWordPieces", "chinese_decoder"]

@@ -62,11 +62,12 @@ def encode_classification(
         columns = [batch[name] for name in texts]
         output = dict(processing_class(*columns, truncation=True, max_length=max_length))
         # only a row that is full can have been cut: these few are encoded again, for their offsets
-        full = [row for row, ids in enumerate(output["input_ids"]) if len(ids) >= max_length]
+        tokens = output[tokenizer.model_input_names[0]]
+        full = [row for row, ids in enumerate(tokens) if len(ids) >= max_length]
         cut = [-1] * len(columns[0])
         for row, count in zip(full, _count_cut(tokenizer, columns, full, max_length), strict=True):
             cut[row] = count
-        unknown = [list(ids).count(tokenizer.unk_token_id) for ids in output["input_ids"]]
+        unknown = [list(ids).count(tokenizer.unk_token_id) for ids in tokens]
         if is_labelled:
             output["labels"] = encode_labels(batch["label"], labels, multi_label).tolist()
         return {**output, "cut": cut, "unknown": unknown}
@@ -90,12 +91,12 @@ def _count_cut(
     if not rows:
         return []
     chosen = [[column[row] for row in rows] for column in columns]
-    encodings = tokenizer(*chosen, truncation=True, max_length=max_length).encodings
-    counts = []
-    for texts, encoding in zip(zip(*chosen, strict=True), encodings, strict=True):
+    output = tokenizer(*chosen, truncation=True, max_length=max_length, return_offsets_mapping=True)
+    counts, rows_of_offsets = [], zip(output.encodings, output["offset_mapping"], strict=True)
+    for texts, (encoding, offsets) in zip(zip(*chosen, strict=True), rows_of_offsets, strict=True):
         # where the last token of each text ends; special tokens belong to no text
         ends = [0] * len(texts)
-        for number, (_, end) in zip(encoding.sequence_ids, encoding.offsets, strict=True):
+        for number, (_, end) in zip(encoding.sequence_ids, offsets, strict=True):
             if number is not None:
                 ends[number] = max(ends[number], end)
         cut = sum(len(text) - end for text, end in zip(texts, ends, strict=True))

@@ -1,6 +1,6 @@
 """The task of classifying texts or pairs of texts: how its data are read, encoded and scored."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -19,7 +19,7 @@ from transformers import (
 from .classification_data import ReadReport, from_dataset, read_classification, sort_labels
 from .classification_features import ClassificationCoverage, encode_classification, encode_labels
 from .classification_scores import ClassificationScores
-from .model_loading import ModelArguments, load_model
+from .model_loading import ModelArguments, Text, load_model
 from .task import ProcessingClass, Splits, Task, check_same_data
 
 POSITIVE_SCORES = ("precision", "recall", "f1")
@@ -122,13 +122,13 @@ class ClassificationTask(Task):
         return [tuple(sorted(row)) if self.multi_label else row for row in dataset["label"]]
 
     def load_model(
-        self, args: ModelArguments, labels: list[str] | None, training: bool
+        self, args: ModelArguments, labels: list[str] | None, training: bool, texts: Iterable[Text] = ()
     ) -> tuple[PreTrainedModel, ProcessingClass, list[str]]:
         """Refuses labels from which nothing is learned, and a checkpoint of the other kind of classification."""
         problem = PROBLEMS[self.multi_label]
         if training and len(labels) < 2 and not self.multi_label:
             raise ValueError(f"the data have the labels {labels}; at least two are needed: correct --label_column")
-        loaded = load_model(args, self.auto_class, labels, training, problem if training else None)
+        loaded = load_model(args, self.auto_class, labels, training, problem if training else None, texts=texts)
         config = loaded[0].config
         if config.problem_type not in (None, problem):
             raise ValueError(

@@ -7,6 +7,8 @@ from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrain
 from ..encoders import MODALITIES, encoder_file
 from ..modeling.mpm_encoders import swin_sizes
 from ..modeling.semantic_weights import semantic_config
+from .new_model import tokenizer_class_of
+from .word_options import counts_words
 
 SHIPPED, RANDOM = "shipped", "random"
 NAMES = ("semantic_encoder", *(f"{modality}_encoder" for modality in MODALITIES))
@@ -18,6 +20,7 @@ class EncoderOptions(Protocol):
 
     model_name_or_path: str | None
     model_type: str | None
+    tokenizer_type: str | None
     vocab_file: str | None
     semantic_encoder: str | None
     glyph_encoder: str | None
@@ -35,12 +38,13 @@ def new_config(args: EncoderOptions) -> PreTrainedConfig:
         ValueError: no type, or no vocabulary; an encoder is named, and models of this type have none; the encoders of
             glyphs and sounds have different sizes.
     """
-    if not args.model_type or not (args.vocab_file or args.semantic_encoder):
+    config = AutoConfig.for_model(args.model_type) if args.model_type else None
+    has_vocabulary = args.vocab_file or args.semantic_encoder
+    if config is None or not (has_vocabulary or counts_words(tokenizer_class_of(config, args.tokenizer_type))):
         raise ValueError(
             "which model? give --model_name_or_path, or both --model_type and --vocab_file (MPM-CNER, Glyce: or "
-            "both --model_type and --semantic_encoder)"
+            "both --model_type and --semantic_encoder; models of words: --model_type alone)"
         )
-    config = AutoConfig.for_model(args.model_type)
     given, own = [name for name in NAMES if getattr(args, name)], _own_encoders(config)
     if refused := [f"--{name} {getattr(args, name)}" for name in given if name not in own]:
         known = f" (but from --{', --'.join(own)})" if own else ""
@@ -127,8 +131,9 @@ def origin(args: EncoderOptions, config: PreTrainedConfig) -> str:
 
 def parts(config: PreTrainedConfig) -> str:
     """What the card of a model says of the parts that its switches removed; empty where it is whole."""
-    switches = (*_SWITCHES.values(), "cross_modality")
-    removed = [f"{name}=False" for name in switches if not getattr(config, name, True)]
+    fields = config.to_dict()  # in models of LSTMs `use_glyphs` is read from the field `glyce`
+    switches = (*_SWITCHES.values(), "cross_modality", "glyce")
+    removed = [f"{name}=False" for name in switches if fields.get(name) is False]
     return f" without some of its parts (`{', '.join(removed)}`)" if removed else ""
 
 

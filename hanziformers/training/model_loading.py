@@ -7,9 +7,9 @@
 tokenizer; called on texts it returns the inputs of the model.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from inspect import signature
 from typing import Any
 
 from transformers import AutoConfig, AutoProcessor, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -29,10 +29,14 @@ from .new_model import (
     render_sounds,
     sees_glyphs,
     set_special_tokens,
+    tokenizer_class_of,
 )
+from .tokenizer_fit import fit_tokenizer
+from .word_options import NAMES as WORD_NAMES
+from .word_options import Text, new_words, warn_of_words
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
-FROM_SCRATCH = ("model_type", "tokenizer_type", "vocab_file", "glyph_styles", "vocabulary_bank", *NAMES)
+FROM_SCRATCH = ("model_type", "tokenizer_type", "vocab_file", "glyph_styles", "vocabulary_bank", *NAMES, *WORD_NAMES)
 
 
 @dataclass
@@ -48,7 +52,21 @@ class ModelArguments:
     tokenizer_type: str | None = field(
         default=None, metadata={"help": "from scratch: the tokenizer of another model type, for baselines"}
     )
-    vocab_file: str | None = field(default=None, metadata={"help": "from scratch: vocabulary, one token per line"})
+    vocab_file: str | None = field(
+        default=None,
+        metadata={"help": "from scratch: vocabulary, one token per line; models of words count theirs by default"},
+    )
+    lexicon_file: str | None = field(
+        default=None,
+        metadata={"help": "Lattice-LSTM from scratch: words, one per line; default: those in the training text"},
+    )
+    cut: str | None = field(
+        default=None, metadata={"help": "models of words from scratch: cut texts into words (default) or characters"}
+    )
+    min_word_count: int | None = field(
+        default=None,
+        metadata={"help": "models of words from scratch: rarer words of the training text are [UNK] (default: 2)"},
+    )
     config_overrides: str = field(default="", metadata={"help": "e.g. hidden_size=128,num_hidden_layers=2"})
     glyph_styles: str | None = field(
         default=None,
@@ -80,6 +98,8 @@ def load_model(
     training: bool = True,
     problem_type: str | None = None,
     classifier: str | None = None,
+    texts: Iterable[Text] = (),
+    **fields: Any,
 ) -> tuple[PreTrainedModel, ProcessorMixin | PreTrainedTokenizerBase, list[str]]:
     """Loads a checkpoint or makes a model from scratch.
 
@@ -95,6 +115,8 @@ def load_model(
         problem_type: as in transformers' configurations.
         classifier: the layers that label tokens, "linear", "mlp" or "crf"; None is the checkpoint's or the default.
             Where a checkpoint has others, the head is new.
+        texts: the training text, from which a new model's words are taken where no file has them.
+        fields: further fields of the configuration, such as the parts of speech that a new model reads.
 
     Returns:
         The model, its processor or tokenizer, and the labels in the order of its logits (empty without labels).
@@ -103,7 +125,8 @@ def load_model(
         ValueError: neither a checkpoint nor type and vocabulary; a model without a head for the task; options of a new
             model beside a checkpoint; a checkpoint without the labels, or with another classifier, where nothing is
             trained; weights or glyph images that do not fit the model; overrides that are no name=value, of a field
-            that there is not, or that cannot be set; a classifier for a model that has no choice of it.
+            that there is not, or that cannot be set; a classifier for a model that has no choice of it; words are to
+            be taken from training text, and there is none.
         StrictDataclassError: values that the configuration does not allow.
     """
     checkpoint, remote, own = args.model_name_or_path, {}, labels
@@ -118,27 +141,31 @@ def load_model(
         head = {name: getattr(config, name, None) for name in ("classifier", "crf_scheme")}
     else:
         config, processing_class = new_config(args), None
-        _warn_of_options(args, config)
     _check_head(auto_class, config)
-    _set_fields(args, config, labels, problem_type=problem_type, classifier=classifier)
-    if checkpoint:
+    _set_fields(args, config, labels, problem_type=problem_type, classifier=classifier, **fields)
+    if not checkpoint:
+        _warn_of_options(args, config)  # overrides may have removed what options are about
+    else:
         _check_classifier(args, config, head, training)
     if processing_class is None:
-        processing_class = _new_processing_class(args, config)
+        processing_class = _new_processing_class(args, config, texts)
     elif sees_glyphs(config) and _image_processor(processing_class) is not None:
         check_image_processor(config, processing_class.image_processor)
     if checkpoint and not args.from_scratch:
         model = _load_weights(args, auto_class, config, new_head=labels not in (None, own))
     else:
         model = _new_model(args, auto_class, config, processing_class)
-    _fit_tokenizer(get_tokenizer(processing_class), model)
+    fit_tokenizer(get_tokenizer(processing_class), model)
     return model, processing_class, labels or []
 
 
-def _new_processing_class(args: ModelArguments, config: PreTrainedConfig) -> ProcessorMixin | PreTrainedTokenizerBase:
-    """That of a vocabulary, or of the vocabulary that the semantic encoder has."""
-    rows, vocabulary = config.vocab_size, args.vocab_file or args.semantic_encoder
-    processing_class = new_processing_class(config, vocabulary, args.tokenizer_type, args.vocabulary_bank)
+def _new_processing_class(
+    args: ModelArguments, config: PreTrainedConfig, texts: Iterable[Text]
+) -> ProcessorMixin | PreTrainedTokenizerBase:
+    """That of a vocabulary, of the vocabulary that the semantic encoder has, or of the words of the training text."""
+    rows = config.vocab_size
+    vocabulary, settings = new_words(args, tokenizer_class_of(config, args.tokenizer_type), texts)
+    processing_class = new_processing_class(config, vocabulary, args.tokenizer_type, args.vocabulary_bank, **settings)
     keep_vocabulary(args, config, rows, get_tokenizer(processing_class))
     return processing_class
 
@@ -221,6 +248,7 @@ def _warn_of_options(args: ModelArguments, config: PreTrainedConfig) -> None:
         )
     if args.vocabulary_bank and not has_bank(config):
         logger.warning(f"--vocabulary_bank True has no effect: a {args.model_type} has no bank of glyph images")
+    warn_of_words(args, tokenizer_class_of(config, args.tokenizer_type))
 
 
 def _check_options(
@@ -287,7 +315,7 @@ def _check_classifier(args: ModelArguments, config: PreTrainedConfig, own: dict[
             )
 
 
-def _set_fields(args: ModelArguments, config: PreTrainedConfig, labels: list[str] | None, **fields: str | None) -> None:
+def _set_fields(args: ModelArguments, config: PreTrainedConfig, labels: list[str] | None, **fields: Any) -> None:
     """Writes what the options say into the configuration, and checks it; of `fields` those that are not None."""
     if labels is not None:
         config.id2label, config.label2id = dict(enumerate(labels)), {name: index for index, name in enumerate(labels)}
@@ -353,43 +381,4 @@ def _pairs(overrides: str) -> list[list[str]]:
     return pairs
 
 
-def _fit_tokenizer(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
-    """Lets the tokenizer make only what the model takes, also when it is reloaded, and not more tokens than it takes.
-
-    Raises:
-        ValueError: see `_check_bank`.
-    """
-    inputs = signature(model.forward).parameters
-    bank = "extra_glyphs" in inputs
-    # BERT takes neither glyphs nor pinyin; open glyph_ids mean nothing to a model that takes no glyph images with them
-    left_out = set() if bank else {"glyph_ids"}
-    names = [name for name in tokenizer.model_input_names if name in inputs and name not in left_out]
-    if names != tokenizer.model_input_names:
-        tokenizer.model_input_names = tokenizer.init_kwargs["model_input_names"] = names  # init_kwargs are saved
-    if bank:
-        _check_bank(model.config, tokenizer)
-    positions = getattr(model.config, "max_position_embeddings", None)  # some encoders set no limit
-    tokenizer.model_max_length = min(tokenizer.model_max_length, positions or tokenizer.model_max_length)
-
-
-def _check_bank(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuses a tokenizer that numbers characters or syllables differently from the model's banks.
-
-    Raises:
-        ValueError: names the sizes of both.
-    """
-    numbered = getattr(tokenizer, "glyph_vocab_size", None)
-    if numbered != config.num_glyphs:
-        raise ValueError(
-            f"the model has a bank of {config.num_glyphs} glyph images, its tokenizer numbers {numbered}; take model "
-            "and processor from one folder, as they were saved, or give --from_scratch True"
-        )
-    sounds = 1 + len(getattr(tokenizer, "syllables", None) or ())  # row 0 is no sound
-    if hears_sounds(config) and sounds != config.num_syllables:
-        raise ValueError(
-            f"the model has a bank of {config.num_syllables} sounds, its tokenizer numbers {sounds}; take model and "
-            "processor from one folder, as they were saved, or give --from_scratch True"
-        )
-
-
-__all__ = ["ModelArguments", "get_tokenizer", "load_model"]
+__all__ = ["ModelArguments", "Text", "get_tokenizer", "load_model"]

@@ -3,7 +3,7 @@
 They are named entities, word segmentation (CWS) and parts of speech (POS): words are entities that cover the text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +20,7 @@ from transformers import (
 
 from ..modeling.checks import CLASSIFIERS
 from .exact_entities import ExactEntities
-from .model_loading import ModelArguments, get_tokenizer, load_model
+from .model_loading import ModelArguments, Text, get_tokenizer, load_model
 from .ner_data import ReadReport, from_columns, read_ner
 from .ner_features import NerCoverage, decode_ner, encode_ner, entity_tags
 from .tag_schemes import Entity
@@ -99,10 +99,10 @@ class NerTask(Task):
         return entity_tags(data.values())
 
     def load_model(
-        self, args: ModelArguments, labels: list[str] | None, training: bool
+        self, args: ModelArguments, labels: list[str] | None, training: bool, texts: Iterable[Text] = ()
     ) -> tuple[PreTrainedModel, ProcessingClass, list[str]]:
         """With the classifier that was chosen."""
-        return load_model(args, self.auto_class, labels, training, classifier=self.classifier)
+        return load_model(args, self.auto_class, labels, training, classifier=self.classifier, texts=texts)
 
     def encode(
         self, dataset: Dataset, processing_class: ProcessingClass, labels: Sequence[str], max_length: int, split: str

@@ -53,29 +53,41 @@ def has_bank(config: PreTrainedConfig) -> bool:
     return sees_glyphs(config) and type(config) in PROCESSOR_MAPPING
 
 
+def tokenizer_class_of(config: PreTrainedConfig, tokenizer_type: str | None = None) -> type | None:
+    """The tokenizer class of a new model, or of another model type; None where models of its type have none."""
+    family = AutoConfig.for_model(tokenizer_type) if tokenizer_type else config
+    return TOKENIZER_MAPPING.get(type(family), None)
+
+
 def new_processing_class(
-    config: PreTrainedConfig, vocab_file: str, tokenizer_type: str | None = None, vocabulary_bank: bool = False
+    config: PreTrainedConfig,
+    vocabulary: str | dict[str, int],
+    tokenizer_type: str | None = None,
+    vocabulary_bank: bool = False,
+    **settings: Any,
 ) -> ProcessorMixin | PreTrainedTokenizerBase:
     """Makes what turns text into the inputs of a new model, and writes the sizes that follow from it into `config`.
 
     Args:
-        config: of the new model; `vocab_size`, `special_token_ids` and, for a model with banks of glyph images and
-            sounds, `glyph_vocab_size` and `num_syllables` are set.
-        vocab_file: the vocabulary, one token per line; or a folder or name of the Hub whose tokenizer has it.
+        config: of the new model; `vocab_size`, `special_token_ids` and, for a model with a lexicon, `num_words`, for
+            one with banks of glyph images and sounds, `glyph_vocab_size` and `num_syllables` are set.
+        vocabulary: a file with one token per line; a folder or name of the Hub whose tokenizer has it; or token -> id.
         tokenizer_type: model type whose tokenizer is taken in place of the model's own.
         vocabulary_bank: whether the glyph bank holds the vocabulary alone, not all common characters that the fonts
             render.
+        settings: further arguments of the tokenizer class.
 
     Returns:
         The family's processor, or its tokenizer where the family has no processor.
 
     Raises:
-        ValueError: a model with a glyph bank, and a tokenizer that has no glyph ids for it.
+        ValueError: a model with a glyph bank, and a tokenizer that has no glyph ids for it; a model with a lexicon, and
+            a tokenizer without words for it.
     """
-    family = AutoConfig.for_model(tokenizer_type) if tokenizer_type else config
-    tokenizer = _new_tokenizer(TOKENIZER_MAPPING[type(family)], vocab_file)
+    tokenizer = _new_tokenizer(tokenizer_class_of(config, tokenizer_type), vocabulary, settings)
     config.vocab_size = len(tokenizer)
     set_special_tokens(config, tokenizer)
+    _set_num_words(config, tokenizer)
     if type(config) not in PROCESSOR_MAPPING:
         return tokenizer
     if not has_open_glyphs(tokenizer):
@@ -94,12 +106,26 @@ def new_processing_class(
     return processor
 
 
-def _new_tokenizer(tokenizer_class: type, source: str) -> PreTrainedTokenizerBase:
-    """A tokenizer from a vocabulary file, or from the folder or Hub name of a checkpoint with its vocabulary."""
-    path = Path(source)
-    if path.is_file() or path.suffix == ".txt":  # a missing one is named by the tokenizer
-        return tokenizer_class(source)
-    return tokenizer_class.from_pretrained(source)
+def _new_tokenizer(
+    tokenizer_class: type, source: str | dict[str, int], settings: dict[str, Any]
+) -> PreTrainedTokenizerBase:
+    """A tokenizer from a vocabulary or its file, or from the folder or Hub name of a checkpoint with its vocabulary."""
+    is_vocabulary = isinstance(source, dict) or Path(source).is_file()
+    if is_vocabulary or Path(source).suffix == ".txt":  # a missing one is named by the tokenizer
+        return tokenizer_class(source, **settings)
+    return tokenizer_class.from_pretrained(source, **settings)
+
+
+def _set_num_words(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Writes the size of the tokenizer's lexicon into the configuration of a model that reads one."""
+    if not hasattr(config, "num_words"):
+        return
+    if not len(getattr(tokenizer, "lexicon", ())):
+        raise ValueError(
+            f"a {config.model_type} reads the words of a lexicon, and its {type(tokenizer).__name__} has none: give "
+            "--lexicon_file with words of two or more characters, or more training text, and no --tokenizer_type"
+        )
+    config.num_words = len(tokenizer.lexicon)
 
 
 def set_special_tokens(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -237,4 +263,5 @@ __all__ = [
     "render_sounds",
     "sees_glyphs",
     "set_special_tokens",
+    "tokenizer_class_of",
 ]

@@ -12,7 +12,7 @@ from .checks import check_rates, check_sizes, require
 from .configuration_glyph_cnn import GlyphCnnConfig
 from .configuration_semantic import SemanticConfig
 
-TASK_LAYERS = ("transformers", "bilstm", "cnn", "none")
+TASK_LAYERS = ("transformers", "bilstm", "cnn", "bimpm", "none")
 MOST_POSITIONS = 512  # of a text whose semantic encoder sets no limit
 HEAD_SIZE = 64  # width of an attention head, as in BERT
 
@@ -28,10 +28,14 @@ class GlyceConfig(GlyphCnnConfig, SemanticConfig):
     Args:
         embedding_dropout: dropout on the sum of position and glyph, in [0, 1).
         use_glyphs: False: no glyphs; the layers of the task see the semantic encoder alone. That is the baseline.
-        task_layer: the layers over glyphs and text (Table 9): "transformers", "bilstm", "cnn" or "none".
-        num_task_layers: how many, >= 1.
+        task_layer: the layers over glyphs and text (Table 9): "transformers", "bilstm", "cnn", "bimpm" or "none".
+            "bimpm" matches the two texts of a pair, which `token_type_ids` tell apart, and gives one vector of a pair:
+            for heads that classify texts.
+        num_task_layers: how many, >= 1; with "bimpm" the BiLSTMs in front of the matching.
         task_num_attention_heads: of the Transformer layers, a divisor of `fused_size`; None is one for every 64 values.
         task_intermediate_size: width of their feed-forward layers, >= 1; None is four times `fused_size`.
+        bimpm_hidden_size: width of both BiLSTMs of "bimpm", half of it in each direction; even, >= 2.
+        bimpm_perspectives: cosines l of each of its eight matchings, >= 1.
         task_dropout: dropout in the layers of the task, in [0, 1).
         classifier_dropout: dropout in front of the layers that label, in [0, 1).
 
@@ -50,6 +54,8 @@ class GlyceConfig(GlyphCnnConfig, SemanticConfig):
     num_task_layers: int = 2
     task_num_attention_heads: int | None = None
     task_intermediate_size: int | None = None
+    bimpm_hidden_size: int = 200
+    bimpm_perspectives: int = 20
     task_dropout: float | int = 0.1
 
     @classmethod
@@ -93,7 +99,7 @@ class GlyceConfig(GlyphCnnConfig, SemanticConfig):
     def validate_architecture(self) -> None:
         """As every configuration here; also refuses what the CNN or the layers of the task cannot be built from."""
         super().validate_architecture()
-        check_sizes(self, ("num_task_layers",))
+        check_sizes(self, ("num_task_layers", "bimpm_hidden_size", "bimpm_perspectives"))
         optional = ("task_num_attention_heads", "task_intermediate_size")
         check_sizes(self, [name for name in optional if getattr(self, name) is not None])
         check_rates(self, ("embedding_dropout", "task_dropout"))
@@ -110,6 +116,12 @@ class GlyceConfig(GlyphCnnConfig, SemanticConfig):
         if self.task_layer == "bilstm":
             allowed = f"one with which {parts} is even: a BiLSTM has half of it in each direction"
             require(self, width % 2 == 0, "glyph_dim" if self.use_glyphs else "hidden_size", width, allowed)
+        if self.task_layer == "bimpm":
+            both = self.bimpm_hidden_size
+            require(self, both % 2 == 0, "bimpm_hidden_size", both, "an even number: half of it for each direction")
+            types = getattr(self.semantic_config, "type_vocab_size", None) or 0
+            allowed = "2 or more with task_layer='bimpm': the types tell which of two texts a token belongs to"
+            require(self, types > 1, "semantic_config.type_vocab_size", types, allowed)
 
 
 GlyceConfig.register_for_auto_class()

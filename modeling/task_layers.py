@@ -1,11 +1,10 @@
-"""The layers of a task over glyphs and text (section 2.4 and Table 9 of Glyce): Transformer, BiLSTM or CNN.
+"""The layers of a task over glyphs and text (section 2.4 and Table 9 of Glyce): Transformer, BiLSTM, CNN or BiMPM.
 
 The semantic encoder has seen the whole text, the glyphs have not: these layers give them their context.
 
-Axes: B batch, L length, W width of what is read and given, h width of each direction of a BiLSTM.
+Axes: B batch, L length, W width of what is read and given.
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import BertConfig
@@ -13,8 +12,11 @@ from transformers.masking_utils import create_bidirectional_mask
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.models.bert.modeling_bert import BertLayer, BertPreTrainedModel
 
-from .bilstm import BiLSTM, take_positions
+from .bilstm import BiLSTMLayers
+from .bimpm import BiMpmLayers, split_pair
+from .checks import require
 from .configuration_glyce import GlyceConfig
+from .token_rows import is_token, takes_part
 
 KERNEL_SIZE = 3  # of a convolution over the characters of a text
 
@@ -46,25 +48,6 @@ class TransformerLayers(BertPreTrainedModel):
         return hidden
 
 
-class BiLSTMLayers(nn.Module):
-    """BiLSTMs on top of each other, with dropout behind each."""
-
-    def __init__(self, width: int, layers: int, dropout: float) -> None:
-        super().__init__()
-        self.layer = nn.ModuleList(BiLSTM(width, width // 2) for _ in range(layers))
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, hidden: Tensor, attention_mask: Tensor | None) -> Tensor:
-        """Reads a batch of texts: see `TransformerLayers.forward`; 0 at padding, which may stand on either side."""
-        mask = _is_token(hidden, attention_mask)
-        # a BiLSTM reads rows that begin with their first token
-        order = torch.argsort(~mask, dim=1, stable=True)  # [B, L], positions of tokens, then those of padding
-        left, hidden = mask.gather(1, order), take_positions(hidden, order)
-        for layer in self.layer:
-            hidden = self.dropout(layer(hidden, left))
-        return take_positions(hidden, order.argsort(1))
-
-
 class ConvolutionLayer(GradientCheckpointingLayer):
     """A convolution over three characters, with a residual as in BERT's layers."""
 
@@ -91,19 +74,64 @@ class ConvolutionLayers(nn.Module):
 
     def forward(self, hidden: Tensor, attention_mask: Tensor | None) -> Tensor:
         """Reads a batch of texts: see `TransformerLayers.forward`."""
-        mask = _is_token(hidden, attention_mask)
+        mask = is_token(hidden, attention_mask)
         for layer in self.layer:
             hidden = layer(hidden, mask)
         return hidden
+
+
+class BiMpmTaskLayers(BiMpmLayers):
+    """BiMPM over the two texts of a pair: one vector of a pair, and none of a token.
+
+    [CLS], [SEP] and padding take no part: words are matched with words, and the two [SEP] would find each other in
+    every pair. A text of the pair may be empty.
+
+    Raises:
+        ValueError: the configuration does not say which tokens are special.
+    """
+
+    def __init__(self, config: GlyceConfig) -> None:
+        allowed = (
+            "a list of the ids of [CLS], [SEP] and [PAD] with task_layer='bimpm', which matches texts without them"
+        )
+        require(config, config.special_token_ids is not None, "special_token_ids", None, allowed)
+        sizes = config.bimpm_hidden_size, config.bimpm_perspectives, config.fused_size
+        super().__init__(config.fused_size, *sizes, config.num_task_layers, config.task_dropout)
+        self.special_token_ids = config.special_token_ids
+
+    def match(
+        self, hidden: Tensor, ids: Tensor | None, attention_mask: Tensor | None, token_type_ids: Tensor | None
+    ) -> Tensor:
+        """Reads a batch of pairs.
+
+        Args:
+            hidden: [B, L, W].
+            ids: [B, L] int64, by which special tokens are known.
+            attention_mask: [B, L], 1 = token, 0 = padding; None takes all as tokens.
+            token_type_ids: [B, L] int64, 0 = first text, 1 = second; with their special tokens.
+
+        Returns:
+            [B, W].
+
+        Raises:
+            ValueError: a text is no pair; ids are missing.
+        """
+        if ids is None:
+            raise ValueError("task_layer='bimpm' needs input_ids or glyph_ids, by which it knows [CLS] and [SEP]")
+        first, second = split_pair(token_type_ids, takes_part(ids, attention_mask, ()), some_empty=False)
+        words = takes_part(ids, attention_mask, self.special_token_ids)
+        return self(hidden, first & words, second & words)[1]
 
 
 def build_task_layers(config: GlyceConfig) -> nn.Module | None:
     """The layers that `task_layer` names, of width `fused_size`; None for "none"."""
     width, layers, dropout = config.fused_size, config.num_task_layers, config.task_dropout
     if config.task_layer == "bilstm":
-        return BiLSTMLayers(width, layers, dropout)
+        return BiLSTMLayers(width, width, layers, dropout)
     if config.task_layer == "cnn":
         return ConvolutionLayers(width, layers, dropout)
+    if config.task_layer == "bimpm":
+        return BiMpmTaskLayers(config)
     if config.task_layer == "none":
         return None
     sizes = BertConfig(
@@ -117,13 +145,6 @@ def build_task_layers(config: GlyceConfig) -> nn.Module | None:
         attn_implementation=config._attn_implementation,
     )
     return TransformerLayers(sizes)
-
-
-def _is_token(hidden: Tensor, attention_mask: Tensor | None) -> Tensor:
-    """Which positions are tokens, bool [B, L]; all, where a mask of another shape says who sees whom."""
-    if attention_mask is None or attention_mask.dim() != 2:
-        return torch.ones(hidden.shape[:2], dtype=torch.bool, device=hidden.device)
-    return attention_mask == 1
 
 
 __all__ = ["build_task_layers"]

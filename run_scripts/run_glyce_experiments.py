@@ -64,6 +64,7 @@ SYSTEMS: dict[str, list[dict[str, Any]]] = {
     ],
     "BiLSTMs": [{"config_overrides": "task_layer=bilstm"}],
     "CNNs": [{"config_overrides": "task_layer=cnn"}],
+    "BiMPM": [{"config_overrides": "task_layer=bimpm"}],
     "no layers": [{"config_overrides": "task_layer=none"}],
     "WO image-cls": [{"config_overrides": "use_image_loss=false"}],
     "Vanilla-CNN": [{"config_overrides": "glyph_cnn=vanilla"}],
@@ -77,7 +78,7 @@ SWITCHES: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "layers": (
         "Layers of the task (Table 9)",
-        {"Transformers": GLYCE, "BiLSTMs": "BiLSTMs", "CNNs": "CNNs", "none": "no layers"},
+        {"Transformers": GLYCE, "BiLSTMs": "BiLSTMs", "CNNs": "CNNs", "BiMPM": "BiMPM", "none": "no layers"},
     ),
     "image_loss": ("Image classification (Table 10)", {"W image-cls": GLYCE, "WO image-cls": "WO image-cls"}),
     "cnns": (

@@ -74,7 +74,15 @@ def test_saved_as_one_file(tmp_path):
         ({"classifier_dropout": 1.0}, "classifier_dropout=1.0"),
         ({"image_loss_weight": 1.1}, "image_loss_weight=1.1.*from 0 to 1"),
         ({"image_loss_decay": -1}, "image_loss_decay=-1.*from 0 to 1"),
-        ({"task_layer": "bimpm"}, "task_layer='bimpm'.*'transformers' or 'bilstm' or 'cnn' or 'none'"),
+        ({"task_layer": "lstm"}, "task_layer='lstm'.*'transformers' or 'bilstm' or 'cnn' or 'bimpm' or 'none'"),
+        ({"bimpm_hidden_size": 7, "task_layer": "bimpm"}, "bimpm_hidden_size=7.*an even number"),
+        ({"bimpm_hidden_size": 0}, "bimpm_hidden_size=0.*1 or more"),
+        ({"bimpm_perspectives": 0}, "bimpm_perspectives=0.*1 or more"),
+        (
+            {"semantic_config": {"model_type": "roberta", "type_vocab_size": 1}, "task_layer": "bimpm"},
+            "type_vocab_size.*2 or more with task_",
+        ),
+        ({"semantic_config": {"model_type": "distilbert"}, "task_layer": "bimpm"}, "type_vocab_size=0.*2 or more"),
         ({"num_task_layers": 0}, "num_task_layers=0.*1 or more"),
         (
             {"task_num_attention_heads": 7},

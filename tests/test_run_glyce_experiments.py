@@ -105,11 +105,12 @@ def test_switches_are_of_the_first_pair(started, run_experiments, data):
     text = run_experiments(*options)
     overrides = [command.get("config_overrides") for command in started]
     assert overrides == [None] + [
-        *("task_layer=bilstm", "task_layer=cnn", "task_layer=none", "use_image_loss=false"),
+        *("task_layer=bilstm", "task_layer=cnn", "task_layer=bimpm", "task_layer=none", "use_image_loss=false"),
         *("glyph_cnn=vanilla", "glyph_cnn=resnet"),
     ]
     assert all("AFQMC" in command["train_file"] and command["vocab_file"] == "vocab.txt" for command in started)
     assert "## CNNs (Table 11): AFQMC" in text
+    assert "| BiMPM | 1.4000 |" in text
     assert "| He et al. [2016] | 1.4000 |" in text
 
 

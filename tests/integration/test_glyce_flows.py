@@ -72,6 +72,27 @@ def test_words(data, tmp_path, task):
     assert [entity["end"] - entity["start"] for entity in found] == [2, 1, 1, 1]
 
 
+def test_pairs_are_matched(data, tmp_path):
+    """BiMPM as the layers of the task, from files to a pipeline, which refuses single texts."""
+    folder = tmp_path / "matched"
+    overrides = f"{SIZES}{OWN_SIZES},task_layer=bimpm,bimpm_hidden_size=24,bimpm_perspectives=4"
+    own = {"train_file": data / "pairs.tsv", "output_dir": folder, "test_fraction": 0.2, "num_train_epochs": 1}
+    results = main_of("run_classification")(
+        [*options(data, **own, config_overrides=overrides), "--do_train", "--do_predict"]
+    )
+    assert {"accuracy", "f1"} < set(results["test"])
+    rows = [json.loads(line) for line in (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
+    classify = pipeline("text-classification", model=str(folder))
+    assert classify.model.config.special_token_ids == [0, 2, 3]
+    for row in rows[:4]:
+        found = classify({"text": row["text"], "text_pair": row["text_pair"]})
+        found = found[0] if isinstance(found, list) else found
+        assert found["label"] == row["label"]
+        assert found["score"] == pytest.approx(row["scores"][row["label"]], abs=1e-4)
+    with pytest.raises(ValueError, match="1 of 1 texts are no pairs"):
+        classify(rows[0]["text"])
+
+
 def test_pairs_in_stages(data, tmp_path, monkeypatch):
     """Glyph-Joint: the semantic encoder is frozen, then the checkpoint is loaded again, and all of it is trained."""
     epochs = []

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from script_tools import SCRIPTS, as_flags, main_of
 from transformers import AutoConfig, AutoModelForSequenceClassification, BertForSequenceClassification, pipeline
 
-import hanziformers  # noqa: F401
+import hanziformers
 from hanziformers.training.classification_data import read_classification
 from hanziformers.training.classification_task import ClassificationTask
 from hanziformers.training.data_arguments import DataArguments
@@ -200,6 +200,34 @@ def test_models_of_this_package_take_pairs(data, main, tmp_path, model_type):
         found = classify({"text": row["text"], "text_pair": row["text_pair"]})
         found = found[0] if isinstance(found[0], list) else found
         assert {score["label"]: score["score"] for score in found} == pytest.approx(row["scores"], abs=1e-4)
+
+
+def matcher_options(data, output, *more, **form):
+    """BiMPM, whose words are counted in the training text."""
+    sizes = "hidden_size=12,embedding_dim=8,num_perspectives=2,glyph_dim=8,glyph_groups=2"
+    found = options(data, output, "--vocabulary_bank", "True", *more, model_type="bimpm", overrides=sizes, **form)
+    place = found.index("--vocab_file")
+    return found[:place] + found[place + 2 :] + ["--glyph_styles", "song"]
+
+
+@pytest.mark.parametrize("cut", ["words", "characters"])
+def test_a_matcher_takes_pairs(data, main, tmp_path, cut):
+    more = ("--cut", cut, "--max_train_samples", "32")
+    main(matcher_options(data, tmp_path / "out", *more, files="pairs_{}.tsv", epochs=1))
+    classify = pipeline("text-classification", model=str(tmp_path / "out"), top_k=None)
+    assert type(classify.model) is hanziformers.BiMpmForSequenceClassification
+    assert classify.tokenizer.cut == cut
+    lengths = {len(word) for word in classify.tokenizer.get_vocab() if word[0] != "["}
+    assert lengths == {1} if cut == "characters" else max(lengths) > 1
+    for row in read_lines(tmp_path / "out" / "predictions.jsonl")[:4]:
+        found = classify({"text": row["text"], "text_pair": row["text_pair"]})
+        found = found[0] if isinstance(found[0], list) else found
+        assert {score["label"]: score["score"] for score in found} == pytest.approx(row["scores"], abs=1e-4)
+
+
+def test_a_matcher_refuses_single_texts(data, main, tmp_path):
+    with pytest.raises(ValueError, match=r"16 of 16 texts are no pairs: text 0 has no token of type 1\. BiMPM"):
+        main(matcher_options(data, tmp_path / "out", "--cut", "characters", epochs=1))
 
 
 def test_several_labels(data, main, tmp_path):

@@ -33,6 +33,19 @@ def test_sentences_and_their_places(tmp_path):
     assert second.places == [f"{tmp_path}/a.conllu, line 10"]
 
 
+def test_lines_are_kept_with_what_is_no_word(tmp_path):
+    lines = [
+        *("# newdoc", "", "# sent_id = 1", word("1-2", "我书"), word(1, "我"), word("1.1", "空"), word(2, "书"), ""),
+        *("", "# between", "# two", "", "# text = 好", word(1, "好", misc="A=1"), "", "# the end"),
+    ]
+    (tmp_path / "a.conllu").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    first, second = read_conllu(tmp_path / "a.conllu", multiword=True)
+    assert [token["form"] for token in first.words] == ["我", "书"]
+    assert first.lines == lines[:7]
+    assert second.lines == lines[9:]
+    assert [*first.lines, "", *second.lines] == [*lines[:7], *lines[8:]]
+
+
 def test_compressed_files(tmp_path):
     content = "\r\n".join([word(1, "我"), "", word(1, "书"), ""])
     (tmp_path / "a.conllu.gz").write_bytes(gzip.compress(content.encode()))
@@ -54,6 +67,16 @@ def test_compressed_files(tmp_path):
         ([word(1, "New  York")], "line 1: 'New  York' is no form of a word"),
         ([word(1, "")], "line 1: '' is no form of a word"),
         (["# text = 我"], "has no sentence; expected CoNLL-U"),
+        (
+            [word(1, "我"), "", "# sent_id = 2", "# text = 书"],
+            "line 3: no word follows '# sent_id = 2'; remove the empty",
+        ),
+        (["#text= 书", "", word(1, "我")], "line 1: no word follows '#text= 书'"),
+        ([word(1, "我"), "", "# a", word("0.1", "空")], "line 3: the sentence has no words but '0.1"),
+        (
+            [word(1, "我"), word(2, "书").replace("\t_\t_\t_\t_\t_", "\t_\t_\tx\t_\t_")],
+            "line 2: the sentence is not CoNLL-U",
+        ),
     ],
 )
 def test_what_is_refused(tmp_path, lines, message):

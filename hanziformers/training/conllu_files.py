@@ -1,15 +1,17 @@
 """Sentences of CoNLL-U files, as the treebanks of Universal Dependencies have them, each with its place for errors."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import conllu
 from conllu.exceptions import ParseException
-from conllu.models import Token
+from conllu.models import Token, TokenList
 
 from .text_files import read_text, shown, split_lines
 
 _COLUMNS = 10
+_OF_SENTENCE = re.compile(r"#\s*(sent_id|text)\s*=")  # comments that a sentence must follow
 
 
 @dataclass(frozen=True)
@@ -21,38 +23,78 @@ class ConlluSentence:
         text: its text as a comment `# text = ` has it; None where there is no such comment.
         words: its words, with the keys of `conllu`: form, upos, head, deprel, misc, ...
         places: where each word is.
+        lines: its lines as they were read, with comments, empty nodes and multiword tokens; before them what stands
+            between it and the sentence before.
     """
 
     where: str
     text: str | None
     words: list[Token]
     places: list[str]
+    lines: list[str]
 
 
-def read_conllu(path: Path) -> list[ConlluSentence]:
+def read_conllu(path: Path, multiword: bool = False) -> list[ConlluSentence]:
     """Reads a file of CoNLL-U; see `text_files` for encodings, compression and line ends.
 
-    Empty nodes (8.1), which stand for no characters, are left out.
+    Empty nodes (8.1), which stand for no characters, are no words; remarks between blank lines are no sentences.
+
+    Args:
+        path: the file.
+        multiword: whether multiword tokens (1-2) may stand before their words; they are no words themselves.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is empty or no CoNLL-U, or has a multiword token (1-2), whose words have no characters of their
-            own; names the line and the fix.
+        ValueError: it is empty or no CoNLL-U, has a sentence without words or, unless they are allowed, a multiword
+            token, whose words have no characters of their own; names the line and the fix.
     """
-    content = read_text(path, "CoNLL-U")
+    sentences: list[ConlluSentence] = []
+    remarks: list[tuple[str, str]] = []
+    for block in read_blocks(path, "CoNLL-U"):
+        if all(line.startswith("#") for _, line in block):
+            remarks += [*block, ("", "")]
+        else:
+            sentences.append(_parse(block, multiword, [line for _, line in remarks]))
+            _check_remarks(remarks)
+            remarks = []
+    if not sentences:
+        raise ValueError(f"{path} has no sentence; expected CoNLL-U with at least one word")
+    _check_remarks(remarks)
+    sentences[-1].lines.extend(line for _, line in [("", ""), *remarks[:-1]] if remarks)
+    return sentences
+
+
+def read_blocks(path: Path, kind: str) -> list[list[tuple[str, str]]]:
+    """The lines of a file between blank ones, each with the place that errors name: "FILE, line 3".
+
+    Args:
+        path: the file; see `text_files` for encodings, compression and line ends.
+        kind: what it should hold, for messages.
+
+    Returns:
+        A list of (place, line) for each block, none of which is empty.
+
+    Raises:
+        FileNotFoundError: see `text_files.read_text`.
+        ValueError: see `text_files.read_text`.
+    """
     blocks: list[list[tuple[str, str]]] = [[]]
-    for number, line in enumerate(split_lines(path, [content]), 1):
+    for number, line in enumerate(split_lines(path, [read_text(path, kind)]), 1):
         if line.strip():
             blocks[-1].append((f"{path}, line {number}", line))
         elif blocks[-1]:
             blocks.append([])
-    sentences = [_parse(block) for block in blocks if not all(line.startswith("#") for _, line in block)]
-    if not sentences:
-        raise ValueError(f"{path} has no sentence; expected CoNLL-U with at least one word")
-    return sentences
+    return [block for block in blocks if block]
 
 
-def _parse(block: list[tuple[str, str]]) -> ConlluSentence:
+def _check_remarks(remarks: list[tuple[str, str]]) -> None:
+    """Refuses comments of a sentence that no word follows."""
+    for where, line in remarks:
+        if _OF_SENTENCE.match(line):
+            raise ValueError(f"{where}: no word follows {shown(line)}; remove the empty sentence, or write its words")
+
+
+def _parse(block: list[tuple[str, str]], multiword: bool, before: list[str]) -> ConlluSentence:
     """The sentence of lines without a blank one, each with its place."""
     rows = [(where, line) for where, line in block if not line.startswith("#")]
     for where, line in rows:
@@ -60,23 +102,38 @@ def _parse(block: list[tuple[str, str]]) -> ConlluSentence:
             raise ValueError(
                 f"{where}: {shown(line)} has {count} columns; a word of CoNLL-U has {_COLUMNS}, with TABs between them"
             )
-    try:
-        (parsed,) = conllu.parse("\n".join(line for _, line in block))
-    except ParseException as error:
-        raise ValueError(f"{block[0][0]}: the sentence is not CoNLL-U ({error}); correct it") from error
+    parsed = _parse_lines(block)
     words, places = [], []
     for token, (where, line) in zip(parsed, rows, strict=True):
-        _check_token(where, line, token, len(words) + 1)
+        _check_token(where, line, token, len(words) + 1, multiword)
         if isinstance(token["id"], int):
             words.append(token)
             places.append(where)
-    return ConlluSentence(block[0][0], parsed.metadata.get("text"), words, places)
+    if not words:
+        raise ValueError(f"{block[0][0]}: the sentence has no words but {shown(rows[0][1])}; write them, or remove it")
+    lines = [*before, *(line for _, line in block)]
+    return ConlluSentence(block[0][0], parsed.metadata.get("text"), words, places, lines)
 
 
-def _check_token(where: str, line: str, token: Token, number: int) -> None:
+def _parse_lines(block: list[tuple[str, str]]) -> TokenList:
+    """What `conllu` makes of lines; an error names the first of them that it cannot read by itself."""
+    try:
+        (parsed,) = conllu.parse("\n".join(line for _, line in block))
+    except ParseException as error:
+        if len(block) > 1:
+            for one in block:
+                if not one[1].startswith("#"):
+                    _parse_lines([one])
+        raise ValueError(
+            f"{block[0][0]}: the sentence is not CoNLL-U ({error}): {shown(block[0][1])}; correct it"
+        ) from error
+    return parsed
+
+
+def _check_token(where: str, line: str, token: Token, number: int, multiword: bool) -> None:
     """Refuses multiword tokens, ids out of order and forms that `conllu` reads otherwise (it splits at two spaces)."""
     index, form = token["id"], line.split("\t")[1]
-    if isinstance(index, tuple) and index[1] == "-":
+    if isinstance(index, tuple) and index[1] == "-" and not multiword:
         raise ValueError(
             f"{where}: the multiword token {shown(form)} has words without characters of their own; give its "
             "characters to the words, or leave the sentence out"
@@ -90,4 +147,4 @@ def _check_token(where: str, line: str, token: Token, number: int) -> None:
         raise ValueError(f"{where}: {shown(form)} is no form of a word; write one without two spaces in a row")
 
 
-__all__ = ["ConlluSentence", "read_conllu"]
+__all__ = ["ConlluSentence", "read_blocks", "read_conllu"]

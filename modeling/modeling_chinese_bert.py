@@ -204,8 +204,8 @@ class ChineseBertForMaskedLM(ForMaskedLM, ChineseBertTaskModel):
         """Warns, once, where masked positions still have the pinyin, or the glyph image, of the hidden character.
 
         Every batch on the CPU is looked at; on other devices, where looking makes the host wait, only the first one in
-        training. A single masked position cannot be told from a wrong character with its own reading, as in spelling
-        correction, and is not warned of.
+        training. A single masked position cannot be told from a wrong character with its own reading and is not warned
+        of, nor are batches in which most labels are the characters that stand there: these are corrected, not masked.
         """
         ids, on_cpu = inputs["input_ids"], labels.device.type == "cpu"
         if self._masking_checked or ids is None or ids.shape != labels.shape or is_traced(labels) or labels.is_meta:
@@ -232,7 +232,9 @@ def _shown_answers(ids: Tensor, labels: Tensor, pinyin_ids: Tensor | None, glyph
     replaced = (labels != -100) & (labels != ids)  # [B, L]
     if glyph_ids is not None and (shown := int((replaced & (glyph_ids == labels)).sum())):
         return f"glyph_ids shows the hidden character at {shown} masked positions"
-    if pinyin_ids is None or not replaced.any():
+    # masks hide most of what is labelled; where most of it stands there unchanged, as in spelling correction, the rest
+    # are wrong characters, whose readings are their own
+    if pinyin_ids is None or not replaced.any() or 2 * replaced.sum() < (labels != -100).sum():
         return None
     # [MASK] is what most of them hold. One id with several readings has those of the characters that it hides; a wrong
     # or random character, which has its own reading, hardly fills half of the positions

@@ -660,6 +660,10 @@ def test_right_masks_are_not_warned_of(warnings):
     pinyin_ids = readings[wrong]
     pinyin_ids[0, 0, 4] = 3
     model(input_ids=wrong, pinyin_ids=pinyin_ids, labels=ids)
+    # the only wrong characters are one that the vocabulary lacks, twice, each with its own reading
+    unknown = ids.clone()
+    unknown[:, 5] = 1
+    model(input_ids=unknown, pinyin_ids=torch.randint(1, 32, (2, 12, 8)), labels=ids)
     random = torch.where(inputs["labels"] == -100, ids, torch.randint(10, 50, (2, 12)))
     model(input_ids=random, pinyin_ids=readings[random], labels=inputs["labels"])
     model(input_ids=ids, pinyin_ids=inputs["pinyin_ids"], labels=ids)

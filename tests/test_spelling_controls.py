@@ -1,0 +1,75 @@
+"""Glyph images and pinyin that belong to other characters."""
+
+import numpy as np
+import pytest
+import torch
+from spelling_tools import CHARACTERS, VOCABULARY, make
+from transformers import AutoConfig
+
+from hanziformers.training.spelling_controls import PermutedPinyin, apply_controls, control_section, permuted_pinyin
+
+ROWS = [VOCABULARY[one] for one in CHARACTERS]
+OTHERS = sorted({*VOCABULARY.values()} - {*ROWS})
+
+
+def images(model):
+    base = model.base_model
+    table = base.embeddings.glyph_embeddings.embedding.weight if hasattr(base.embeddings, "glyph_embeddings") else None
+    if table is None:
+        table = next(value for name, value in model.named_buffers() if name.endswith("glyphs"))
+    return table.detach().flatten(1).float().numpy().copy()
+
+
+@pytest.mark.parametrize("family", ["chinese_bert", "glyph_crm"])
+def test_glyph_images_are_permuted_between_chinese_characters(family, tmp_path):
+    model, processor = make(family)
+    before = images(model)
+    apply_controls(model, processor, 5, None)
+    after = images(model)
+    assert (before[OTHERS] == after[OTHERS]).all()
+    moved = (before[ROWS] != after[ROWS]).any(1)
+    assert moved.mean() > 0.8
+    assert sorted(map(bytes, before[ROWS])) == sorted(map(bytes, after[ROWS]))
+    # the same seed permutes the same way; again, or as it was saved, nothing is permuted twice
+    other, _ = make(family)
+    apply_controls(other, processor, 5, None)
+    apply_controls(other, processor, 5, None)
+    assert (images(other) == after).all()
+    model.save_pretrained(tmp_path)
+    loaded = type(model).from_pretrained(tmp_path)
+    assert AutoConfig.from_pretrained(tmp_path).permuted_glyphs == 5
+    apply_controls(loaded, processor, 5, None)
+    assert (images(loaded) == after).all()
+    with pytest.raises(ValueError, match="the model has permuted_glyphs=5, and 6 is requested"):
+        apply_controls(loaded, processor, 6, None)
+    assert control_section(loaded.config) == (
+        " This model is a control: the glyph images of Chinese characters are permuted (seed 5)."
+    )
+
+
+def test_pinyin_is_permuted_between_characters_not_between_syllables():
+    model, tokenizer = make("chinese_bert")
+    own = tokenizer("在再载的apple，")
+    apply_controls(model, tokenizer, None, 7)
+    permuted = permuted_pinyin(model.config, tokenizer)(own["input_ids"], own["pinyin_ids"])
+    plain = np.array(own["pinyin_ids"])
+    assert permuted.shape == plain.shape
+    assert (permuted[[0, 5, 6, 7]] == plain[[0, 5, 6, 7]]).all()  # specials, a word, a comma
+    assert (plain[1] == plain[2]).all()
+    assert len(np.unique(permuted[1:4], axis=0)) > 1  # homophones are none any more
+    every = PermutedPinyin(tokenizer, 7)(ROWS, np.zeros((len(ROWS), 8)))
+    values = tokenizer.values_of_tokens(np.array(ROWS))["pinyin_ids"]
+    assert sorted(every.tolist()) == sorted(values.tolist())
+    assert (PermutedPinyin(tokenizer, 8)(ROWS, values) != every).any()
+
+
+def test_models_without_glyphs_or_pinyin_are_warned_of(warnings):
+    model, tokenizer = make("bert")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    apply_controls(model, tokenizer, 1, 2)
+    assert len(warnings) == 2
+    assert "permute_glyphs=1 has no effect: a bert sees no glyph images" in warnings[0]
+    assert "permute_pinyin=2 has no effect: a bert takes no pinyin" in warnings[1]
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert control_section(model.config) == ""
+    assert permuted_pinyin(model.config, tokenizer) is None

@@ -9,23 +9,35 @@ import transformers
 from transformers import AutoConfig, AutoFeatureExtractor, AutoProcessor, AutoTokenizer
 from transformers.models.auto.image_processing_auto import AutoImageProcessor  # its short name wants torchvision
 
+from .modeling import modeling_biaffine as biaffine
+from .modeling import modeling_bilstm as bilstm
+from .modeling import modeling_bimpm as bimpm
 from .modeling import modeling_chinese_bert as chinese_bert
 from .modeling import modeling_glyce as glyce
 from .modeling import modeling_glyph_crm as glyph_crm
+from .modeling import modeling_lattice_lstm as lattice_lstm
 from .modeling import modeling_mpm_cner as mpm_cner
 from .modeling import modeling_mpm_pretraining as mpm_pretraining
+from .modeling import modeling_srl as srl
+from .modeling.configuration_biaffine import BiaffineConfig
+from .modeling.configuration_bilstm import BiLstmConfig
+from .modeling.configuration_bimpm import BiMpmConfig
 from .modeling.configuration_chinese_bert import ChineseBertConfig
 from .modeling.configuration_glyce import GlyceConfig
 from .modeling.configuration_glyph_crm import GlyphCrmConfig
+from .modeling.configuration_lattice_lstm import LatticeLstmConfig
 from .modeling.configuration_mpm_cner import MpmCnerConfig
 from .modeling.configuration_mpm_pretraining import MpmPretrainingConfig
+from .modeling.configuration_srl import SrlConfig
 from .processors.feature_extraction_syllable import HanziSyllableFeatureExtractor
 from .processors.image_processing_glyph import HanziGlyphImageProcessor
 from .processors.processing_hanzi import HanziProcessor
 from .tokenization.tokenization_chinese_bert import ChineseBertTokenizer
 from .tokenization.tokenization_glyce import GlyceTokenizer
 from .tokenization.tokenization_glyph_crm import GlyphCrmTokenizer
+from .tokenization.tokenization_lattice_lstm import LatticeLstmTokenizer
 from .tokenization.tokenization_mpm_cner import MpmCnerTokenizer
+from .tokenization.tokenization_words import WordTokenizer
 
 
 def _models(modeling_file: Any) -> dict[Any, type]:
@@ -47,6 +59,36 @@ FAMILIES = {
         AutoImageProcessor: HanziGlyphImageProcessor,
         AutoProcessor: HanziProcessor,
         **_models(glyce),
+    },
+    BiLstmConfig: {
+        AutoTokenizer: GlyceTokenizer,
+        AutoImageProcessor: HanziGlyphImageProcessor,
+        AutoProcessor: HanziProcessor,
+        **_models(bilstm),
+    },
+    LatticeLstmConfig: {
+        AutoTokenizer: LatticeLstmTokenizer,
+        AutoImageProcessor: HanziGlyphImageProcessor,
+        AutoProcessor: HanziProcessor,
+        **_models(lattice_lstm),
+    },
+    BiMpmConfig: {
+        AutoTokenizer: WordTokenizer,
+        AutoImageProcessor: HanziGlyphImageProcessor,
+        AutoProcessor: HanziProcessor,
+        **_models(bimpm),
+    },
+    BiaffineConfig: {
+        AutoTokenizer: WordTokenizer,
+        AutoImageProcessor: HanziGlyphImageProcessor,
+        AutoProcessor: HanziProcessor,
+        **_models(biaffine),
+    },
+    SrlConfig: {
+        AutoTokenizer: WordTokenizer,
+        AutoImageProcessor: HanziGlyphImageProcessor,
+        AutoProcessor: HanziProcessor,
+        **_models(srl),
     },
     MpmCnerConfig: {
         AutoTokenizer: MpmCnerTokenizer,

@@ -108,6 +108,125 @@ def mpm_cner_inputs(config, batch, length):
     return {**glyce_inputs(config, batch, length), "syllable_ids": syllables}
 
 
+BILSTM_SIZES = {
+    "vocab_size": 99,
+    "embedding_dim": 16,  # with glyph_dim the hidden size, which the tests want of all hidden states
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "glyph_styles": ["song", "kai"],
+    "glyph_size": 8,
+    "glyph_dim": 16,
+    "glyph_groups": 2,
+}
+
+
+LATTICE_LSTM_SIZES = {
+    "vocab_size": 99,
+    "embedding_dim": 16,
+    "hidden_size": 32,
+    "num_words": 20,
+    "word_size": 6,
+    "glyph_styles": ["song", "kai"],
+    "glyph_size": 8,
+    "glyph_dim": 16,
+    "glyph_groups": 2,
+}
+
+
+def lattice_lstm_inputs(config, batch, length):
+    inputs = glyce_inputs(config, batch, length)
+    starts = torch.arange(3) % max(length - batch, 1)  # inside of the shortest text
+    spans = torch.stack([starts, starts + 1], dim=-1).expand(batch, 3, 2)
+    return {**inputs, "lexicon_ids": torch.randint(1, config.num_words + 1, (batch, 3)), "lexicon_spans": spans}
+
+
+BIMPM_SIZES = {
+    "vocab_size": 99,
+    "embedding_dim": 16,  # with glyph_dim the hidden size, which the tests want of all hidden states
+    "hidden_size": 32,
+    "num_perspectives": 3,
+    "glyph_vocab_size": 60,
+    "glyph_styles": ["song", "kai"],
+    "glyph_size": 8,
+    "glyph_dim": 16,
+    "glyph_groups": 2,
+}
+
+
+def word_inputs(config, batch, length):
+    """Words of two characters, of which one is of the example's own: the bank of a new model is blank."""
+    lengths, extras = torch.arange(length, length - batch, -1).clamp(min=2)[:, None], 4
+    steps, values = torch.arange(length)[None], len(config.glyph_styles) * config.glyph_size**2
+    rows = torch.randint(1, config.num_glyphs, (batch, length, 2))
+    rows[..., 0] = config.num_glyphs + torch.randint(0, extras, (batch, length))
+    return {
+        "word_ids": torch.randint(1, config.vocab_size, (batch, length)),
+        "token_type_ids": (steps >= lengths // 2).long().expand(batch, length).contiguous(),
+        "attention_mask": (steps < lengths).long(),
+        "glyph_ids": rows,
+        "extra_glyphs": torch.randint(1, 256, (batch, extras, values), dtype=torch.uint8),
+    }
+
+
+BIAFFINE_SIZES = {
+    "vocab_size": 99,
+    "embedding_dim": 12,  # with glyph_dim and tag_dim the hidden size, which the tests want of all hidden states
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "arc_size": 10,
+    "relation_size": 6,
+    "pos_tags": ["NOUN", "VERB"],
+    "tag_dim": 4,
+    "glyph_vocab_size": 60,
+    "glyph_styles": ["song", "kai"],
+    "glyph_size": 8,
+    "glyph_dim": 16,
+    "glyph_groups": 2,
+}
+
+
+def biaffine_inputs(config, batch, length):
+    return {**word_inputs(config, batch, length), "tag_ids": torch.randint(0, 3, (batch, length))}
+
+
+def biaffine_labels(config, batch, length):
+    """Every word hangs on the first one, which all sentences have."""
+    heads = torch.ones(batch, length, dtype=torch.long)
+    heads[:, 0] = 0
+    return {"head_labels": heads, "relation_labels": torch.zeros_like(heads)}
+
+
+SRL_SIZES = {
+    "vocab_size": 99,
+    "embedding_dim": 8,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "glyph_vocab_size": 60,
+    "glyph_styles": ["song", "kai"],
+    "glyph_size": 8,
+    "glyph_dim": 16,
+    "glyph_groups": 2,
+    "pruning_order": 1,
+    "predicate_dim": 4,
+    "tag_dim": 4,
+    "pos_tags": ["NOUN", "VERB"],
+    "id2label": {"0": "O", "1": "A0", "2": "A1"},
+    "label2id": {"O": 0, "A0": 1, "A1": 2},
+}
+
+
+def srl_inputs(config, batch, length):
+    """Every word hangs on one before it; the predicate is one of the first two."""
+    heads = (torch.rand(batch, length) * torch.arange(length)).long() + 1
+    heads[:, 0] = 0
+    return {
+        **word_inputs(config, batch, length),
+        "predicate": torch.arange(batch) // 2 % 2,
+        "heads": heads,
+        "tag_ids": torch.randint(0, 3, (batch, length)),
+    }
+
+
 def glyph_crm_pair_labels(config, batch, length):
     return {"labels": torch.ones(batch, length, dtype=torch.long), "next_sentence_label": torch.arange(batch) % 2}
 
@@ -254,6 +373,109 @@ GLYCE = {
     },
 }
 FAMILIES.append(GLYCE)
+NO_LAYERS_OF_TRANSFORMERS = "an LSTM is no layer of transformers whose outputs it records, and runs once only"
+HOST = {  # what Glyce's hosts without BERT lack
+    "flags": {"has_attentions": False},
+    "undeclared": {
+        **dict.fromkeys(
+            ("_supports_sdpa", "_supports_flash_attn", "_supports_flex_attn", "_supports_attention_backend"),
+            "there is no attention",
+        ),
+        "supports_gradient_checkpointing": NO_LAYERS_OF_TRANSFORMERS,
+        "_can_record_outputs": NO_LAYERS_OF_TRANSFORMERS,
+    },
+    "may_skip": {
+        "test_capture_outputs_decorator": "No usage of the `capture_outputs` decorator",
+        "test_can_capture_specific_layers_hidden_states": "Cannot capture hidden states",
+        "test_enable_input_require_grads_with_gradient_checkpointing": "No model with a differentiable loss",
+    },
+    "skip": {"test_config_config_common_properties": "wants num_attention_heads, and there is no attention"},
+}
+WORD_HOST = {  # and those that read words
+    **HOST,
+    "skip": {
+        **HOST["skip"],
+        **dict.fromkeys(
+            ("test_inputs_embeds", "test_inputs_embeds_matches_input_ids", "test_resize_tokens_embeddings"),
+            "looks for input_ids by that name; the ids are word_ids",
+        ),
+        "test_load_with_mismatched_shapes": "calls the model with ids alone; words have characters too",
+    },
+}
+BIMPM = {
+    **WORD_HOST,
+    "name": "bimpm",
+    "setup": "hanziformers",
+    "config": "hanziformers:BiMpmConfig",
+    "config_kwargs": BIMPM_SIZES,
+    "heads": {
+        "base": "hanziformers:BiMpmModel",
+        "sequence_classification": "hanziformers:BiMpmForSequenceClassification",
+    },
+    "inputs": word_inputs,
+    "extra_inputs": ["word_ids", "token_type_ids", "glyph_ids", "extra_glyphs"],
+}
+FAMILIES.append(BIMPM)
+BILSTM = {
+    **HOST,
+    "name": "bilstm",
+    "setup": "hanziformers",
+    "config": "hanziformers:BiLstmConfig",
+    "config_kwargs": BILSTM_SIZES,
+    "heads": {name: path.replace("Glyce", "BiLstm") for name, path in GLYCE["heads"].items()},
+    "inputs": glyce_inputs,
+    "extra_inputs": ["glyph_ids", "extra_glyphs"],
+    "overrides": GLYCE["overrides"],
+}
+FAMILIES.append(BILSTM)
+LATTICE_LSTM = {
+    **HOST,
+    "name": "lattice_lstm",
+    "setup": "hanziformers",
+    "config": "hanziformers:LatticeLstmConfig",
+    "config_kwargs": LATTICE_LSTM_SIZES,
+    "heads": {
+        "base": "hanziformers:LatticeLstmModel",
+        "token_classification": "hanziformers:LatticeLstmForTokenClassification",
+    },
+    "inputs": lattice_lstm_inputs,
+    "extra_inputs": ["glyph_ids", "extra_glyphs", "lexicon_ids"],
+    "overrides": GLYCE["overrides"],
+}
+FAMILIES.append(LATTICE_LSTM)
+BIAFFINE = {
+    **WORD_HOST,
+    "name": "biaffine",
+    "setup": "hanziformers",
+    "config": "hanziformers:BiaffineConfig",
+    "config_kwargs": BIAFFINE_SIZES,
+    "heads": {"base": "hanziformers:BiaffineModel", "other": "hanziformers:BiaffineForDependencyParsing"},
+    "inputs": biaffine_inputs,
+    "extra_inputs": ["word_ids", "glyph_ids", "extra_glyphs", "tag_ids"],
+    "labels": {"other": biaffine_labels},
+    "skip": {
+        **WORD_HOST["skip"],
+        "test_oot_auto_classes": "wants the base model from AutoModel, which makes the parser: no auto class is one of "
+        "parsers (test_registration.py tests it)",
+    },
+}
+FAMILIES.append(BIAFFINE)
+SRL = {
+    **WORD_HOST,
+    "name": "srl",
+    "setup": "hanziformers",
+    "config": "hanziformers:SrlConfig",
+    "config_kwargs": SRL_SIZES,
+    "heads": {"base": "hanziformers:SrlModel", "token_classification": "hanziformers:SrlForTokenClassification"},
+    "inputs": srl_inputs,
+    "extra_inputs": ["word_ids", "glyph_ids", "extra_glyphs", "predicate", "heads", "tag_ids"],
+    "skip": {
+        **WORD_HOST["skip"],
+        "test_retain_grad_hidden_states_attentions": "hidden states are given at the places of all words, and the "
+        "model goes on with those that pruning keeps",
+    },
+}
+FAMILIES.append(SRL)
 CRF = {  # keys as JSON has them
     "classifier": "crf",
     "special_token_ids": [0],
@@ -442,6 +664,40 @@ TOKENIZERS.append(
     }
 )
 
+
+def lattice_lstm_tokenizer():
+    from common_tokenizer_tests import english_vocab
+
+    from hanziformers import LatticeLstmTokenizer
+
+    return LatticeLstmTokenizer(vocab=english_vocab(*TEXTS), lexicon_file=["银行", "行长"])
+
+
+def lattice_lstm_model(name):
+    def make(tokenizer):
+        import hanziformers
+
+        sizes = {"vocab_size": len(tokenizer), "glyph_vocab_size": tokenizer.glyph_vocab_size, "num_words": 2}
+        return getattr(hanziformers, name)(hanziformers.LatticeLstmConfig(**{**LATTICE_LSTM_SIZES, **sizes}))
+
+    return make
+
+
+TOKENIZERS.append(
+    {
+        **TOKENIZERS[0],
+        "name": "lattice_lstm",
+        "tokenizer": "hanziformers:LatticeLstmTokenizer",
+        "make": lattice_lstm_tokenizer,
+        "extra": {"glyph_ids": ()},
+        "pipelines": {"token-classification": lattice_lstm_model("LatticeLstmForTokenClassification")},
+        "skip": {
+            "test_batch_encode_dynamic_overflowing": "wants one value a token; words have an axis of their own",
+            "test_padding_to_multiple_of": "wants all keys as long as the tokens; words have an axis of their own",
+        },
+    }
+)
+
 MASKING = (
     "wants transformers' masking collator to leave pinyin_ids and glyph_ids alone, so that they tell what is masked; "
     "test_character_batch.py tests what of them collators and pad must keep, and what masking must change"
@@ -495,6 +751,14 @@ PROCESSORS.append(
             "image_processor": glyph_image_processor,
             "feature_extractor": syllable_feature_extractor,
         },
+    }
+)
+
+PROCESSORS.append(
+    {
+        **PROCESSORS[0],
+        "name": "lattice_lstm",
+        "components": {"tokenizer": lattice_lstm_tokenizer, "image_processor": glyph_image_processor},
     }
 )
 

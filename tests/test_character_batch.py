@@ -300,8 +300,10 @@ def test_bert_is_as_it_was():
 
 
 def test_to_tensor():
-    for array in (np.arange(3), np.arange(6, dtype=np.uint8).reshape(1, 2, 3), np.zeros((2, 0, 3), np.uint8)):
+    empty = [np.zeros(0, np.int64), *(np.zeros(shape, np.uint8) for shape in ((2, 0, 3), (0, 3), (0, 2, 3)))]
+    for array in (np.arange(3), np.arange(6, dtype=np.uint8).reshape(1, 2, 3), *empty):
         assert to_tensor(array, None) is to_tensor(array, "np") is array
         tensor = to_tensor(array, "pt")
         assert torch.equal(tensor, torch.from_numpy(array))
+        assert tensor.shape == array.shape
         assert tensor.dtype == torch.from_numpy(array).dtype

@@ -14,7 +14,7 @@ from transformers import (
     RobertaModel,
 )
 
-from hanziformers import ChineseBertTokenizer, GlyphCrmTokenizer
+from hanziformers import ChineseBertTokenizer, GlyphCrmTokenizer, LatticeLstmTokenizer, WordTokenizer
 from hanziformers.training.checkpoint_model import refuse_other_model
 
 LABELS = {"id2label": {0: "bad", 1: "good"}, "label2id": {"bad": 0, "good": 1}}
@@ -80,6 +80,29 @@ def test_another_bank_of_the_same_size_is_refused(tmp_path):
     one.save_pretrained(tmp_path)
     refuse_other_model(tmp_path, model, one)
     with pytest.raises(ValueError, match="another model: token 6 is '爱' there and '你' in this run"):
+        refuse_other_model(tmp_path, model, other)
+
+
+def test_another_lexicon_of_the_same_size_is_refused(tmp_path):
+    vocabulary = {token: number for number, token in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "银"])}
+    one, other = (
+        LatticeLstmTokenizer(vocabulary, lexicon_file=words) for words in (["银行", "行长"], ["行长", "银行"])
+    )
+    model = make_model()
+    model.save_pretrained(tmp_path)
+    one.save_pretrained(tmp_path)
+    refuse_other_model(tmp_path, model, one)
+    with pytest.raises(ValueError, match="another model: word of the lexicon 0 is '银行' there and '行长' in this run"):
+        refuse_other_model(tmp_path, model, other)
+
+
+def test_texts_cut_in_another_way_are_refused(tmp_path):
+    one, other = (WordTokenizer({"[PAD]": 0, "[UNK]": 1, "银": 2}, cut=cut) for cut in ("words", "characters"))
+    model = make_model()
+    model.save_pretrained(tmp_path)
+    one.save_pretrained(tmp_path)
+    refuse_other_model(tmp_path, model, one)
+    with pytest.raises(ValueError, match="another model: cut is 'words' there and 'characters' in this run"):
         refuse_other_model(tmp_path, model, other)
 
 

@@ -7,10 +7,12 @@ from datasets import Dataset
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hanziformers.training import reading_data
 from hanziformers.training.classification_task import ClassificationTask
 from hanziformers.training.data_arguments import DataArguments
 from hanziformers.training.data_splits import read_splits, select_rows, stratified_sample
 from hanziformers.training.ner_task import NerTask
+from hanziformers.training.reading_task import ReadingTask
 
 
 def labelled(labels):
@@ -163,3 +165,30 @@ def test_a_data_set_that_cannot_be_read(tmp_path):
     (tmp_path / "train.jsonl").write_text('{"text": "天", "label": "a"}\n{"text": "x', encoding="utf-8")
     with pytest.raises(ValueError, match="the data set .* cannot be read .*give the files .* by name .--train_file"):
         read_splits(ClassificationTask(), DataArguments(dataset_name=str(tmp_path)))
+
+
+def questions(sizes):
+    rows = [(f"{text}-{number}", str(text)) for text, size in enumerate(sizes) for number in range(size)]
+    answers = [{"text": "", "start": -1}]
+    return Dataset.from_list(
+        [{"id": name, "question": "?", "context": text, "answers": answers} for name, text in rows],
+        features=reading_data.FEATURES,
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_groups_are_held_out_as_a_whole(seed):
+    """All questions about one text stay together, and about as many rows are held out as were wanted."""
+    rows = questions([3, 1, 5, 4, 2, 5, 4, 3, 1, 2])
+    data = select_rows(ReadingTask(), {"train": rows}, DataArguments(validation_fraction=0.3), seed)
+    train, validation = (set(data[name]["context"]) for name in data)
+    assert not train & validation
+    assert len(data["train"]) + len(data["validation"]) == len(rows) == 30
+    assert abs(len(data["validation"]) - 9) <= 2
+    again = select_rows(ReadingTask(), {"train": rows}, DataArguments(validation_fraction=0.3), seed)
+    assert again["validation"]["id"][:] == data["validation"]["id"][:]
+
+
+def test_one_group_cannot_be_divided():
+    with pytest.raises(ValueError, match=r"would hold out all of the training data, whose 8 rows belong to 1 text"):
+        select_rows(ReadingTask(), {"train": questions([8])}, DataArguments(validation_fraction=0.5), 0)

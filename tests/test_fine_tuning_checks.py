@@ -1,9 +1,25 @@
 """What is refused before a model is loaded, how long texts are, and what batches are padded to."""
 
 import pytest
-from transformers import TrainingArguments
+from transformers import (
+    BertConfig,
+    BertForQuestionAnswering,
+    BertForTokenClassification,
+    BertModel,
+    BertTokenizer,
+    PreTrainedConfig,
+    TrainingArguments,
+)
 
-from hanziformers.training.fine_tuning_checks import check_steps, padding_multiple, sequence_length
+from hanziformers.training.fine_tuning_checks import (
+    MOST_TOKENS,
+    check_label_smoothing,
+    check_steps,
+    longest_input,
+    pad_on_the_right,
+    padding_multiple,
+    sequence_length,
+)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +38,35 @@ def test_batches_are_padded_no_longer_than_the_model_can_take(length, longest, m
     assert padding_multiple(length, longest) == multiple
 
 
+@pytest.mark.parametrize("head", [BertForQuestionAnswering, BertModel])
+def test_only_labels_that_the_trainer_knows_are_smoothed(tmp_path, head):
+    sizes = {"vocab_size": 8, "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1}
+    config = BertConfig(**sizes, intermediate_size=4)
+    smoothed = TrainingArguments(str(tmp_path), use_cpu=True, label_smoothing_factor=0.1)
+    check_label_smoothing(smoothed, BertForTokenClassification(config))
+    check_label_smoothing(TrainingArguments(str(tmp_path), use_cpu=True), head(config))
+    with pytest.raises(ValueError, match=f"label_smoothing_factor=0.1 is not allowed: .* which a {head.__name__} does"):
+        check_label_smoothing(smoothed, head(config))
+
+
+def test_padding_follows_the_text(warnings):
+    tokenizer = BertTokenizer({"[UNK]": 0})
+    pad_on_the_right(tokenizer)
+    assert not warnings
+    tokenizer.padding_side = "left"
+    pad_on_the_right(tokenizer)
+    assert tokenizer.padding_side == "right"
+    assert len(warnings) == 1
+
+
+def test_a_model_takes_what_its_tokenizer_and_its_positions_allow():
+    tokenizer = BertTokenizer({"[UNK]": 0})
+    assert longest_input(tokenizer, BertConfig(max_position_embeddings=48)) == 48
+    assert longest_input(tokenizer, PreTrainedConfig()) == MOST_TOKENS
+    tokenizer.model_max_length = 32
+    assert longest_input(tokenizer, BertConfig(max_position_embeddings=48)) == 32
+
+
 def test_texts_are_cut_to_what_is_requested_and_possible(warnings):
     assert sequence_length(None, 512, 3) == 512
     assert sequence_length(5, 512, 5) == 5
@@ -29,6 +74,11 @@ def test_texts_are_cut_to_what_is_requested_and_possible(warnings):
     assert not warnings
     assert sequence_length(513, 512, 3) == 512
     assert ["max_seq_length=513 is more than the 512 tokens" in text for text in warnings] == [True]
+
+
+def test_a_model_without_a_limit_reads_texts_of_any_length():
+    assert sequence_length(None, int(1e30), 3) == MOST_TOKENS  # tokenizers refuse larger numbers
+    assert sequence_length(12345, int(1e30), 3) == 12345
 
 
 @pytest.mark.parametrize("shortest", [3, 5])

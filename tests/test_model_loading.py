@@ -73,6 +73,14 @@ def test_a_baseline_keeps_to_berts_inputs(vocabulary, tmp_path, warnings, kind, 
     assert not warnings  # no glyph image is missed
 
 
+def test_options_about_glyphs_that_an_override_removes(vocabulary, warnings):
+    overrides = "glyce=False,hidden_size=8,embedding_dim=4,glyph_dim=8,glyph_groups=1"
+    options = {"glyph_styles": "song", "vocabulary_bank": True, "config_overrides": overrides}
+    load_model(ModelArguments(model_type="bilstm", vocab_file=vocabulary, **options), AutoModel)
+    for name in ("glyph_styles song", "vocabulary_bank True"):
+        assert any(text.startswith(f"--{name} has no effect: a bilstm") for text in warnings), name
+
+
 def test_glyph_crm_keeps_its_inputs(glyph_crm):
     for auto in (AutoModelForMaskedLM, AutoModelForTokenClassification):
         labels = ["O", "B-X"] if auto is AutoModelForTokenClassification else None

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from datasets import Dataset
 
 from hanziformers.training.classification_task import ClassificationTask
 from hanziformers.training.ner_task import NerTask
@@ -26,6 +27,7 @@ def test_what_a_task_inherits():
     task = NerTask()
     assert (task.callbacks(), task.greater_is_better, task.shortest) == ([], True, 3)
     assert Task.card_fields(task, [], {}, None) == {}
+    assert Task.groups(task, "ab") is None
     assert (Task.labels(task, {}, {}), list(Task.labelled_rows(task, "ab")), Task.strata(task, "ab")) == (
         None,
         [0, 1],
@@ -73,3 +75,10 @@ def test_predictions_of_the_same_data(given, own):
 def test_predictions_of_other_data_are_refused(given, own):
     with pytest.raises(ValueError, match="the predictions are of other data than the scorer's, or in another order"):
         check_same_data(given, own)
+
+
+def test_the_texts_of_training_data():
+    pairs = Dataset.from_dict({"text": ["银行", "很"], "text_pair": ["行", "忙"], "label": ["0", "1"]})
+    assert list(ClassificationTask().training_texts(pairs)) == ["银行", "很", "行", "忙"]
+    assert list(NerTask().training_texts(pairs.remove_columns("text_pair"))) == ["银行", "很"]
+    assert list(NerTask().training_texts(pairs.select_columns("label"))) == []

@@ -70,21 +70,29 @@ def _differences(saved: dict[str, Any], folder: Path, model: PreTrainedModel) ->
 
 
 def _other_tokens(folder: Path, processing_class: Any) -> Iterator[tuple[str, Any, Any]]:
-    """The first id that has another token in a checkpoint: as many tokens in another order are other inputs."""
+    """The first number that has another token, or word, in a checkpoint: as many in another order are other inputs."""
     tokenizer = get_tokenizer(processing_class)
     if not isinstance(tokenizer, PreTrainedTokenizerBase) or not (folder / "tokenizer_config.json").is_file():
         return
     saved = type(tokenizer).from_pretrained(folder)
-    for name in ("get_vocab", "bank_tokens"):  # the second of those with a bank of further characters
-        if hasattr(tokenizer, name):
-            there, here = (_by_id(getattr(one, name)()) for one in (saved, tokenizer))
-            number = next((number for number in sorted({*there, *here}) if there.get(number) != here.get(number)), None)
-            if number is not None:
-                yield f"token {number}", repr(there.get(number)), repr(here.get(number))
+    pairs = zip(_numbered(saved), _numbered(tokenizer), strict=True)
+    for (what, there), (_, here) in pairs:
+        number = next((number for number in sorted({*there, *here}) if there.get(number) != here.get(number)), None)
+        if number is not None:
+            yield f"{what} {number}", repr(there.get(number)), repr(here.get(number))
+    ways = [getattr(one, "cut", None) for one in (saved, tokenizer)]
+    if ways[0] != ways[1]:
+        yield "cut", *map(repr, ways)
 
 
-def _by_id(tokens: dict[str, int] | list[str]) -> dict[int, str]:
-    return {number: token for token, number in tokens.items()} if isinstance(tokens, dict) else dict(enumerate(tokens))
+def _numbered(tokenizer: PreTrainedTokenizerBase) -> list[tuple[str, dict[int, str]]]:
+    """What a tokenizer numbers, each with its name: tokens, rows of the glyph bank, words of the lexicon."""
+    found = [("token", {number: token for token, number in tokenizer.get_vocab().items()})]
+    if hasattr(tokenizer, "bank_tokens"):
+        found.append(("token", dict(enumerate(tokenizer.bank_tokens()))))
+    if hasattr(tokenizer, "lexicon"):
+        found.append(("word of the lexicon", dict(enumerate(tokenizer.lexicon.words))))
+    return found
 
 
 def _own_fields(config: PreTrainedConfig) -> list[str]:

@@ -115,9 +115,28 @@ def _hold_out(task: Task, dataset: Dataset, fraction: float, seed: int, name: st
             f"{name}_fraction={fraction} holds out {count} of {len(dataset)} training rows; at least one has to be "
             f"held out, and one has to stay: change it, or give --{SPLITS[name]}"
         )
-    chosen = stratified_sample(task.strata(dataset), count, seed)
-    logger.warning(f"no {name} data: {count} training rows were held out (seed {seed})")
+    groups = task.groups(dataset)
+    if groups is None:
+        chosen = stratified_sample(task.strata(dataset), count, seed)
+    else:
+        chosen = _sample_groups(groups, count, seed)
+    if len(chosen) == len(dataset):
+        raise ValueError(
+            f"{name}_fraction={fraction} would hold out all of the training data, whose {len(dataset)} rows belong to "
+            f"{len(set(groups))} text that is kept whole: change it, or give --{SPLITS[name]}"
+        )
+    logger.warning(f"no {name} data: {len(chosen)} training rows were held out (seed {seed})")
     return dataset.select(np.setdiff1d(np.arange(len(dataset)), chosen)), dataset.select(chosen)
+
+
+def _sample_groups(groups: Sequence[Hashable], count: int, seed: int) -> np.ndarray:
+    """Rows of whole groups, at random, that are about `count`: int64, ascending."""
+    sizes = Counter(groups)
+    names = list(sizes)
+    order = [names[number] for number in np.random.default_rng(seed).permutation(len(names))]
+    ends = np.cumsum([sizes[name] for name in order])
+    taken = set(order[: int(np.abs(ends - count).argmin()) + 1])
+    return np.array([row for row, name in enumerate(groups) if name in taken], dtype=np.int64)
 
 
 def stratified_sample(strata: Sequence[Hashable], count: int, seed: int) -> np.ndarray:

@@ -27,7 +27,13 @@ from transformers.utils import logging
 from .data_arguments import DataArguments
 from .data_splits import read_splits, select_rows
 from .fine_tuning_card import origin_fields, results_section
-from .fine_tuning_checks import check_steps, padding_multiple, sequence_length
+from .fine_tuning_checks import (
+    check_label_smoothing,
+    check_steps,
+    pad_on_the_right,
+    padding_multiple,
+    sequence_length,
+)
 from .finite_trainer import FiniteTrainer
 from .glyph_loss_callback import GlyphLossCallback, scheduled_modules
 from .model_card import eval_results, table, write_card, write_json_lines
@@ -50,7 +56,10 @@ class FineTuningArguments(TrainingArguments):
         default="auto", metadata={"help": "auto: the figure that is usual for the task"}
     )
     report_to: str = "none"
-    learning_rate: float = 4e-5
+    learning_rate: float | None = field(
+        default=None,
+        metadata={"help": "default: 1e-3 for models of LSTMs, 4e-5 for all others"},
+    )
     learning_rates: str = field(
         default="",
         metadata={
@@ -67,6 +76,11 @@ class FineTuningArguments(TrainingArguments):
         super().__post_init__()
         # transformers decides by the metric's name, which may still be "auto": `choose_metric` decides
         self.greater_is_better = given
+
+    def choose_learning_rate(self, model: PreTrainedModel) -> None:
+        """Fills in the learning rate: where nothing is said, what models of this kind are usually trained at."""
+        if self.learning_rate is None:
+            self.learning_rate = getattr(model, "usual_learning_rate", 4e-5)
 
     def choose_metric(self, task: Task) -> None:
         """Fills in the figure that chooses the best checkpoint, and whether a greater one is better."""
@@ -142,7 +156,11 @@ def fine_tune(
     check_steps(training_args, read, command[0] if command else "SCRIPT")
     data = select_rows(task, read, data_args, training_args.seed, training_args.do_train)
     labels = task.labels(read, reports)
-    model, processing_class, labels = task.load_model(model_args, labels, training_args.do_train)
+    texts = task.training_texts(data["train"]) if "train" in data else ()
+    model, processing_class, labels = task.load_model(model_args, labels, training_args.do_train, texts)
+    check_label_smoothing(training_args, model)
+    training_args.choose_learning_rate(model)
+    pad_on_the_right(get_tokenizer(processing_class))
     longest = get_tokenizer(processing_class).model_max_length
     length = sequence_length(data_args.max_seq_length, longest, task.shortest)
     run = _Run(task, model_args, data_args, data, reports, labels, length, processing_class)
@@ -166,7 +184,7 @@ def run_script(
         script: the name of the script, for the model card.
         card: template of the model card.
         argv: the options; None for those of the process.
-        show: called with a line of figures for each split, in one process only: `print`.
+        show: called with a line of figures for each split, and with the task's example, in one process only: `print`.
     """
     parser = HfArgumentParser((task_class, ModelArguments, DataArguments, FineTuningArguments))
     task, *arguments = parser.parse_args_into_dataclasses(argv)
@@ -175,6 +193,8 @@ def run_script(
     if arguments[-1].process_index == 0:
         for name, scores in results.items():
             show(" ".join([name, *(f"{key} {value:.4f}" for key, value in scores.items() if key != "by_label")]))
+        if example := task.example():
+            show(example)
     return results
 
 
@@ -218,13 +238,13 @@ def _run_steps(run: _Run, trainer: Trainer) -> dict[str, dict[str, Any]]:
         trainer.save_metrics("eval", metrics)
         results["validation"] = {key: metrics[f"eval_{key}"] for key in run.scores}
     if trainer.args.do_predict:
-        scores = _predict(trainer, run.encoded["test"], run.scorer("test"))
+        scores = _predict(run.task, trainer, run.encoded["test"], run.scorer("test"))
         results |= {"test": scores} if scores else {}
     return results
 
 
-def _predict(trainer: Trainer, encoded: Dataset, scorer: Scorer) -> dict[str, Any]:
-    """Predicts the test data and writes predictions.jsonl; returns the figures of its labelled rows."""
+def _predict(task: Task, trainer: Trainer, encoded: Dataset, scorer: Scorer) -> dict[str, Any]:
+    """Predicts the test data and writes predictions.jsonl and the task's own form; returns figures of labelled rows."""
     trainer.compute_metrics = None  # rows may be unlabelled: the scorer leaves those out, the Trainer would not
     output = trainer.predict(encoded, metric_key_prefix="test")
     scores: dict[str, Any] = scorer.scores(output.predictions)
@@ -233,6 +253,7 @@ def _predict(trainer: Trainer, encoded: Dataset, scorer: Scorer) -> dict[str, An
         folder = Path(trainer.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
         write_json_lines(folder / "predictions.jsonl", scorer.rows(output.predictions))
+        task.write_predictions(folder, scorer, output.predictions)
     return {**scores, "by_label": scorer.by_label(output.predictions)} if scores else {}
 
 

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Collection
+from inspect import signature
 
-from transformers import TrainingArguments
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 from transformers.utils import logging
 
 from .data_arguments import SPLITS
 
+MOST_TOKENS = 10**6  # of a text for a model that sets no limit, such as an LSTM: tokenizers want a number that fits
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 
@@ -49,6 +51,33 @@ def check_steps(training_args: TrainingArguments, splits: Collection[str], scrip
         )
 
 
+def check_label_smoothing(training_args: TrainingArguments, model: PreTrainedModel) -> None:
+    """Refuses to smooth labels that the Trainer would leave as they are: it smooths those named `labels` alone.
+
+    Raises:
+        ValueError: the model's labels have other names.
+    """
+    factor, names = training_args.label_smoothing_factor, signature(model.forward).parameters
+    if factor and "labels" not in names:
+        raise ValueError(
+            f"label_smoothing_factor={factor} is not allowed: the Trainer smooths `labels`, which a "
+            f"{type(model).__name__} does not take; leave it out"
+        )
+
+
+def pad_on_the_right(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Lets a tokenizer pad behind the text: labels, and what is predicted, are counted from the first token."""
+    if tokenizer.padding_side != "right":
+        logger.warning(f"padding_side={tokenizer.padding_side!r}: the tokenizer pads on the right from now on")
+        tokenizer.padding_side = "right"
+
+
+def longest_input(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> int:
+    """How many tokens a model can take: what its tokenizer says, or its configuration if that is less."""
+    positions = getattr(config, "max_position_embeddings", None)  # some models set no limit
+    return min(tokenizer.model_max_length, positions or MOST_TOKENS, MOST_TOKENS)
+
+
 def sequence_length(requested: int | None, longest: int, shortest: int) -> int:
     """The length, in tokens, to which texts are cut.
 
@@ -60,6 +89,7 @@ def sequence_length(requested: int | None, longest: int, shortest: int) -> int:
     Raises:
         ValueError: `requested` is less than `shortest`.
     """
+    longest = min(longest, MOST_TOKENS)
     if requested is None:
         return longest
     if requested < shortest:
@@ -84,4 +114,12 @@ def padding_multiple(length: int, longest: int) -> int | None:
     return 8 if -(-length // 8) * 8 <= longest else None
 
 
-__all__ = ["check_steps", "padding_multiple", "sequence_length"]
+__all__ = [
+    "MOST_TOKENS",
+    "check_label_smoothing",
+    "check_steps",
+    "longest_input",
+    "pad_on_the_right",
+    "padding_multiple",
+    "sequence_length",
+]

@@ -1,7 +1,7 @@
 """What `fine_tune` has to know about a task: how its data are read, encoded and scored, and nothing else."""
 
 from abc import abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -10,7 +10,7 @@ from datasets import Dataset
 from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 from transformers.processing_utils import ProcessorMixin
 
-from .model_loading import ModelArguments, load_model
+from .model_loading import ModelArguments, Text, load_model
 
 Splits = dict[str, Dataset]
 ProcessingClass = ProcessorMixin | PreTrainedTokenizerBase
@@ -94,11 +94,24 @@ class Task(Protocol):
         """The group of every row: samples hold all groups in proportion; by default there is one group."""
         return [None] * len(dataset)
 
+    def groups(self, dataset: Dataset) -> Sequence[Hashable] | None:
+        """What every row belongs to: rows of one group stay together where data are held out; by default none do."""
+        return None
+
+    def training_texts(self, dataset: Dataset) -> Iterator[Text]:
+        """The texts of training data, from which a new model's words are counted: strings, or lists of words.
+
+        By default those of the columns `text` and `text_pair`.
+        """
+        for name in ("text", "text_pair"):
+            if name in dataset.column_names:
+                yield from dataset[name]
+
     def load_model(
-        self, args: ModelArguments, labels: list[str] | None, training: bool
+        self, args: ModelArguments, labels: list[str] | None, training: bool, texts: Iterable[Text] = ()
     ) -> tuple[PreTrainedModel, ProcessingClass, list[str]]:
         """As `model_loading.load_model`, by default with `auto_class`; a task may check what is loaded."""
-        return load_model(args, self.auto_class, labels, training)
+        return load_model(args, self.auto_class, labels, training, texts=texts)
 
     @abstractmethod
     def encode(
@@ -140,6 +153,13 @@ class Task(Protocol):
         self, dataset: Dataset, encoded: Dataset, labels: Sequence[str], processing_class: ProcessingClass
     ) -> Scorer:
         """The scorer of a split; `dataset` is what was read, `encoded` what `encode` made of it."""
+
+    def write_predictions(self, folder: Path, scorer: Scorer, predictions: Any) -> None:
+        """Writes what the predictions of the test data are beside predictions.jsonl, in a form of the task's own."""
+
+    def example(self) -> str:
+        """What a script shows below the figures of the test data that were written last; by default nothing."""
+        return ""
 
     def card_fields(
         self, labels: Sequence[str], reports: dict[str, Any], processing_class: ProcessingClass

@@ -11,9 +11,16 @@ import torch
 from export_tools import needs_newer_torch
 from process_tools import run_program
 from safetensors.torch import load_file
-from transformers import BertConfig, BertModel, BertTokenizer
+from transformers import BertConfig, BertForMaskedLM, BertForQuestionAnswering, BertModel, BertTokenizer
 
-from hanziformers import encoder_file
+from hanziformers import (
+    BiaffineConfig,
+    BiaffineForDependencyParsing,
+    HanziGlyphImageProcessor,
+    HanziProcessor,
+    WordTokenizer,
+    encoder_file,
+)
 
 REPOSITORY = Path(__file__).parents[2]
 EXPORTS = re.compile("torch.onnx.export").search
@@ -23,13 +30,23 @@ def code_blocks(name, language):
     return re.findall(rf"```{language}\n(.*?)```", (REPOSITORY / name).read_text(encoding="utf-8"), re.DOTALL)
 
 
-def save_bert(folder):
-    """A tiny BERT with new weights, where the README names one of the Hub."""
+def save_bert(folder, kind=BertModel):
+    """A tiny BERT with new weights, where the README names one of the Hub, or one that a script trained."""
     characters = dict.fromkeys("".join(path.read_text(encoding="utf-8") for path in SAMPLE.glob("*.jsonl")))
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(c for c in characters if not c.isspace())]
     sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
-    BertModel(BertConfig(vocab_size=len(vocabulary), **sizes)).save_pretrained(folder)
+    kind(BertConfig(vocab_size=len(vocabulary), **sizes)).save_pretrained(folder)
     BertTokenizer({token: row for row, token in enumerate(vocabulary)}).save_pretrained(folder)
+
+
+def save_parser(folder):
+    """A tiny parser with new weights, without glyphs."""
+    words = WordTokenizer({word: row for row, word in enumerate(["[PAD]", "[UNK]", "我", "看", "书"])})
+    sizes = {"embedding_dim": 6, "hidden_size": 8, "num_hidden_layers": 1, "arc_size": 5, "relation_size": 4}
+    labels = {"id2label": {0: "nsubj", 1: "root", 2: "obj"}}
+    config = BiaffineConfig(glyce=False, vocab_size=len(words), **sizes, **labels)
+    BiaffineForDependencyParsing(config).save_pretrained(folder)
+    HanziProcessor(HanziGlyphImageProcessor(config.glyph_styles, config.glyph_size), words).save_pretrained(folder)
 
 
 SAMPLE = REPOSITORY / "tests" / "data" / "ner_sample"
@@ -96,14 +113,20 @@ def test_the_code_of_the_readme_runs(place, monkeypatch):
     monkeypatch.chdir(folder)
     (folder / "tests").symlink_to(REPOSITORY / "tests")  # the README's paths begin at the repository
     save_bert(folder / "bert-base-chinese")
+    save_bert(folder / "outputs" / "reading", BertForQuestionAnswering)
+    save_bert(folder / "outputs" / "spelling", BertForMaskedLM)
+    save_parser(folder / "outputs" / "parser")
     blocks = [block for block in code_blocks("README.md", "python") if not EXPORTS(block)]
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         for block in blocks:
             exec(block, {})
     assert "'precision': 1.0, 'recall': 0.5" in printed.getvalue()
     assert "NerCoverage(entities=" in printed.getvalue()
+    assert "['末', '朱', '米']" in printed.getvalue()
+    assert re.search(r"^3\t书\t.*\t[0-3]\t(nsubj|root|obj)\t_\t_$", printed.getvalue(), re.MULTILINE)
+    assert (folder / "outputs" / "tree.svg").read_text(encoding="utf-8").startswith("<svg")
     assert (folder / "outputs" / "sheet.png").is_file()
     assert (folder / "outputs" / "mine" / "modeling_chinese_bert.py").is_file()
     assert (folder / "outputs" / "mpm" / "modeling_mpm_cner.py").is_file()

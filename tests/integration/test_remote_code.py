@@ -11,9 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import bilstm_tools
 import chinese_bert_tools
 import glyce_tools
 import glyph_crm_tools
+import lattice_lstm_tools
 import mpm_cner_tools
 import pytest
 import torch
@@ -32,6 +34,7 @@ from hanziformers import (
     HanziProcessor,
 )
 from hanziformers.registration import FAMILIES as REGISTERED
+from hanziformers.tokenization.tokenization_words import WordTokenizer
 from hanziformers.training.model_loading import get_tokenizer
 
 LABELS = {0: "B-entailment", 1: "I-contradiction"}
@@ -60,6 +63,14 @@ class Family:
     @property
     def prefix(self):
         return self.config.__name__.removesuffix("Config")
+
+    @property
+    def tokenizer(self):
+        return REGISTERED[self.config][AutoTokenizer]
+
+    @property
+    def tokenizer_file(self):
+        return self.tokenizer.__module__.rpartition(".")[-1]
 
     @property
     def models(self):
@@ -132,6 +143,26 @@ FAMILIES = {
             ("feature-extraction", "AutoModel", [f"{c}好" for c in RARE] + ["银"], {"batch_size": 4}),
             ("text-classification", "AutoModelForSequenceClassification", [RARE, "[MASK]\n𠀀"], {"top_k": None}),
         ],
+    ),
+    "bilstm": Family(
+        config=hanziformers.BiLstmConfig,
+        tools=bilstm_tools,
+        parts=["AutoTokenizer", "AutoProcessor", "AutoImageProcessor"],
+        texts=["银行行长很忙，今天气好。", f"ABC 2020 {RARE}", "[MASK]\n𠀀"],
+        tagged=[f"{RARE} 银\u200b行A", "好"],
+        fonts={f"{style}{end}" for style in ("song", "kai") for end in (".woff2", "-OFL.txt", "-0.ttf")},
+        pipelines=[
+            ("text-classification", "AutoModelForSequenceClassification", [RARE, "[MASK]\n𠀀"], {"top_k": None})
+        ],
+        classifier="crf",
+    ),
+    "lattice_lstm": Family(
+        config=hanziformers.LatticeLstmConfig,
+        tools=lattice_lstm_tools,
+        parts=["AutoTokenizer", "AutoProcessor", "AutoImageProcessor"],
+        texts=["银行行长很忙，今天气好。", f"ABC 2020 {RARE}", "[MASK]\n𠀀"],
+        tagged=[f"{RARE} 银行A今天", "好"],
+        fonts={f"{style}{end}" for style in ("song", "kai") for end in (".woff2", "-OFL.txt", "-0.ttf")},
     ),
     "mpm_cner": Family(
         config=hanziformers.MpmCnerConfig,
@@ -266,7 +297,7 @@ def closure(room: str, *names: str) -> frozenset[str]:
 def code_of(name: str, family: Family) -> frozenset[str]:
     """The files that a saved folder must hold, and no other."""
     code = closure("modeling", f"configuration_{name}", f"modeling_{name}")
-    code |= closure("tokenization", f"tokenization_{name}")
+    code |= closure("tokenization", family.tokenizer_file)
     if "AutoImageProcessor" in family.parts:
         code |= closure("processors", "image_processing_glyph", "processing_hanzi")
     if "AutoFeatureExtractor" in family.parts:
@@ -282,8 +313,9 @@ def make_processing_class(name, folder):
     font = rare_font(folder / "rare.ttf")
     if name == "mpm_cner":
         return make_processor(48, fonts={"song": [str(font)]})
-    if name == "glyce":
-        return glyce_tools.make_processor({token: row for row, token in enumerate([*SPECIAL, *characters])}, str(font))
+    if name in ("glyce", "bilstm", "lattice_lstm"):
+        vocabulary = {token: row for row, token in enumerate([*SPECIAL, *characters])}
+        return FAMILIES[name].tools.make_processor(vocabulary, str(font))
     image_processor = HanziGlyphImageProcessor(styles=["song"], size=24, fonts={"song": [str(font)]}, save_fonts=True)
     vocabulary = {token: index for index, token in enumerate([*SPECIAL, *characters])}
     return HanziProcessor(image_processor, GlyphCrmTokenizer(vocabulary, "龘"))
@@ -407,7 +439,9 @@ def assert_same_parts(folder, name):
 
 
 def test_every_family_is_in_the_table():
-    assert [family.config for family in FAMILIES.values()] == list(REGISTERED)
+    """But for those that read words: test_remote_hosts.py."""
+    characters = [config for config, found in REGISTERED.items() if found[AutoTokenizer] is not WordTokenizer]
+    assert [family.config for family in FAMILIES.values()] == characters
 
 
 @pytest.mark.parametrize("name", list(FAMILIES))
@@ -420,7 +454,7 @@ def test_saved_folders_hold_their_code_and_fonts(saved, name):
         models = {head: f"modeling_{name}.{cls}" for head, cls in family.models.items()}
         assert maps == {**models, "AutoConfig": f"configuration_{name}.{family.prefix}Config"}
         tokenizer = json.loads((folder / auto / "tokenizer_config.json").read_text())
-        assert f"tokenization_{name}.{family.prefix}Tokenizer" in tokenizer["auto_map"]["AutoTokenizer"]
+        assert f"{family.tokenizer_file}.{family.tokenizer.__name__}" in tokenizer["auto_map"]["AutoTokenizer"]
         if "AutoImageProcessor" in family.parts:
             processor = json.loads((folder / auto / "processor_config.json").read_text())
             assert processor["auto_map"]["AutoProcessor"] == "processing_hanzi.HanziProcessor"
@@ -470,7 +504,7 @@ def test_with_the_package_the_local_classes_are_used(saved, name):
             model = getattr(transformers, auto).from_pretrained(folder / auto, **trust)
             assert type(model) is getattr(hanziformers, cls)
         # with trust_remote_code AutoTokenizer takes the folder's own class even so
-        assert type(AutoTokenizer.from_pretrained(folder / auto)) is getattr(hanziformers, f"{family.prefix}Tokenizer")
+        assert type(AutoTokenizer.from_pretrained(folder / auto)) is family.tokenizer
 
 
 @pytest.mark.parametrize("name", list(FAMILIES))
@@ -483,7 +517,7 @@ def test_entities_have_true_offsets(saved, name):
         assert offsets == sorted(offsets)
         assert offsets[0] >= 0
         assert offsets[-1] < len(text)
-        word_pieces = name in ("chinese_bert", "glyce")  # elsewhere each character is a token
+        word_pieces = name in ("chinese_bert", "glyce", "bilstm", "lattice_lstm")  # elsewhere each character is a token
         if options["aggregation_strategy"] == "none" and not word_pieces:
             seen = [offset for offset, character in enumerate(text[:10]) if character not in " \u200b"]
             labels = OF_CRF if FAMILIES[name].classifier == "crf" else LABELS

@@ -7,7 +7,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.processing_utils import ProcessorMixin
 
-from .training.dependency_data import NOTHING, conllu_line
+from .training.conllu_files import NOTHING, conllu_line
 from .training.new_model import get_tokenizer
 from .tree_drawing import draw_tree
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import EvalPrediction
 
-from hanziformers.training.dependency_data import FEATURES, conllu_line
+from hanziformers.training.conllu_files import conllu_line
+from hanziformers.training.dependency_data import FEATURES
 from hanziformers.training.dependency_scores import TreeScorer, is_punctuation
 
 RELATIONS = ["nsubj", "nsubj:pass", "obj", "punct", "root"]

@@ -5,6 +5,8 @@ import importlib
 import inspect
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,6 +108,13 @@ def run(code):
     done = run_program(code, environment=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
+
+
+def test_the_import_takes_nothing_that_only_training_needs():
+    heavy = ["datasets", "pandas", "sklearn", "matplotlib", "librosa"]
+    code = f"import sys, hanziformers; print(sorted(sys.modules.keys() & set({heavy})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)  # not forked: it starts empty
+    assert done.stdout == "[]\n", done.stderr
 
 
 def package_files():

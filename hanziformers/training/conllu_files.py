@@ -11,6 +11,7 @@ from conllu.models import Token, TokenList
 from .text_files import read_text, shown, split_lines
 
 _COLUMNS = 10
+NOTHING = "_"  # a cell without a value
 _OF_SENTENCE = re.compile(r"#\s*(sent_id|text)\s*=")  # comments that a sentence must follow
 
 
@@ -147,4 +148,17 @@ def _check_token(where: str, line: str, token: Token, number: int, multiword: bo
         raise ValueError(f"{where}: {shown(form)} is no form of a word; write one without two spaces in a row")
 
 
-__all__ = ["ConlluSentence", "read_blocks", "read_conllu"]
+def conllu_line(number: int, word: str, tag: str, head: int, relation: str) -> str:
+    """The line of a word; columns of which nothing is known hold `_`.
+
+    Raises:
+        ValueError: the word, its part of speech or relation has a TAB or a line end.
+    """
+    for cell in (word, tag, relation):
+        if any(end in cell for end in "\t\n\r"):
+            raise ValueError(f"{shown(cell)} has a TAB or a line end, which CoNLL-U cannot hold; take it out")
+    columns = [str(number), word, NOTHING, tag, NOTHING, NOTHING, str(head), relation, NOTHING, NOTHING]
+    return "\t".join(columns)
+
+
+__all__ = ["NOTHING", "ConlluSentence", "conllu_line", "read_blocks", "read_conllu"]

@@ -13,12 +13,11 @@ import numpy as np
 from datasets import ClassLabel, Dataset, Features, Value
 from transformers import PreTrainedTokenizerBase
 
-from .conllu_files import ConlluSentence, read_conllu
+from .conllu_files import NOTHING, ConlluSentence, conllu_line, read_conllu
 from .text_files import shown
 from .tree_checks import check_tree
 
 IGNORED = -100
-NOTHING = "_"
 FILLS = {"head_labels": IGNORED, "relation_labels": IGNORED, "tag_ids": 0}  # what is padded beside the tokenizer's keys
 FEATURES = Features(
     {
@@ -214,19 +213,6 @@ def _pairs(batch: dict[str, list], name: str) -> zip:
     return zip(batch[name], batch["words"], strict=True)
 
 
-def conllu_line(number: int, word: str, tag: str, head: int, relation: str) -> str:
-    """The line of a word; columns of which nothing is known hold `_`.
-
-    Raises:
-        ValueError: the word, its part of speech or relation has a TAB or a line end.
-    """
-    for cell in (word, tag, relation):
-        if any(end in cell for end in "\t\n\r"):
-            raise ValueError(f"{shown(cell)} has a TAB or a line end, which CoNLL-U cannot hold; take it out")
-    columns = [str(number), word, NOTHING, tag, NOTHING, NOTHING, str(head), relation, NOTHING, NOTHING]
-    return "\t".join(columns)
-
-
 def with_trees(source: str, heads: Sequence[int], relations: Sequence[str]) -> str:
     """A sentence of CoNLL-U with other heads and relations.
 
@@ -249,10 +235,8 @@ def with_trees(source: str, heads: Sequence[int], relations: Sequence[str]) -> s
 
 __all__ = [
     "FILLS",
-    "NOTHING",
     "TreeCoverage",
     "TreeReport",
-    "conllu_line",
     "encode_trees",
     "from_columns",
     "has_crossing_arcs",

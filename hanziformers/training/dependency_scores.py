@@ -13,7 +13,8 @@ import numpy as np
 from datasets import Dataset
 from transformers import EvalPrediction
 
-from .dependency_data import NOTHING, with_trees
+from .conllu_files import NOTHING
+from .dependency_data import with_trees
 from .task import check_same_data
 
 PUNCTUATION = ("PUNCT", "punct")  # as a part of speech, and as a relation

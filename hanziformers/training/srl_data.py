@@ -16,7 +16,8 @@ from datasets import Dataset, Features, Value
 from transformers import PreTrainedTokenizerBase
 
 from ..modeling.srl import pruning_orders
-from .srl_files import NO_ROLE, NOTHING, read_sentences
+from .conllu_files import NOTHING
+from .srl_files import NO_ROLE, read_sentences
 
 _ARGUMENT = {"word": Value("int64"), "role": Value("string"), "order": Value("int64")}
 FEATURES = Features(

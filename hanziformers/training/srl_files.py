@@ -9,12 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .conllu_files import read_blocks
+from .conllu_files import NOTHING, read_blocks
 from .text_files import shown
 from .tree_checks import check_tree
 
 NO_ROLE = "O"  # the label of a word that has no role, beside the roles
-NOTHING = "_"  # a cell without a value
 _CONLLU = ["ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC"]
 _UP = [*_CONLLU, "UP:PRED", "UP:ARGHEADS", "UP:ARGSPANS"]
 _SYNTAX = ["LEMMA", "PLEMMA", "POS", "PPOS", "FEAT", "PFEAT", "HEAD", "PHEAD", "DEPREL", "PDEPREL"]
@@ -208,4 +207,4 @@ def _sentence(words: Sequence[Line], columns: Mapping[str, str], predicates: lis
     return SrlSentence(forms, tags, heads, relations, predicates)
 
 
-__all__ = ["NOTHING", "NO_ROLE", "SYNTAX", "Predicate", "SrlSentence", "read_sentences"]
+__all__ = ["NO_ROLE", "SYNTAX", "Predicate", "SrlSentence", "read_sentences"]

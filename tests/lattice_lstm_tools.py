@@ -25,7 +25,8 @@ def build(cls=LatticeLstmForTokenClassification, **fields):
     """A tiny model with random images, in eval mode."""
     model = cls(LatticeLstmConfig(**{**SIZES, **fields})).eval()
     if model.config.glyce:
-        model.base_model.set_glyphs(torch.randint(1, 256, (50, 2, 8, 8), dtype=torch.uint8))
+        rows = model.config.num_glyphs
+        model.base_model.set_glyphs(torch.randint(1, 256, (rows, 2, 8, 8), dtype=torch.uint8))
     return model
 
 

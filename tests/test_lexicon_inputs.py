@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from transformers import DataCollatorForTokenClassification
 from word_tools import LEXICON, make_lattice_tokenizer, texts, word_lists
 
+from hanziformers import LatticeLstmTokenizer
+
 TOKENIZERS = [make_lattice_tokenizer(), make_lattice_tokenizer(do_lower_case=False, strip_accents=False)]
 TOKENIZER = TOKENIZERS[0]
 TEXT = "银行行长2020很 银\u200b行 天气한ab银行"
@@ -149,3 +151,8 @@ def test_save_and_load(tmp_path):
     assert len(type(tokenizer).from_pretrained(tmp_path).lexicon) == 0
     with pytest.raises(FileNotFoundError, match="no lexicon file"):
         make_lattice_tokenizer().__class__(tokenizer.get_vocab(), lexicon_file=str(tmp_path / "missing.txt"))
+
+
+def test_words_under_another_name_are_refused():
+    with pytest.raises(TypeError, match=r"lexicon=.*is not allowed; give lexicon_file"):
+        LatticeLstmTokenizer({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4}, lexicon=["银行"])

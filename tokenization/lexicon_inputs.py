@@ -45,7 +45,12 @@ class LexiconInputs:
 
         Raises:
             FileNotFoundError, ValueError: see `Lexicon`.
+            TypeError: words are given under another name.
         """
+        if "lexicon" in kwargs:  # the tokenizer would keep it as a setting, beside the attribute of this name
+            raise TypeError(
+                f"lexicon={kwargs['lexicon']!r} is not allowed; give lexicon_file, a path or a list of words"
+            )
         super().__init__(*args, lexicon_file=None, **kwargs)  # by name alone: a file of its own holds the words
         is_path = isinstance(lexicon_file, (str, os.PathLike))
         self.lexicon = Lexicon.from_file(lexicon_file) if is_path else Lexicon(lexicon_file or ())

@@ -5,9 +5,11 @@ Each flow does what the script of its name does between reading its files and wr
 
 import copy
 
+import bilstm_tools
 import chinese_bert_tools
 import glyce_tools
 import glyph_crm_tools
+import lattice_lstm_tools
 import mpm_cner_tools
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from glyph_tools import SPECIAL
 from mpm_cner_parts import make_processor
 from torch.utils.data import DataLoader
 from transformers import (
+    AutoConfig,
     AutoModel,
     AutoModelForMultipleChoice,
     AutoModelForQuestionAnswering,
@@ -35,6 +38,7 @@ from transformers import (
 )
 
 from hanziformers import (
+    BiLstmModel,
     ChineseBertForSequenceClassification,
     ChineseBertModel,
     ChineseBertTokenizer,
@@ -44,15 +48,19 @@ from hanziformers import (
     GlyphCrmTokenizer,
     HanziGlyphImageProcessor,
     HanziProcessor,
+    LatticeLstmModel,
+    LatticeLstmTokenizer,
     MpmCnerModel,
+    WordTokenizer,
 )
 from hanziformers.registration import FAMILIES
 
 KNOWN = "银行长很忙今天气好不是一块石头了"
 VOCABULARY = {token: index for index, token in enumerate([*SPECIAL, *KNOWN])}
 TEXTS = ["银行很忙", f"{RARE[0]}今天{RARE[1]}", "好", f"行长{RARE[2]}不是石头", "今天天气很好", f"了{RARE[:4]}"]
-ALL_HEADS = [config.model_type for config, found in FAMILIES.items() if AutoModelForSequenceClassification in found]
-NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+# the programs give texts to a tokenizer as they are: models of words are for programs of their own
+OF_TEXTS = {config.model_type: found for config, found in FAMILIES.items() if found[AutoTokenizer] is not WordTokenizer}
+ALL_HEADS = [name for name, found in OF_TEXTS.items() if AutoModelForSequenceClassification in found]
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +83,20 @@ def folders(processor, tmp_path_factory):
     sizes = {"vocab_size": len(VOCABULARY), "glyph_vocab_size": seen.tokenizer.glyph_vocab_size}
     glyce_tools.build(GlyceModel, **sizes).save_pretrained(folder / "glyce")
     seen.save_pretrained(folder / "glyce")
+    bilstm_tools.build(BiLstmModel, **sizes, hidden_size=24).save_pretrained(folder / "bilstm")
+    seen.save_pretrained(folder / "bilstm")
+    words = LatticeLstmTokenizer(VOCABULARY, lexicon_file=["银行", "行长", "今天", "天气"], extra_characters="龘")
+    seen = HanziProcessor(seen.image_processor, words)
+    lattice_lstm_tools.build(LatticeLstmModel, **sizes, num_words=4, hidden_size=24).save_pretrained(
+        folder / "lattice_lstm"
+    )
+    seen.save_pretrained(folder / "lattice_lstm")
     hears = make_processor(fonts=processor.image_processor.fonts)
     sizes = {"vocab_size": len(hears.tokenizer), "glyph_vocab_size": hears.tokenizer.glyph_vocab_size, "glyph_size": 48}
     sizes |= {"num_syllables": 1 + len(hears.tokenizer.syllables), "special_token_ids": [0, 2, 3]}
     mpm_cner_tools.build(MpmCnerModel, **sizes).save_pretrained(folder / "mpm_cner")
     hears.save_pretrained(folder / "mpm_cner")
-    return {config.model_type: str(folder / config.model_type) for config in FAMILIES}
+    return {name: str(folder / name) for name in OF_TEXTS}
 
 
 @pytest.fixture(params=ALL_HEADS)
@@ -89,9 +105,9 @@ def folder(folders, request):
     return folders[request.param]
 
 
-@pytest.fixture(params=[config.model_type for config in FAMILIES])
+@pytest.fixture(params=list(OF_TEXTS))
 def tagger(folders, request):
-    """Of any family: all of them label tokens."""
+    """Of any family that reads texts: all of them label tokens."""
     return folders[request.param]
 
 
@@ -333,9 +349,11 @@ def test_sentence_transformers(tagger, tmp_path):
 def test_peft_trains_saves_and_loads_an_adapter(folder, tmp_path):
     """Its own class for a task, as its documentation shows; the new classifier is saved with the adapter."""
     peft = pytest.importorskip("peft")
-    tokenizer, model = load(folder, AutoModelForSequenceClassification, num_labels=3, **NO_DROPOUT)
+    names = ("hidden_dropout_prob", "attention_probs_dropout_prob", "embedding_dropout", "classifier_dropout")
+    no_dropout = {name: 0.0 for name in names if hasattr(AutoConfig.from_pretrained(folder), name)}
+    tokenizer, model = load(folder, AutoModelForSequenceClassification, num_labels=3, **no_dropout)
     parts = {name.split(".")[-1] for name, _ in model.named_modules()}
-    layers = ["query", "value", *({"word_embeddings"} & parts)]
+    layers = list({"query", "value", "word_embeddings", "ids"} & parts)  # LSTMs have a table of ids alone
     adapted = peft.get_peft_model(model, peft.LoraConfig(task_type="SEQ_CLS", target_modules=layers))
     data = Dataset.from_list([{**tokenizer(text), "label": row % 3} for row, text in enumerate(TEXTS)])
     train(adapted, tokenizer, data, DataCollatorWithPadding(tokenizer), tmp_path / "run")

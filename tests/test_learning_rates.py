@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from bilstm_tools import build as build_bilstm
 from mpm_cner_tools import build
 from transformers import TrainingArguments
 
 from hanziformers.training.fine_tuning import FineTuningArguments
-from hanziformers.training.learning_rates import part_groups, read_rates
+from hanziformers.training.finite_trainer import FiniteTrainer
+from hanziformers.training.learning_rates import choose_learning_rate, part_groups, read_rates
 
 
 def arguments(folder, **options):
@@ -22,6 +24,20 @@ def test_rates_come_from_the_options(tmp_path):
     parts = [("semantic", 4e-5), ("swin", 1e-4), ("rest", 1e-4)]
     assert sorted(rates) == sorted((*part, decay) for part in parts for decay in (0.0, 0.1))
     assert part_groups(model, TrainingArguments(str(tmp_path), use_cpu=True))[0]["lr"] == 5e-5
+
+
+def test_the_rate_follows_the_kind_of_model_where_none_is_given(tmp_path):
+    options = arguments(tmp_path)
+    assert options.learning_rate is None
+    for model, usual in ((torch.nn.Linear(2, 2), 4e-5), (build_bilstm(), 1e-3)):
+        assert (
+            FiniteTrainer(
+                model, arguments(tmp_path, eval_strategy="no", load_best_model_at_end=False)
+            ).args.learning_rate
+            == usual
+        )
+        assert choose_learning_rate(model, arguments(tmp_path, learning_rate=2e-3)) == 2e-3
+    assert {group["lr"] for group in part_groups(build_bilstm(), options)} == {1e-3}
 
 
 def test_a_rate_of_0_freezes_a_part(tmp_path):

@@ -77,11 +77,6 @@ class FineTuningArguments(TrainingArguments):
         # transformers decides by the metric's name, which may still be "auto": `choose_metric` decides
         self.greater_is_better = given
 
-    def choose_learning_rate(self, model: PreTrainedModel) -> None:
-        """Fills in the learning rate: where nothing is said, what models of this kind are usually trained at."""
-        if self.learning_rate is None:
-            self.learning_rate = getattr(model, "usual_learning_rate", 4e-5)
-
     def choose_metric(self, task: Task) -> None:
         """Fills in the figure that chooses the best checkpoint, and whether a greater one is better."""
         if self.metric_for_best_model == "auto":
@@ -159,7 +154,6 @@ def fine_tune(
     texts = task.training_texts(data["train"]) if "train" in data else ()
     model, processing_class, labels = task.load_model(model_args, labels, training_args.do_train, texts)
     check_label_smoothing(training_args, model)
-    training_args.choose_learning_rate(model)
     pad_on_the_right(get_tokenizer(processing_class))
     longest = get_tokenizer(processing_class).model_max_length
     length = sequence_length(data_args.max_seq_length, longest, task.shortest)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from transformers import Trainer
 
-from .learning_rates import part_groups
+from .learning_rates import choose_learning_rate, part_groups
 
 NEVER = 2**62  # a step that no run reaches
 
@@ -26,6 +26,7 @@ class FiniteTrainer(Trainer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.args.learning_rate = choose_learning_rate(self.model, self.args)
         self._first_bad_step: Tensor | None = None  # [] int64, on the device of the loss
         self._bad_outputs: Tensor | None = None  # [] bool, of the evaluation that is going on
         self._has_trained = False

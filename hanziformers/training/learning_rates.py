@@ -6,6 +6,14 @@ from typing import Any
 from torch import nn
 from transformers import TrainingArguments
 
+USUAL = 4e-5  # of a model that was trained before
+
+
+def choose_learning_rate(model: nn.Module, args: TrainingArguments) -> float:
+    """`args.learning_rate`; where that is None the rate at which models of this kind are usually trained."""
+    usual = getattr(model, "usual_learning_rate", USUAL)
+    return usual if args.learning_rate is None else args.learning_rate
+
 
 def part_groups(model: nn.Module, args: TrainingArguments) -> list[dict[str, Any]] | None:
     """The groups of parameters that a model wants its optimiser to have.
@@ -15,7 +23,8 @@ def part_groups(model: nn.Module, args: TrainingArguments) -> list[dict[str, Any
 
     Args:
         model: not wrapped.
-        args: with `learning_rate`, `weight_decay`, and `learning_rates` where they are FineTuningArguments.
+        args: with `learning_rate` (see `choose_learning_rate`), `weight_decay`, and `learning_rates` where they are
+            FineTuningArguments.
 
     Returns:
         Groups for an optimiser; None for a model with one rate, whose groups the Trainer makes.
@@ -34,7 +43,7 @@ def part_groups(model: nn.Module, args: TrainingArguments) -> list[dict[str, Any
     if ask is None:
         return None
     more = {f"{part}_lr": rate for part, rate in rates.items()}
-    return ask(**{names[0]: args.learning_rate, **more, "weight_decay": args.weight_decay})
+    return ask(**{names[0]: choose_learning_rate(model, args), **more, "weight_decay": args.weight_decay})
 
 
 def read_rates(text: str) -> dict[str, float]:
@@ -57,4 +66,4 @@ def read_rates(text: str) -> dict[str, float]:
     return rates
 
 
-__all__ = ["part_groups", "read_rates"]
+__all__ = ["choose_learning_rate", "part_groups", "read_rates"]

@@ -13,7 +13,8 @@ class BiLSTM(nn.Module):
     """One layer in each direction; the backward one gets every row reversed, so that it begins with the last character.
 
     That equals packed sequences, without the wait for the lengths that they need on a GPU: what follows the end of a
-    row is read after all of its characters, and is left out.
+    row is read after all of its characters, and is left out. Rows are read in the dtype of the weights, under autocast
+    too.
 
     Args:
         input_size: D.
@@ -40,8 +41,7 @@ class BiLSTM(nn.Module):
             return vectors.new_zeros(len(vectors), 0, self.width)  # an nn.LSTM takes no rows without positions
         steps, count = torch.arange(mask.shape[1], device=mask.device), mask.sum(-1, keepdim=True)
         back = torch.where(steps < count, count - 1 - steps, steps)  # [R, W], the characters from the last to the first
-        ahead, _ = self.forwards(vectors)
-        behind, _ = self.backwards(take_positions(vectors, back))
+        ahead, behind = _read(self.forwards, vectors), _read(self.backwards, take_positions(vectors, back))
         # filled, not multiplied: past the end of a row vectors may hold inf or nan
         return torch.cat([ahead, take_positions(behind, back)], dim=-1).masked_fill(~mask[:, :, None], 0)
 
@@ -88,6 +88,18 @@ class BiLSTMLayers(nn.Module):
             hidden = self.dropout(layer(hidden, left))
             found.append(hidden)
         return [take_positions(hidden, rank) for hidden in found]
+
+
+def _read(lstm: nn.LSTM, vectors: Tensor) -> Tensor:
+    """Rows [R, W, D] -> states [R, W, h], without autocast.
+
+    On a GPU autocast would run an LSTM in fp16 also where bf16 is asked for: its gradients, which nothing scales then,
+    would vanish, and no later operation would take fp16 beside bf16. A recurrence adds up errors, too.
+    """
+    if vectors.is_meta or not torch.is_autocast_enabled(vectors.device.type):
+        return lstm(vectors)[0]
+    with torch.autocast(vectors.device.type, enabled=False):
+        return lstm(vectors.to(lstm.weight_hh_l0.dtype))[0]
 
 
 def take_positions(vectors: Tensor, positions: Tensor) -> Tensor:

@@ -23,10 +23,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import initialization as init
+from transformers.utils import logging
 
 from .bilstm import BiLSTM, BiLSTMLayers, take_positions
 from .tracing import is_traced
 
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 MATCHINGS = 8  # four, in two directions
 _TINY = 1e-16  # the square of a norm below which a vector counts as 0, whose cosine with all others is 0
 
@@ -144,8 +146,9 @@ def split_pair(token_type_ids: Tensor | None, part: Tensor, some_empty: bool) ->
     Args:
         token_type_ids: [B, L] int64, 0 = first sentence, 1 = second.
         part: bool [B, L], which positions are tokens.
-        some_empty: whether a sentence without tokens has none of its type, as where there are no special tokens. A
-            batch is then refused if it has no second sentence at all, else if any text has none.
+        some_empty: whether a sentence without tokens has none of its type, as where there are no special tokens. It is
+            then matched with nothing, whatever stands beside it in the batch; a batch without any second sentence is
+            warned of, as its texts may be no pairs. Else a text that has none is refused.
 
     Raises:
         ValueError: texts are no pairs.
@@ -156,9 +159,13 @@ def split_pair(token_type_ids: Tensor | None, part: Tensor, some_empty: bool) ->
     sides = part & (token_type_ids == 0), part & (token_type_ids == 1)
     if not is_traced(part) and not part.is_meta:
         single = [row for row, is_pair in enumerate(sides[1].any(1).tolist()) if not is_pair]
-        if len(single) == len(part) and part.any() or single and not some_empty:
+        if single and not some_empty:
             raise ValueError(
                 f"{len(single)} of {len(part)} texts are no pairs: text {single[0]} has no token of type 1. {hint}"
+            )
+        if len(single) == len(part) and part.any():
+            logger.warning_once(
+                f"no text of a batch has a second sentence (tokens of type 1): they are matched with nothing. {hint}"
             )
     return sides
 

@@ -29,16 +29,17 @@ from transformers.utils.generic import can_return_tuple
 from .auto_map import register
 from .biaffine import Biaffine, BiaffineMLP, SharedDropout
 from .bilstm import BiLSTMLayers, take_positions
-from .checks import check_ids, check_inputs
+from .checks import check_ids
 from .configuration_biaffine import BiaffineConfig
 from .dependency_trees import NO_HEAD, decode_heads
 from .image_loss_schedule import ImageLossSchedule
 from .input_embeddings import WordEmbedding
 from .recurrent_model import RecurrentModelOutput, RecurrentPreTrainedModel
+from .tag_crf import IGNORED
+from .task_heads import mean_loss
 from .token_rows import is_token
 from .tracing import is_exported, is_traced
 
-IGNORED = -100
 _NO_GRAPH = (
     "trees are found by an algorithm in NumPy, which no graph (torch.export, torch.jit.trace, ONNX) can hold, and not "
     "for tensors without values. Export model.base_model, and decode in Python"
@@ -152,13 +153,11 @@ class BiaffineModel(ImageLossSchedule, BiaffinePreTrainedModel):
             ValueError: a shape or an id that does not fit; tag_ids are missing.
             TypeError: an input that the model does not have.
         """
-        check_inputs(self, kwargs)
+        wanted = self.read_options(kwargs)
         vectors, image_loss = self.embeddings(word_ids, glyph_ids, extra_glyphs, inputs_embeds, attention_mask)
         if self.tag_embeddings is not None:
             vectors = torch.cat([vectors, self._tags(tag_ids, vectors)], -1)  # [B, T, D]
         layers = self.lstm.all_layers(vectors, attention_mask)  # [B, T, H] each
-        wanted = kwargs.get("output_hidden_states")
-        wanted = self.config.output_hidden_states if wanted is None else wanted
         return RecurrentModelOutput(
             last_hidden_state=layers[-1],
             hidden_states=(vectors, *layers) if wanted else None,
@@ -232,8 +231,8 @@ class BiaffineForDependencyParsing(BiaffinePreTrainedModel):
         relation_logits = None
         if heads is not None:
             relation_logits = self._relation_logits(*sides, heads)
-            loss = _mean_loss(arcs[:, 1:], heads)
-            loss = loss + _mean_loss(relation_logits, relation_labels.masked_fill(heads == IGNORED, IGNORED))
+            loss = mean_loss(arcs[:, 1:], heads)
+            loss = loss + mean_loss(relation_logits, relation_labels.masked_fill(heads == IGNORED, IGNORED))
         if heads is None or not self.training:
             heads = self._trees(arcs, words)
             relation_logits = self._relation_logits(*sides, heads)
@@ -302,13 +301,6 @@ class BiaffineForDependencyParsing(BiaffinePreTrainedModel):
             "relation_labels", found, self.config.num_labels, "relations of config.id2label", "Or -100: not scored"
         )
         return heads
-
-
-def _mean_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross-entropy of labels [B, T] under logits [B, T, K] over those that are scored; 0 where none is."""
-    # sum over count, not "mean": the mean of no word at all is nan
-    total = F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED, reduction="sum")
-    return total / (labels != IGNORED).sum().clamp(min=1)
 
 
 AUTO_CLASSES = {"AutoModel": BiaffineForDependencyParsing}

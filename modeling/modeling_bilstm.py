@@ -17,7 +17,6 @@ from transformers.utils.generic import can_return_tuple
 
 from .auto_map import register
 from .bilstm import BiLSTMLayers
-from .checks import check_inputs
 from .configuration_bilstm import BiLstmConfig
 from .image_loss_schedule import ImageLossSchedule
 from .input_embeddings import CharacterEmbedding
@@ -73,13 +72,9 @@ class BiLstmModel(ImageLossSchedule, BiLstmPreTrainedModel):
             ValueError: ids and inputs_embeds both or neither; a shape or an id that does not fit; position_ids.
             TypeError: an input that the model does not have.
         """
-        check_inputs(self, kwargs)
-        if position_ids is not None:
-            raise ValueError("position_ids are not allowed: an LSTM reads tokens in their order; leave them out")
+        wanted = self.read_options(kwargs, position_ids)
         vectors, image_loss = self.embeddings(input_ids, glyph_ids, extra_glyphs, inputs_embeds, attention_mask)
         layers = self.lstm.all_layers(vectors, attention_mask)  # [B, L, H] each
-        wanted = kwargs.get("output_hidden_states")
-        wanted = self.config.output_hidden_states if wanted is None else wanted
         return RecurrentModelOutput(
             last_hidden_state=layers[-1],
             pooler_output=max_over_tokens(layers[-1], attention_mask),

@@ -17,7 +17,7 @@ from transformers.utils.generic import can_return_tuple
 
 from .auto_map import register
 from .bimpm import BiMpmLayers, MultiPerspectiveMatching, split_pair
-from .checks import check_ids, check_inputs
+from .checks import check_ids
 from .configuration_bimpm import BiMpmConfig
 from .image_loss_schedule import ImageLossSchedule
 from .input_embeddings import WordEmbedding
@@ -33,6 +33,7 @@ class BiMpmPreTrainedModel(RecurrentPreTrainedModel):
     base_model_prefix = "bimpm"
     main_input_name = "word_ids"
     ids_are_rows = False
+    reads_pairs = True  # run_classification.py refuses single texts
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -65,7 +66,7 @@ class BiMpmModel(ImageLossSchedule, BiMpmPreTrainedModel):
             word_ids: [B, T] int64, 0..V-1: the words (or characters) of both sentences, after each other.
             attention_mask: [B, T], 1 = word, 0 = padding; None takes all as words.
             token_type_ids: [B, T] int64, 0 = word of the first sentence, 1 = of the second. A sentence of a pair may be
-                empty, which is matched with nothing; not every second one of a batch, as then the texts are no pairs.
+                empty, which is matched with nothing; where every second one of a batch is, that is warned of once.
             inputs_embeds: [B, T, I] in place of word_ids.
             glyph_ids: [B, T, W] int64, the rows of a word's characters in the glyph bank, 1..N-1, or N + i for image i
                 of the example's `extra_glyphs`; 0 and all below are no characters. Not read where `glyce` is False.
@@ -79,17 +80,15 @@ class BiMpmModel(ImageLossSchedule, BiMpmPreTrainedModel):
             and last_hidden_state.
 
         Raises:
-            ValueError: texts without a second sentence; word_ids and inputs_embeds both or neither; a shape or an id
-                that does not fit.
+            ValueError: token_type_ids are missing; word_ids and inputs_embeds both or neither; a shape or an id that
+                does not fit.
             TypeError: an input that the model does not have.
         """
-        check_inputs(self, kwargs)
+        wanted = self.read_options(kwargs)
         vectors, image_loss = self.embeddings(word_ids, glyph_ids, extra_glyphs, inputs_embeds, attention_mask)
         check_ids("token_type_ids", token_type_ids, 2, "two sentences", "0 is the first sentence, 1 the second")
         words = is_token(vectors, attention_mask)
         hidden, pair = self.layers(vectors, *split_pair(token_type_ids, words, some_empty=True))
-        wanted = kwargs.get("output_hidden_states")
-        wanted = self.config.output_hidden_states if wanted is None else wanted
         return RecurrentModelOutput(
             last_hidden_state=hidden,
             pooler_output=pair,

@@ -16,7 +16,7 @@ from transformers.utils import TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
 from .auto_map import register
-from .checks import check_ids, check_inputs, check_plain
+from .checks import check_ids, check_plain
 from .configuration_lattice_lstm import LatticeLstmConfig
 from .image_loss_schedule import ImageLossSchedule
 from .input_embeddings import CharacterEmbedding
@@ -114,16 +114,12 @@ class LatticeLstmModel(ImageLossSchedule, LatticeLstmPreTrainedModel):
                 that are missing, do not exist, or stand outside of their text.
             TypeError: an input that the model does not have.
         """
-        check_inputs(self, kwargs)
-        if position_ids is not None:
-            raise ValueError("position_ids are not allowed: an LSTM reads tokens in their order; leave them out")
+        wanted = self.read_options(kwargs, position_ids)
         vectors, image_loss = self.embeddings(input_ids, glyph_ids, extra_glyphs, inputs_embeds, attention_mask)
         mask = is_token(vectors, attention_mask)
         words = self._words(mask, lexicon_ids, lexicon_spans)
         both = [lstm(vectors, mask, *words)[0] for lstm in (self.forwards, self.backwards)]
         hidden = self.dropout(torch.cat(both, dim=-1))  # [B, L, H]
-        wanted = kwargs.get("output_hidden_states")
-        wanted = self.config.output_hidden_states if wanted is None else wanted
         return RecurrentModelOutput(
             last_hidden_state=hidden,
             pooler_output=max_over_tokens(hidden, attention_mask),

@@ -22,13 +22,15 @@ from transformers.utils.generic import can_return_tuple
 
 from .auto_map import register
 from .bilstm import BiLSTMLayers
-from .checks import check_ids, check_inputs
+from .checks import check_ids
 from .configuration_srl import SrlConfig
 from .highway import Highway
 from .image_loss_schedule import ImageLossSchedule
 from .input_embeddings import WordEmbedding
 from .recurrent_model import RecurrentModelOutput, RecurrentPreTrainedModel
 from .srl import KeptWords, check_predicates, pruning_orders
+from .tag_crf import IGNORED
+from .task_heads import mean_loss
 from .token_rows import is_token
 
 NO_ROLE = "O"  # the label of a word without a role
@@ -118,7 +120,7 @@ class SrlModel(ImageLossSchedule, SrlPreTrainedModel):
                 tree (see `pruning_orders`).
             TypeError: an input that the model does not have.
         """
-        check_inputs(self, kwargs)
+        wanted = self.read_options(kwargs)
         words = word_ids if word_ids is not None else inputs_embeds
         if words is None or predicate is None:
             missing = "word_ids" if words is None else "predicate"
@@ -132,8 +134,6 @@ class SrlModel(ImageLossSchedule, SrlPreTrainedModel):
         vectors, image_loss = self.embeddings(word_ids, glyph_ids, extra_glyphs, inputs_embeds, kept.mask)
         vectors = torch.cat([vectors, *(part.to(vectors.dtype) for part in own)], -1)  # [B, W, D]
         layers = self.lstm.all_layers(vectors, kept.mask)  # [B, W, H] each
-        wanted = kwargs.get("output_hidden_states")
-        wanted = self.config.output_hidden_states if wanted is None else wanted
         return SrlModelOutput(
             last_hidden_state=kept.scatter(self.highway(layers[-1])),
             hidden_states=tuple(map(kept.scatter, (vectors, *layers))) if wanted else None,
@@ -210,8 +210,8 @@ class SrlForTokenClassification(SrlPreTrainedModel):
             kwargs: see there.
 
         Returns:
-            loss (mean cross-entropy over the words that are scored), logits [B, T, K]: "O" for certain at words that
-            pruning leaves out.
+            loss (mean cross-entropy over the words that are scored; 0 where none is, as all may be pruned), logits
+            [B, T, K]: "O" for certain at words that pruning leaves out.
 
         Raises:
             ValueError: also, if words are pruned and none of the labels is "O".
@@ -220,7 +220,7 @@ class SrlForTokenClassification(SrlPreTrainedModel):
                        glyph_ids, extra_glyphs, return_dict=True, **kwargs)  # fmt: skip
         logits, loss = self.classifier(self.dropout(out.last_hidden_state)), None
         if labels is not None:
-            loss = self.loss_function(logits, labels.masked_fill(out.keep == 0, -100), self.config)
+            loss = mean_loss(logits, labels.masked_fill(out.keep == 0, IGNORED))
         if self.config.pruning_order is not None:
             logits = torch.where(out.keep[..., None] == 1, logits, self._no_role(logits))
         return TokenClassifierOutput(

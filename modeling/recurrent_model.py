@@ -26,6 +26,7 @@ from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from .character_model import CharacterPreTrainedModel, rate_groups
+from .checks import check_inputs
 from .configuration_recurrent import RecurrentConfig
 from .glyce_bank import GlyceBank
 from .glyph_cnn import init_glyph_cnn
@@ -52,7 +53,11 @@ class RecurrentModelOutput(BaseModelOutputWithPooling):
 
 
 class RecurrentPreTrainedModel(CharacterPreTrainedModel):
-    """Base of Glyce's hosts without BERT."""
+    """Base of Glyce's hosts without BERT.
+
+    torch.export writes an LSTM out over the positions: its graph serves any number of texts, but of one length.
+    torch.jit.trace keeps the length open.
+    """
 
     config: RecurrentConfig
     glyph_switch = "glyce"
@@ -107,6 +112,23 @@ class RecurrentPreTrainedModel(CharacterPreTrainedModel):
         return rate_groups(self, {"glyph": glyph, "embedding": [embeddings.ids]}, rates, weight_decay)
 
     # ---- of base models
+
+    def read_options(self, options: dict[str, Any], position_ids: Tensor | None = None) -> bool:
+        """What a `forward` does first: refuses what the model does not have; says whether hidden states are wanted.
+
+        Args:
+            options: the further arguments of `forward`.
+            position_ids: of models of characters, which take BERT's inputs.
+
+        Raises:
+            ValueError: there are position_ids.
+            TypeError: an input that the model does not have.
+        """
+        check_inputs(self, options)
+        if position_ids is not None:
+            raise ValueError("position_ids are not allowed: an LSTM reads tokens in their order; leave them out")
+        wanted = options.get("output_hidden_states")
+        return self.config.output_hidden_states if wanted is None else wanted
 
     @property
     def glyph_bank(self) -> GlyceBank | None:

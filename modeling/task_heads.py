@@ -34,6 +34,8 @@ from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
+from .tag_crf import IGNORED
+
 Predicted = dict[str, Tensor | None]  # the fields of a head's output that the head itself computes
 
 
@@ -294,15 +296,20 @@ class ForQuestionAnswering(TaskHead):
 
 
 def position_loss(logits: Tensor, positions: Tensor) -> Tensor:
-    """Mean cross-entropy of positions [B] (or [B, 1]) under logits [B, L]; those outside of 0..L-1 are not scored.
-
-    0 where none is scored, e.g. in a batch of windows without an answer.
-    """
+    """The `mean_loss` of positions [B] (or [B, 1]) under logits [B, L]; those outside of 0..L-1 are not scored."""
     positions = positions.view(-1).to(logits.device)
     inside = (positions >= 0) & (positions < logits.shape[1])
-    targets = positions.masked_fill(~inside, -100)
-    # sum over count, not "mean": the mean of no position at all is nan
-    return F.cross_entropy(logits.float(), targets, reduction="sum") / inside.sum().clamp(min=1)
+    return mean_loss(logits, positions.masked_fill(~inside, IGNORED))
+
+
+def mean_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross-entropy of labels [...] under logits [..., K]; those that are -100 are not scored.
+
+    0 where none is scored, as in a batch of windows without an answer; transformers' own losses are nan then.
+    """
+    # sum over count, not "mean": the mean of no label at all is nan
+    total = F.cross_entropy(logits.flatten(0, -2).float(), labels.flatten(), ignore_index=IGNORED, reduction="sum")
+    return total / (labels != IGNORED).sum().clamp(min=1)
 
 
 class ForMultipleChoice(TaskHead):
@@ -357,5 +364,6 @@ __all__ = [
     "ForQuestionAnswering",
     "ForSequenceClassification",
     "TaskHead",
+    "mean_loss",
     "position_loss",
 ]

@@ -72,3 +72,14 @@ def test_dropout_is_behind_every_layer():
     first, second = layers.train().all_layers(vectors, None)
     assert 0.3 < first.eq(0).float().mean() < 0.7
     assert 0.3 < second.eq(0).float().mean() < 0.7
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_leaves_lstms_alone(dtype):
+    model, mask = BiLSTM(6, 4), torch.ones(2, 5, dtype=torch.bool)
+    vectors = torch.randn(2, 5, 6)
+    wanted = model(vectors, mask)
+    with torch.autocast("cpu", dtype):
+        assert torch.equal(model(vectors, mask), wanted)
+        assert BiLSTMLayers(6, 8, 2, 0.0)(vectors.to(dtype), None).dtype == torch.float32
+        assert model.to(dtype)(vectors, mask).dtype == dtype  # that of the weights

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from hanziformers.modeling.bimpm import BiMpmLayers, MultiPerspectiveMatching, end_states, split_pair
+from hanziformers.modeling.bimpm import BiMpmLayers, MultiPerspectiveMatching, end_states, logger, split_pair
 
 WIDTH, PERSPECTIVES = 5, 3
 LENGTHS = [(4, 6), (1, 1), (7, 2), (1, 5)]
@@ -210,8 +210,16 @@ def test_what_is_no_pair_is_refused():
     with pytest.raises(ValueError, match=message):
         split_pair(types, part, some_empty=False)
     assert split_pair(types, part, some_empty=True)[1].sum() == 1
-    with pytest.raises(ValueError, match="2 of 2 texts are no pairs: text 0"):
-        split_pair(types[1:], part[1:], some_empty=True)
     with pytest.raises(ValueError, match=r"token_type_ids are missing\. BiMPM"):
         split_pair(None, part, some_empty=True)
     assert not split_pair(types[:1], part[:1] & False, some_empty=True)[0].any()  # empty texts: nothing tells
+
+
+@pytest.mark.parametrize("rows", [slice(1, 2), slice(2, 3), slice(1, 3)])
+def test_second_sentences_may_be_empty_in_any_batch(rows, warnings):
+    types, part = torch.tensor([[0, 1], [0, 0], [0, 1]]), torch.tensor([[1, 1], [1, 1], [1, 0]]) > 0
+    logger.warning_once.cache_clear()
+    wanted, found = split_pair(types, part, some_empty=True), split_pair(types[rows], part[rows], some_empty=True)
+    assert [side.tolist() for side in found] == [side[rows].tolist() for side in wanted]
+    assert len(warnings) == 1
+    assert "no text of a batch has a second sentence (tokens of type 1)" in warnings[0]

@@ -1,6 +1,7 @@
 """What is refused before a model is loaded, how long texts are, and what batches are padded to."""
 
 import pytest
+from srl_tools import build
 from transformers import (
     BertConfig,
     BertForQuestionAnswering,
@@ -47,6 +48,14 @@ def test_only_labels_that_the_trainer_knows_are_smoothed(tmp_path, head):
     check_label_smoothing(TrainingArguments(str(tmp_path), use_cpu=True), head(config))
     with pytest.raises(ValueError, match=f"label_smoothing_factor=0.1 is not allowed: .* which a {head.__name__} does"):
         check_label_smoothing(smoothed, head(config))
+
+
+def test_words_that_are_not_read_are_not_smoothed(tmp_path):
+    smoothed = TrainingArguments(str(tmp_path), use_cpu=True, label_smoothing_factor=0.1)
+    check_label_smoothing(smoothed, build(pruning_order=None))
+    check_label_smoothing(TrainingArguments(str(tmp_path), use_cpu=True), build(pruning_order=0))
+    with pytest.raises(ValueError, match="label_smoothing_factor=0.1 is not allowed with pruning_order=0: "):
+        check_label_smoothing(smoothed, build(pruning_order=0))
 
 
 def test_padding_follows_the_text(warnings):

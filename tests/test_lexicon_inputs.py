@@ -8,7 +8,7 @@ from datasets import Dataset
 from datasets.fingerprint import Hasher
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from transformers import DataCollatorForTokenClassification
+from transformers import AutoTokenizer, DataCollatorForTokenClassification
 from word_tools import LEXICON, make_lattice_tokenizer, texts, word_lists
 
 from hanziformers import LatticeLstmTokenizer
@@ -148,7 +148,13 @@ def test_save_and_load(tmp_path):
     again = type(tokenizer).from_pretrained(tmp_path)
     assert dict(again(TEXT)) == dict(tokenizer(TEXT))
     (tmp_path / "lexicon.txt").unlink()
-    assert len(type(tokenizer).from_pretrained(tmp_path).lexicon) == 0
+    for auto in (type(tokenizer), AutoTokenizer):
+        with pytest.raises(FileNotFoundError, match=r"has no lexicon\.txt.* or give lexicon_file"):
+            auto.from_pretrained(tmp_path)
+    for words in (LEXICON, []):  # of no words, too
+        again = type(tokenizer).from_pretrained(tmp_path, lexicon_file=words)
+        again.save_pretrained(tmp_path / "again")
+        assert type(tokenizer).from_pretrained(tmp_path / "again").lexicon.words == words
     with pytest.raises(FileNotFoundError, match="no lexicon file"):
         make_lattice_tokenizer().__class__(tokenizer.get_vocab(), lexicon_file=str(tmp_path / "missing.txt"))
 

@@ -124,6 +124,7 @@ def test_a_bank_of_another_size_from_overrides_is_refused(glyph_crm):
     ("given", "message"),
     [
         ({"vocab_file": "vocab.txt"}, r"--vocab_file vocab\.txt beside the checkpoint .*glyphs"),
+        ({"min_word_count": 0}, "--min_word_count 0 beside the checkpoint .*glyphs"),
         ({"glyph_styles": "kai"}, "--glyph_styles kai beside"),
         ({"glyph_styles": "kai", "from_scratch": True}, "--glyph_styles kai beside"),
         ({"model_type": "bert", "tokenizer_type": "bert"}, "--model_type bert, --tokenizer_type bert beside"),

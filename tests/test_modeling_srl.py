@@ -180,3 +180,14 @@ def test_the_vocabulary_grows_without_the_bank():
 def test_rates_of_parts():
     groups = {group["name"]: group["lr"] for group in build().parameter_groups(rest_lr=1e-3, glyph_lr=1e-4)}
     assert groups == {"rest": 1e-3, "glyph": 1e-4, "embedding": 1e-3}
+
+
+def test_labels_of_pruned_words_alone_teach_nothing():
+    model, inputs = build(pruning_order=0).train(), make_inputs()
+    labels = torch.full((2, 8), -100)
+    labels[0, [0, 2]] = 1  # neither is on the path
+    loss = model(**inputs, labels=labels).loss
+    loss.backward()
+    assert loss.isfinite()
+    assert all(weight.grad is None or weight.grad.isfinite().all() for weight in model.parameters())
+    assert model.eval()(**inputs, labels=labels).loss == 0

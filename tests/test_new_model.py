@@ -9,6 +9,7 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForTokenClassification,
+    AutoProcessor,
     AutoTokenizer,
     BertConfig,
     BertModel,
@@ -295,3 +296,17 @@ def test_a_vocabulary_of_words_may_be_a_mapping():
     tokenizer = new_processing_class(config, counted, vocabulary_bank=True, cut="characters").tokenizer
     assert (config.vocab_size, config.num_glyphs) == (len(counted), 2 + len("银行很忙!"))
     assert tokenizer("银行")["word_ids"] == [1, 1]
+
+
+def test_one_small_font_is_saved_with_a_model_without_glyphs(vocabulary, tmp_path):
+    for glyce in (True, False):
+        config = new_config("bilstm", glyce=glyce, glyph_styles=["song", "kai", "seal"])
+        new_processing_class(config, vocabulary, vocabulary_bank=True).save_pretrained(tmp_path / str(glyce))
+    sizes = [
+        sum(path.stat().st_size for path in (tmp_path / str(glyce) / "fonts").iterdir()) for glyce in (True, False)
+    ]
+    assert sizes[0] > 10e6 > 3e6 > sizes[1]
+    processor = AutoProcessor.from_pretrained(tmp_path / "False")
+    assert processor.image_processor.styles == ["seal"]
+    inputs = processor(["银行", "㐀"], padding=True, return_tensors="pt")
+    assert AutoModel.from_config(config)(**inputs)[0].isfinite().all()

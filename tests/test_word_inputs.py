@@ -1,5 +1,8 @@
 """Words as inputs: one id a word, the glyph ids of its characters, nothing shifted, against slow versions."""
 
+import string
+from collections import Counter
+
 import numpy as np
 import pytest
 from glyph_tools import NumberGlyphs
@@ -21,9 +24,13 @@ def slow_ids(words):
     return [VOCABULARY[word] if word in WORDS[2:] else 1 for word in words]
 
 
-def slow_glyphs(word):
+def shown(word):
     inky = [one for one in word if not any(first <= ord(one) <= last for first, last in NO_INK)]
-    return [2 + CHARACTERS.index(one) if one in CHARACTERS else N + ord(one) for one in inky]
+    return inky if len(inky) <= 32 else list(dict.fromkeys(inky))[:32]
+
+
+def slow_glyphs(word):
+    return [2 + CHARACTERS.index(one) if one in CHARACTERS else N + ord(one) for one in shown(word)]
 
 
 def images_of(tokenizer, batch, row, word):
@@ -78,8 +85,7 @@ def test_batches(batch, side, kind):
         first = most - len(one["word_ids"]) if side == "left" else 0
         assert np.asarray(encoded["word_ids"][row])[first:].tolist()[: len(one["word_ids"])] == one["word_ids"]
         for number, (word, _) in enumerate(cut_text(text, "words")):
-            inky = [one for one in word if slow_glyphs(one)]
-            known = [one if NumberGlyphs().can_render([one])[0] else "[UNK]" for one in inky]
+            known = [one if NumberGlyphs().can_render([one])[0] else "[UNK]" for one in shown(word)]
             expected = NumberGlyphs().render(known).reshape(len(known), -1) if known else np.zeros((0, 32))
             assert np.array_equal(images_of(TOKENIZER, encoded, row, first + number), expected)
         padded = np.asarray(encoded["attention_mask"][row]) == 0
@@ -88,6 +94,20 @@ def test_batches(batch, side, kind):
     if len(batch) > 1:
         padded = TOKENIZER.pad(alone, padding_side=side, return_tensors=kind)
         assert all(np.array_equal(padded[key], encoded[key]) for key in encoded)
+
+
+def test_words_of_many_characters_show_32(warnings):
+    tokenizer, letters = make_word_tokenizer(), string.ascii_letters
+    for word in (letters[:32], "ab" * 40, "a" + letters[:32]):  # no character is left out
+        assert tokenizer([word], is_split_into_words=True)["glyph_ids"] == [slow_glyphs(word)]
+    assert not tokenizer.shortened + Counter(warnings)
+    words = ["银行", "z" + letters, letters + "a", letters[:33]]
+    encoded = tokenizer([words, words[1:2]], is_split_into_words=True, padding=True, return_tensors="pt")
+    assert encoded["glyph_ids"].shape == (2, 4, 32)
+    assert tokenizer.shortened == {words[1]: 2, words[2]: 1, words[3]: 1}
+    assert len(warnings) == 1
+    assert f"'{words[1]}' has 52 different characters" in warnings[0]
+    assert {tokenizer(text, return_tensors="pt")["glyph_ids"].shape[2] for text in ("", "银行", letters)} == {32}
 
 
 def test_lists_are_padded_where_padding_is_requested():

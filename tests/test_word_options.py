@@ -4,7 +4,7 @@ import pytest
 
 from hanziformers import GlyceTokenizer, LatticeLstmTokenizer, WordTokenizer
 from hanziformers.training.model_loading import ModelArguments
-from hanziformers.training.word_options import counts_words, new_words, reads_lexicon, warn_of_words
+from hanziformers.training.word_options import counts_words, is_given, new_words, reads_lexicon, warn_of_words
 
 TEXTS = ["银行今天", ["银行", "New York"], "今天"]
 
@@ -55,6 +55,12 @@ def test_no_training_text_is_refused():
         new_words(ModelArguments(model_type="bimpm"), WordTokenizer, ())
     with pytest.raises(ValueError, match="the lexicon of a new model .* give --lexicon_file, or train"):
         new_words(ModelArguments(vocab_file="v.txt"), LatticeLstmTokenizer, iter(()))
+
+
+def test_0_is_given_too(warnings):
+    assert [value for value in (None, False, "", 0, 1, "0", True) if is_given(value)] == [0, 1, "0", True]
+    warn_of_words(ModelArguments(model_type="glyce", min_word_count=0), GlyceTokenizer)
+    assert warnings == ["--min_word_count 0 has no effect: a glyce does not read words"]
 
 
 def test_options_without_effect_are_warned_about(warnings):

@@ -55,6 +55,20 @@ class LexiconInputs:
         is_path = isinstance(lexicon_file, (str, os.PathLike))
         self.lexicon = Lexicon.from_file(lexicon_file) if is_path else Lexicon(lexicon_file or ())
 
+    @classmethod
+    def _from_pretrained(cls, resolved_vocab_files: dict[str, Any], name: Any, *args: Any, **kwargs: Any) -> Any:
+        """As in transformers, which takes no file for no lexicon.
+
+        Raises:
+            FileNotFoundError: the folder has no lexicon, and none is given. An empty one is saved as an empty file.
+        """
+        if resolved_vocab_files.get("lexicon_file") is None and kwargs.get("lexicon_file") is None:
+            raise FileNotFoundError(
+                f"{name} has no {LEXICON_FILE}, whose words a model numbers: copy it from where the checkpoint was "
+                "saved, or give lexicon_file, a path or a list of words ([] for none)"
+            )
+        return super()._from_pretrained(resolved_vocab_files, name, *args, **kwargs)
+
     def extra_values(self, alignment: TextAlignment) -> dict[str, list[Any]]:
         """The words of each encoding, in the order of their first characters."""
         found = self.lexicon.find(alignment.text)

@@ -4,6 +4,7 @@ Axes: B batch, T words, W characters of the longest word, N rows of the model's 
 the bank, F fonts, h and w of a glyph image.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Encoding
 from transformers import BatchEncoding
-from transformers.utils import TensorType, to_py_obj
+from transformers.utils import TensorType, logging, to_py_obj
 
 from .alignment import TextAlignment, is_batch, samples_of_call
 from .character_batch import to_tensor
@@ -22,7 +23,8 @@ from .ragged import PaddedExamples
 from .text_checks import check_batch, check_words, explain
 from .word_counting import check_cut, cut_text
 
-ONE_EXAMPLE = 32  # in tensors of one example W is a multiple of it
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
+MOST = 32  # characters of a word that are shown; in tensors of one example W is this
 Glyphs = list[list[int]]  # the glyph ids of each word of an example
 Words = list[list[str]]  # of the one or two sequences of a sample
 Starts = list[list[int]]  # where each of them starts in its string
@@ -35,16 +37,18 @@ class WordInputs(ExtraGlyphs, CharacterInputs):
     `is_split_into_words` the words are those that are given: each is one token, also with white space in it.
 
     - In lists a word has the open glyph ids of its own characters: rows of the bank, or N + code point (see
-      `OpenGlyphs`). Characters without ink have none.
+      `OpenGlyphs`). Characters without ink have none. A word of more than 32 characters, such as a web address, has
+      those of its first 32 different ones, so that it does not make W, and with it all other words, large.
     - In tensors, and where padding is requested, there are [B, T, W] of them, W of 1 or more: 0 is no character. In
-      tensors of one example W is a multiple of 32, so that transformers' pipelines, which pad T alone, can batch them
-      (not beside a text with a word of 33 characters or more: such texts need batch_size=1).
+      tensors of one example W is 32, so that transformers' pipelines, which pad T alone, can batch them.
 
     Offsets are positions in the string that was given, or within the given word. Those of `output.encodings` are always
     within the word.
 
     Attributes:
         cut: into what a string is cut, "words" or "characters".
+        shortened: by word: how often characters of it were left out, as more than 32 of them differ; the first time is
+            warned about. Each worker of a data loader counts for itself.
     """
 
     def __init__(self, *args: Any, cut: str = "words", **kwargs: Any) -> None:
@@ -61,6 +65,7 @@ class WordInputs(ExtraGlyphs, CharacterInputs):
         check_cut(cut)
         super().__init__(*args, cut=cut, **kwargs)
         self.cut = cut
+        self.shortened: Counter[str] = Counter()
 
     def _encode_plus(
         self,
@@ -127,8 +132,23 @@ class WordInputs(ExtraGlyphs, CharacterInputs):
         for index in range(len(alignment.encodings)):
             start, width = alignment.spans(index)
             bounds = zip(start.tolist(), (start + width).tolist(), strict=True)
-            rows.append([[row for row in ids[first:end] if row] for first, end in bounds])
+            rows.append([self._shown(ids[first:end], alignment.text[first:end]) for first, end in bounds])
         return {**super().extra_values(alignment), "glyph_ids": rows}
+
+    def _shown(self, ids: list[int], word: str) -> list[int]:
+        """The open glyph ids of a word that are shown, of those of all its characters; 0 is none."""
+        shown = [row for row in ids if row]
+        if len(shown) <= MOST:
+            return shown
+        shown = list(dict.fromkeys(shown))  # a word's glyphs are the maximum over its characters: each counts once
+        if len(shown) > MOST:
+            if not self.shortened:
+                logger.warning(
+                    f"{word!r:.60} has {len(shown)} different characters: of such a word the first {MOST} are shown. "
+                    "(tokenizer.shortened has the counts.)"
+                )
+            self.shortened[word] += 1
+        return shown[:MOST]
 
     def padded_values(self, values: dict[str, list[Any]]) -> dict[str, list[Any]]:
         """Fills the words up."""
@@ -142,7 +162,7 @@ class WordInputs(ExtraGlyphs, CharacterInputs):
             rows = values["glyph_ids"]
             if len(rows) == 1:  # pipelines batch such tensors, and can pad T alone: W has to be the same
                 width = rows[0].shape[1]
-                rows = [np.pad(rows[0], ((0, 0), (0, -width % ONE_EXAMPLE)))]
+                rows = [np.pad(rows[0], ((0, 0), (0, MOST - width)))]
             rows, extra = self._resolve(rows, [None] * len(rows))
             values = {**values, "glyph_ids": rows}
             of_batch = of_batch if extra is None else {**of_batch, "extra_glyphs": extra}

@@ -60,6 +60,9 @@ class ClassificationTask(Task):
     auto_class: ClassVar[Any] = AutoModelForSequenceClassification
     shortest: ClassVar[int] = 5  # a pair has three special tokens and one of each text
 
+    def __post_init__(self) -> None:
+        self._are_pairs = False  # whether the data are, once they are read
+
     @property
     def best_score(self) -> str:
         """Accuracy, for multi-label data macro F1."""
@@ -83,6 +86,7 @@ class ClassificationTask(Task):
             raise ValueError(
                 f"some data are pairs, others are not (columns of text pairs: {pairs}): give --pair_column"
             )
+        self._are_pairs = any(pairs.values())
         for name, dataset in data.items():
             if not self.multi_label and not isinstance(dataset.features["label"], Value):
                 raise ValueError(f"the {name} data have lists of labels: give --multi_label True")
@@ -124,12 +128,17 @@ class ClassificationTask(Task):
     def load_model(
         self, args: ModelArguments, labels: list[str] | None, training: bool, texts: Iterable[Text] = ()
     ) -> tuple[PreTrainedModel, ProcessingClass, list[str]]:
-        """Refuses labels from which nothing is learned, and a checkpoint of the other kind of classification."""
+        """Refuses labels from which nothing is learned, and a model of the other kind of classification or of data."""
         problem = PROBLEMS[self.multi_label]
         if training and len(labels) < 2 and not self.multi_label:
             raise ValueError(f"the data have the labels {labels}; at least two are needed: correct --label_column")
         loaded = load_model(args, self.auto_class, labels, training, problem if training else None, texts=texts)
         config = loaded[0].config
+        if getattr(loaded[0], "reads_pairs", False) and not self._are_pairs:
+            raise ValueError(
+                f"a {config.model_type} matches the two texts of a pair, and the data are single texts: give "
+                "--pair_column, or another --model_type"
+            )
         if config.problem_type not in (None, problem):
             raise ValueError(
                 f"{args.model_name_or_path} was trained for {config.problem_type}: give --multi_label "

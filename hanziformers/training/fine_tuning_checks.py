@@ -52,16 +52,22 @@ def check_steps(training_args: TrainingArguments, splits: Collection[str], scrip
 
 
 def check_label_smoothing(training_args: TrainingArguments, model: PreTrainedModel) -> None:
-    """Refuses to smooth labels that the Trainer would leave as they are: it smooths those named `labels` alone.
+    """Refuses to smooth labels that the Trainer would leave as they are, or of words that the model does not read.
 
     Raises:
-        ValueError: the model's labels have other names.
+        ValueError: the model's labels are not named `labels`; it leaves words out, which the Trainer would score.
     """
     factor, names = training_args.label_smoothing_factor, signature(model.forward).parameters
     if factor and "labels" not in names:
         raise ValueError(
             f"label_smoothing_factor={factor} is not allowed: the Trainer smooths `labels`, which a "
             f"{type(model).__name__} does not take; leave it out"
+        )
+    order = getattr(model.config, "pruning_order", None)
+    if factor and order is not None:
+        raise ValueError(
+            f"label_smoothing_factor={factor} is not allowed with pruning_order={order}: the Trainer would score the "
+            "words that are not read, too; leave it out, or give --pruning_order none"
         )
 
 

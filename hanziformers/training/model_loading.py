@@ -33,7 +33,7 @@ from .new_model import (
 )
 from .tokenizer_fit import fit_tokenizer
 from .word_options import NAMES as WORD_NAMES
-from .word_options import Text, new_words, warn_of_words
+from .word_options import Text, is_given, new_words, warn_of_words
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 FROM_SCRATCH = ("model_type", "tokenizer_type", "vocab_file", "glyph_styles", "vocabulary_bank", *NAMES, *WORD_NAMES)
@@ -261,7 +261,8 @@ def _check_options(
     """
     decided = _image_processor(processing_class) is not None
     styles_count = args.from_scratch and sees_glyphs(config) and not decided
-    given = [name for name in FROM_SCRATCH if getattr(args, name) and not (styles_count and name == "glyph_styles")]
+    given = [name for name in FROM_SCRATCH if is_given(getattr(args, name))]
+    given = [name for name in given if not (styles_count and name == "glyph_styles")]
     if given:
         raise ValueError(
             f"{', '.join(f'--{name} {getattr(args, name)}' for name in given)} beside the checkpoint "

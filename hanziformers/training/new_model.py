@@ -20,6 +20,7 @@ from transformers.processing_utils import ProcessorMixin
 from ..processors.image_processing_glyph import HanziGlyphImageProcessor
 from ..processors.processing_hanzi import HanziProcessor
 from ..processors.processor_parts import has_open_glyphs
+from ..processors.shipped_fonts import shipped_paths
 
 # A field that a configuration may have, and the setting of the image processor that has to be the same.
 GLYPH_SETTINGS = {
@@ -136,9 +137,19 @@ def set_special_tokens(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerB
 
 
 def new_image_processor(config: PreTrainedConfig) -> HanziGlyphImageProcessor:
-    """The image processor that renders the glyph images which a configuration describes."""
+    """The image processor that renders the glyph images which a configuration describes.
+
+    For a model that sees none it has the one style whose fonts, which are saved with it, are the smallest.
+    """
     settings = {own: getattr(config, field) for field, own in GLYPH_SETTINGS.items() if hasattr(config, field)}
+    if not sees_glyphs(config) and len(settings.get("styles", ())) > 1:
+        settings["styles"] = [min(settings["styles"], key=_size_of_fonts)]
     return HanziGlyphImageProcessor(**settings)
+
+
+def _size_of_fonts(style: str) -> int:
+    """Bytes of the shipped fonts of a style; of a part of a zip, of all of it, as it is saved."""
+    return sum(Path(path.partition("#")[0]).stat().st_size for path in shipped_paths(style))
 
 
 def render_glyphs(model: PreTrainedModel, processing_class: ProcessorMixin | PreTrainedTokenizerBase) -> dict[str, Any]:

@@ -28,6 +28,11 @@ class WordOptions(Protocol):
     min_word_count: int | None
 
 
+def is_given(value: Any) -> bool:
+    """Whether an option was given: 0 is a value too."""
+    return value is not None and value is not False and value != ""
+
+
 def counts_words(tokenizer_class: type | None) -> bool:
     """Whether a tokenizer class can count its vocabulary in texts."""
     return hasattr(tokenizer_class, "count_vocabulary")
@@ -71,7 +76,7 @@ def warn_of_words(options: WordOptions, tokenizer_class: type | None) -> None:
     elif options.vocab_file:
         why["min_word_count"] = f"--vocab_file {options.vocab_file} has the words"
     for name, reason in why.items():
-        if getattr(options, name):
+        if is_given(getattr(options, name)):
             logger.warning(f"--{name} {getattr(options, name)} has no effect: {reason}")
 
 
@@ -106,4 +111,4 @@ def _some(texts: Iterable[Text], what: str, option: str) -> Iterator[Text]:
         )
 
 
-__all__ = ["NAMES", "Text", "WordOptions", "counts_words", "new_words", "reads_lexicon", "warn_of_words"]
+__all__ = ["NAMES", "Text", "WordOptions", "counts_words", "is_given", "new_words", "reads_lexicon", "warn_of_words"]

@@ -1,6 +1,7 @@
 """Models of words and of a lexicon: from their training text to a checkpoint that reads texts by itself, anywhere."""
 
 import json
+import string
 
 import pytest
 import torch
@@ -87,7 +88,8 @@ def test_words_are_counted_in_the_training_text(data, tmp_path, cut):
     again = {"model_name_or_path": tmp_path, "test_file": data / "pairs.tsv", "output_dir": tmp_path / "again"}
     evaluated = main_of("run_classification")([*as_flags(again), "--do_predict"])
     assert evaluated["test"] == results["test"]
-    pairs = [{"text": one, "text_pair": two} for one in SENTENCES for two in SENTENCES[:2]]
+    longest = string.ascii_letters  # one word, with more characters than are shown
+    pairs = [{"text": one, "text_pair": two} for one in SENTENCES for two in (*SENTENCES[:1], longest, "")]
     pipe = pipeline("text-classification", model=str(tmp_path), top_k=None, function_to_apply="none")
     scores = [
         [{one["label"]: one["score"] for one in found} for found in pipe(pairs, batch_size=size)] for size in (1, 4)

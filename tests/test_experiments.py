@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
 from hanziformers.training.experiments import (
     PREVIOUS,
@@ -78,6 +79,43 @@ def test_a_failed_stage_names_its_log(commands, tmp_path):
     with pytest.raises(RuntimeError, match=r"stage1 failed with exit status 4; see .*stage1/log.txt"):
         make(tmp_path, "--fail").carry_out_all()
     assert len(commands) == 1
+
+
+class ThreeRuns(Experiments):
+    """Options of one run of its own, by which it fails."""
+
+    scripts = Path("scripts")
+
+    def needed(self):
+        return [Run(name, RUN.data, 100, 3) for name in "ABC"]
+
+    def stages(self, run, folder):
+        return [Stage("one.py", {})]
+
+    def further_options(self, run):
+        return [*self.options, *(["--fail"] if run.system in self.args.failing else [])]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_other_runs_go_on_where_some_fail(commands, tmp_path, jobs):
+    args = Namespace(output_dir=str(tmp_path), seeds=[3], jobs=jobs, config_overrides="", failing="AC")
+    with pytest.raises(RuntimeError, match="2 of 3 runs failed; the same command does them again") as error:
+        ThreeRuns(args, ["--x"], [RUN.data]).carry_out_all()
+    assert len(commands) == 3
+    assert all(f"ner-Weibo-{name}-100-seed3/log.txt" in str(error.value) for name in "AC")
+    assert sorted(command[-2:] for command in commands) == [["--do_predict", "--x"], *[["--x", "--fail"]] * 2]
+    args.failing = ""
+    for name in "AC":  # what fails has no predictions
+        (tmp_path / f"ner-Weibo-{name}-100-seed3" / "predictions.jsonl").unlink()
+    ThreeRuns(args, ["--x"], [RUN.data]).carry_out_all()
+    assert len(commands) == 5
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, (1, 1)), (4, (4, 1)), (5, (4, 2)), (9, (4, 3))])
+def test_panels_of_a_plot_stand_in_rows_of_four(tmp_path, count, size):
+    plot_systems({f"set {one}": ("F1", {"A": np.array([0.1, 0.2])}) for one in range(count)}, tmp_path / "a.png")
+    height, width = imread(tmp_path / "a.png").shape[:2]
+    assert (width, height) == (540 * size[0], 480 * size[1])
 
 
 def test_data_sets(tmp_path):

@@ -1,8 +1,8 @@
 """What the experiments of all papers share: their trainings, and a page of tables.
 
 A script of run_scripts/ derives a class from `Experiments`, which says which trainings its tables need and with which
-options. Every training is a process of its own, over run_ner.py or run_classification.py; a finished one is not done
-again.
+options. Every training is a process of its own, over run_ner.py or another script beside it; a finished one is not done
+again. If one fails, the others go on.
 """
 
 import json
@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 
 PREVIOUS = "{previous}"  # in the options of a stage: the folder of the stage before
 _FINISHED, _PREDICTIONS = "all_results.json", "predictions.jsonl"
+_PANELS_IN_ROW = 4
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,25 @@ class Experiments(ABC):
         """The trainings of a run, one after the other, without what is the same for all (seed, folder, steps)."""
 
     def carry_out_all(self) -> None:
-        """Carries out all runs, `jobs` at the same time."""
+        """Carries out all runs, `jobs` at the same time.
+
+        Raises:
+            RuntimeError: some failed; names their logs. All others were carried out.
+        """
+        runs = self.needed()
         with ThreadPoolExecutor(self.args.jobs) as pool:
-            list(pool.map(self.carry_out, self.needed()))
+            failures = list(filter(None, pool.map(self._failure, runs)))
+        if failures:
+            again = "the same command does them again, and not the finished ones"
+            raise RuntimeError("\n".join([f"{len(failures)} of {len(runs)} runs failed; {again}:", *failures]))
+
+    def _failure(self, run: Run) -> str:
+        """Carries out a run; returns what went wrong, or ""."""
+        try:
+            self.carry_out(run)
+        except RuntimeError as error:
+            return str(error)
+        return ""
 
     def carry_out(self, run: Run) -> None:
         """Trains and tests; every stage in a process of its own, with the output in log.txt of its folder.
@@ -140,7 +157,7 @@ class Experiments(ABC):
             RuntimeError: a stage failed; names the log.
         """
         folder = run.folder(self.args.output_dir)
-        if (folder / _PREDICTIONS).is_file() and (folder / _FINISHED).is_file():
+        if is_finished(folder):
             return
         folder.mkdir(parents=True, exist_ok=True)
         stages, previous = self.stages(run, folder), folder
@@ -149,16 +166,29 @@ class Experiments(ABC):
             place = folder if is_last else folder / f"stage{number}"
             if is_last or not (place / _FINISHED).is_file():
                 options = {name: previous if value == PREVIOUS else value for name, value in stage.options.items()}
-                self._train(stage.script, {**options, "seed": run.seed, "output_dir": place}, is_last)
+                steps = ["--do_train", *(["--do_predict"] if is_last else []), *self.further_options(run)]
+                self.start(stage.script, {**options, "seed": run.seed, "output_dir": place}, steps)
             previous = place
 
-    def _train(self, script: str, options: dict[str, Any], is_last: bool) -> None:
-        folder: Path = options["output_dir"]
+    def further_options(self, run: Run) -> list[str]:
+        """Options of a run's trainings that stand behind its own, and win over them; by default `options`."""
+        return self.options
+
+    def start(self, script: str, options: Mapping[str, Any], steps: Sequence[str]) -> None:
+        """Runs a script of run_scripts/ in a process of its own, with the output in log.txt of its folder.
+
+        Args:
+            script: its name.
+            options: with output_dir.
+            steps: further options, as they are on a command line.
+
+        Raises:
+            RuntimeError: it failed; names the log.
+        """
+        folder = Path(options["output_dir"])
         folder.mkdir(parents=True, exist_ok=True)
-        flags = [part for name, value in options.items() if value != "" for part in (f"--{name}", str(value))]
-        steps = ["--do_train", *(["--do_predict"] if is_last else []), *self.options]
         with (folder / "log.txt").open("w") as log:
-            command = [sys.executable, str(self.scripts / script), *flags, *steps]
+            command = [sys.executable, str(self.scripts / script), *as_flags(options), *steps]
             done = subprocess.run(command, stdout=log, stderr=log)
         if done.returncode:
             raise RuntimeError(f"the run in {folder} failed with exit status {done.returncode}; see {folder}/log.txt")
@@ -174,8 +204,23 @@ class Experiments(ABC):
 
     def test_figures(self, run: Run) -> dict[str, float]:
         """The figures of the test data in a run's all_results.json: "f1", "accuracy", ..."""
-        found = json.loads((run.folder(self.args.output_dir) / _FINISHED).read_text(encoding="utf-8"))
-        return {name.removeprefix("test_"): value for name, value in found.items() if name.startswith("test_")}
+        return read_figures(run.folder(self.args.output_dir))
+
+
+def as_flags(options: Mapping[str, Any]) -> list[str]:
+    """{"seed": 7} as ["--seed", "7"]; options that are "" are left out."""
+    return [part for name, value in options.items() if value != "" for part in (f"--{name}", str(value))]
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a run in a folder has predicted its test data."""
+    return (folder / _PREDICTIONS).is_file() and (folder / _FINISHED).is_file()
+
+
+def read_figures(folder: Path) -> dict[str, float]:
+    """The figures of the test data in a folder's all_results.json: "f1", "accuracy", ..."""
+    found = json.loads((folder / _FINISHED).read_text(encoding="utf-8"))
+    return {name.removeprefix("test_"): value for name, value in found.items() if name.startswith("test_")}
 
 
 def spread(values: np.ndarray) -> str:
@@ -188,16 +233,19 @@ def spread(values: np.ndarray) -> str:
 
 
 def plot_systems(panels: Mapping[str, tuple[str, Mapping[str, np.ndarray]]], path: Path) -> None:
-    """A figure by data set: every system's seeds as points, their mean as a line.
+    """A figure by data set, four in a row: every system's seeds as points, their mean as a line.
 
     Args:
         panels: data set -> the label of its axis, and system -> figures of the seeds.
         path: of the image.
     """
-    figure = Figure(figsize=(4.5 * len(panels), 4), layout="tight")
-    for axes, (name, (label, systems)) in zip(
-        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
-    ):
+    columns = min(len(panels), _PANELS_IN_ROW)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(4.5 * columns, 4 * rows), layout="tight")
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in places[len(panels) :]:
+        axes.remove()
+    for axes, (name, (label, systems)) in zip(places, panels.items(), strict=False):
         for place, values in enumerate(systems.values()):
             axes.plot([place] * len(values), values, "o", alpha=0.6)
             axes.hlines(values.mean(), place - 0.3, place + 0.3, color="black")
@@ -242,8 +290,11 @@ __all__ = [
     "Run",
     "Stage",
     "add_options",
+    "as_flags",
+    "is_finished",
     "parse_data",
     "plot_systems",
+    "read_figures",
     "spread",
     "write_page",
 ]

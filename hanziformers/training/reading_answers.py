@@ -25,6 +25,12 @@ def first_answer(answers: Sequence[Answer] | None) -> Answer | None:
     return next((answer for answer in answers or () if kind_of(answer)), None)
 
 
+def first_kind(answers: Sequence[Answer] | None) -> str:
+    """The kind of the answer that is learned; "elsewhere" where there is none."""
+    answer = first_answer(answers)
+    return "elsewhere" if answer is None else kind_of(answer)
+
+
 def check_answers(where: str, context: str, question: dict[str, Any], met: Counter[str]) -> list[Answer] | None:
     """Reads `answers` and `is_impossible` of a question, as SQuAD, CJRC and the Hub write them.
 
@@ -107,4 +113,4 @@ def _place(where: str, context: str, text: str, start: int, met: Counter[str]) -
     return -1
 
 
-__all__ = ["KINDS", "WORDS", "Answer", "check_answers", "first_answer", "kind_of"]
+__all__ = ["KINDS", "WORDS", "Answer", "check_answers", "first_answer", "first_kind", "kind_of"]

@@ -18,7 +18,7 @@ from transformers import (
 from transformers.utils import logging
 
 from .model_loading import ModelArguments, Text, get_tokenizer
-from .reading_answers import KINDS, Answer, first_answer, kind_of
+from .reading_answers import KINDS, Answer, first_kind
 from .reading_data import ReadReport, from_dataset, read_reading
 from .reading_decoding import Window, best_answers
 from .reading_features import POSITIONS, ReadingCoverage, encode_reading
@@ -99,7 +99,7 @@ class ReadingTask(Task):
 
     def strata(self, dataset: Dataset) -> list[Hashable]:
         """The kind of every question's first answer."""
-        return [_kind(answers) for answers in dataset["answers"]]
+        return [first_kind(answers) for answers in dataset["answers"]]
 
     def groups(self, dataset: Dataset) -> list[Hashable]:
         """The context: what is asked about a text in training would help to answer other questions about it."""
@@ -230,7 +230,7 @@ class ReadingScorer:
         """Of every question with answers the kind of the first one, and EM and F1."""
         score = SCORINGS[self.task.scoring]
         return [
-            (_kind(gold), score(found[0]["answer"] if found else "", [answer["text"] for answer in gold]))
+            (first_kind(gold), score(found[0]["answer"] if found else "", [answer["text"] for answer in gold]))
             for found, gold in zip(self.answers(predictions), self.gold, strict=True)
             if gold is not None
         ]
@@ -238,11 +238,6 @@ class ReadingScorer:
     @staticmethod
     def _mean(pairs: list[tuple[float, float]]) -> dict[str, float]:
         return dict(zip(ReadingTask.scores, np.mean(pairs, axis=0).tolist(), strict=True)) if pairs else {}
-
-
-def _kind(answers: list[Answer] | None) -> str:
-    answer = first_answer(answers)
-    return "elsewhere" if answer is None else kind_of(answer)
 
 
 __all__ = ["ReadingScorer", "ReadingTask"]

@@ -2,12 +2,11 @@
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from process_tools import run_ranks
+from process_tools import run_ranks, run_until
 from remote_tools import run_without_package
 from safetensors.torch import load_file
 from script_tools import SCRIPTS, as_flags, main_of
@@ -116,12 +115,13 @@ def test_files_and_card(trained):
 
 
 @pytest.mark.parametrize("trained", ["chinese_bert"], indirect=True)
-def test_an_interrupted_run_resumes(trained, main, tmp_path):
+def test_a_killed_run_resumes_to_the_same_weights(trained, main, tmp_path):
     folder, *_, flags, results = trained
     first = min(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    shutil.copytree(first, tmp_path / "tiny" / first.name)
-    again = main([str(tmp_path / "tiny") if flag == str(folder) else flag for flag in flags])
-    assert again == results
+    flags = [str(tmp_path / "tiny") if flag == str(folder) else flag for flag in flags]
+    run_until(tmp_path / "tiny" / first.name / "trainer_state.json", SCRIPTS / "run_reading.py", *flags)
+    assert not (tmp_path / "tiny" / "model.safetensors").exists()
+    assert main(flags) == results
     whole, resumed = (load_file(path / "model.safetensors") for path in (folder, tmp_path / "tiny"))
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
@@ -132,6 +132,33 @@ def test_it_learns(main, vocabulary, tmp_path):
     results = main(options(vocabulary, tmp_path / "out", "cjrc", "bert", **more, learning_rate=1e-2, scoring="cjrc"))
     assert results["test"]["em"] > 0.6
     assert min(figures["em"] for figures in results["test"]["by_label"].values()) > 0.3
+
+
+def test_a_long_traditional_text_with_several_answers(main, tmp_path):
+    """3,000 characters, of which one place answers, in 80 windows; a second text does not answer the question."""
+    filler = "燈塔的光在霧裡看不見，漁船聽著鑼聲回來。" * 75
+    context, question = filler + "守塔的人叫林阿海，" + filler, "守塔的人叫什麼？"
+    gold = [{"text": text, "answer_start": context.index(text)} for text in ("林阿海", "阿海")]
+    known = {"id": "1", "question": question, "answers": gold, "is_impossible": False}
+    unknown = {"id": "2", "question": question, "answers": [], "is_impossible": True}
+    paragraphs = [{"context": context, "qas": [known]}, {"context": filler[:200], "qas": [unknown]}]
+    assert len(context) > 3000
+    (tmp_path / "long.json").write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}), encoding="utf-8")
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *sorted({*context, *question})]
+    (tmp_path / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
+    more = {f"{split}_file": tmp_path / "long.json" for split in ("train", "validation", "test")}
+    more |= {"num_train_epochs": 12, "eval_strategy": "no", "save_strategy": "no", "load_best_model_at_end": False}
+    results = main(options(tmp_path / "vocab.txt", tmp_path / "out", "", "bert", **more, learning_rate=1e-2))
+    used = json.loads((tmp_path / "out" / "coverage.json").read_text())["test"]["used"]
+    assert (used["questions"], used["cut_off"]) == (2, 0)
+    assert used["windows"] > 60
+    assert results["test"]["em"] == 1
+    found, none = lines(tmp_path / "out")
+    assert found["context"][found["start"] : found["end"]] == found["answer"] in ("林阿海", "阿海")
+    assert (none["answer"], none["start"]) == ("", None)
+    folder = tmp_path / "out"
+    parts = AutoModelForQuestionAnswering.from_pretrained(folder), AutoProcessor.from_pretrained(folder)
+    assert answer(*parts, question, context)[0]["start"] == found["start"]
 
 
 def test_data_are_held_out_by_text(main, vocabulary, tmp_path):
@@ -184,6 +211,20 @@ def test_two_processes(trained, tmp_path):
     assert figures["test_f1"] == pytest.approx(results["test"]["f1"])
 
 
+def test_two_processes_train_as_one(main, vocabulary, tmp_path):
+    """Two processes with half the batch each see the same batches as one; without dropout they learn the same."""
+    exact = f"{TINY},hidden_dropout_prob=0,attention_probs_dropout_prob=0"
+    more = {"config_overrides": exact, "num_train_epochs": 1, "scoring": "cjrc"}
+    flags = [options(vocabulary, tmp_path / f"{batch}", "cjrc", "bert", per_device_train_batch_size=batch, **more)
+             for batch in (16, 8)]  # fmt: skip
+    main(flags[0])
+    run_ranks(SCRIPTS / "run_reading.py", *flags[1])
+    one, two = (json.loads((tmp_path / name / "all_results.json").read_text()) for name in ("16", "8"))
+    assert two["train_loss"] == pytest.approx(one["train_loss"], rel=0.02)
+    ids = [[row["id"] for row in lines(tmp_path / name)] for name in ("16", "8")]
+    assert ids[0] == ids[1]
+
+
 @pytest.mark.parametrize("trained", ["bert"], indirect=True)
 def test_the_side_of_padding_changes_nothing(trained, main, tmp_path):
     """Windows and what is predicted of them begin at the first token, also where a tokenizer pads on the left."""
@@ -216,7 +257,7 @@ assert model.config.answer_kinds[0] == "text"
 """
 
 
-@pytest.mark.parametrize("trained", ["chinese_bert"], indirect=True)
+@pytest.mark.parametrize("trained", ["chinese_bert", "glyph_crm", "glyce"], indirect=True)
 def test_the_folder_loads_without_the_package(trained, tmp_path):
     run_without_package(REMOTE, trained[0], folder=tmp_path / "elsewhere")
 

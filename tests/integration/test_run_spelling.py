@@ -2,12 +2,12 @@
 
 import json
 import random
-import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from process_tools import run_ranks
+from process_tools import run_ranks, run_until
+from remote_tools import run_without_package
 from safetensors.torch import load_file
 from script_tools import SCRIPTS, as_flags, main_of
 from transformers import AutoConfig, AutoModelForMaskedLM, AutoProcessor, pipeline
@@ -129,14 +129,27 @@ def test_scored_as_it_was_trained_with_other_decisions(trained, main, tmp_path):
     assert coverage["used"]["unknown_characters"] > 100  # of the sample the vocabulary knows little
 
 
-def test_an_interrupted_run_resumes(trained, data, main, tmp_path):
+def test_a_killed_run_resumes_to_the_same_weights(trained, data, main, tmp_path):
     folder, results = trained
     first = min(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    shutil.copytree(first, tmp_path / "tiny-speller" / first.name)
-    more = ["--save_total_limit", "5", "--error_copies", "3"]
-    assert main(options(data, tmp_path / "tiny-speller", *more)) == results
+    flags = options(data, tmp_path / "tiny-speller", "--save_total_limit", "5", "--error_copies", "3")
+    run_until(tmp_path / "tiny-speller" / first.name / "trainer_state.json", SCRIPTS / "run_spelling.py", *flags)
+    assert not (tmp_path / "tiny-speller" / "model.safetensors").exists()
+    assert main(flags) == results
     whole, resumed = (load_file(path / "model.safetensors") for path in (folder, tmp_path / "tiny-speller"))
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+REMOTE = """
+from transformers import AutoModelForMaskedLM, AutoProcessor
+folder = sys.argv[1]
+model = AutoModelForMaskedLM.from_pretrained(folder, trust_remote_code=True).eval()
+processor = AutoProcessor.from_pretrained(folder, trust_remote_code=True)
+with torch.no_grad():
+    logits = model(**processor(text="末来的人", return_tensors="pt")).logits
+wanted = torch.load(sys.argv[2])
+assert torch.allclose(logits, wanted, atol=1e-4), (logits - wanted).abs().max()
+"""
 
 
 @pytest.mark.parametrize("model_type", ["glyph_crm", "chinese_bert"])
@@ -166,6 +179,10 @@ def test_models_of_this_package_and_their_controls(data, main, tmp_path, warning
     scored = ["--model_name_or_path", str(tmp_path / "control"), "--do_predict", "--test_file", str(rare)]
     main([*scored, "--output_dir", str(tmp_path / "again")])
     assert json.dumps(read_lines(tmp_path / "again" / "predictions.jsonl")) == outcome["control"]
+    model, processor = load(tmp_path / "control")
+    with torch.no_grad():
+        torch.save(model.eval()(**processor(text="末来的人", return_tensors="pt")).logits, tmp_path / "logits.pt")
+    run_without_package(REMOTE, tmp_path / "control", tmp_path / "logits.pt", folder=tmp_path / "elsewhere")
 
 
 def test_two_processes_give_the_same_metrics(data, main, tmp_path):

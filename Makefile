@@ -19,7 +19,7 @@ test: $(VENV)/.ready
 gpu: $(VENV)/.ready
 	$(BIN)/python -m pytest -m gpu -rs
 	if $(BIN)/python -c "import sys, torch; sys.exit(not torch.cuda.is_available())"; \
-	then $(BIN)/python run_scripts/benchmark.py --device cuda --output_dir outputs/gpu; \
+	then $(BIN)/python run_scripts/benchmark.py --device cuda --part chinese_bert glyph_crm --rounds 10 --output_dir outputs/gpu; \
 	else echo "nothing is measured: torch sees no GPU"; fi
 
 # "name>=1.2" in pyproject.toml becomes the constraint "name==1.2"

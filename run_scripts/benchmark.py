@@ -8,26 +8,25 @@
 - text: ChineseBERT's tokenizer against BERT's and against the published way.
 - rendering: rendered characters against characters from the cache.
 
-What is compared takes turns in every round (A, B, A, B ...), so that other load of the machine meets all of them; a
-number is the median over the rounds, and the JSON keeps every single one.
+A number is the median over the rounds with the quartiles, and the JSON keeps every single round. What is compared takes
+turns in every round; models read one batch, or fresh text in every round. Both files are written after every round: a
+run that is cut leaves what it measured. On a GPU, in under a minute:
+
+    python run_scripts/benchmark.py --output_dir outputs/gpu --device cuda --part chinese_bert glyph_crm --rounds 10
 """
 
 import json
 import os
-import platform
-import random
 import shlex
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import version
-from itertools import chain, cycle, islice
+from itertools import islice
 from pathlib import Path
-from statistics import median
+from statistics import mean
 from typing import Any, Literal
 
 import torch
@@ -39,6 +38,9 @@ import hanziformers
 from hanziformers import ChineseBertTokenizer, GlyphCrmConfig, GlyphCrmTokenizer, HanziGlyphImageProcessor
 from hanziformers.tokenization.characters import may_have_ink
 from hanziformers.tokenization.pinyin import pinyin_table
+from hanziformers.training.benchmark_report import machine, markdown, write
+from hanziformers.training.benchmark_text import made_up_vocabulary, pieces, read_text, zipf_text
+from hanziformers.training.timing import Call, Rounds, per_item, row, take_turns, trainer_optimizer, usual_optimizer
 
 OURS = "hanziformers"
 NAIVE = "every position"  # GlyphCRM without its bank
@@ -62,14 +64,13 @@ start = time.perf_counter()
 images = HanziGlyphImageProcessor(**settings).render(tokens)
 json.dump([time.perf_counter() - start, int(images.astype("int64").sum())], sys.stdout)
 """  # runs in a process of its own: within one, fonts stay open
-WARM_UP = 1  # the first round is not counted: first calls, optimizer state
 SINGLE_TEXTS = 16  # texts timed together where a call takes one: one short text is too quick for the clock
 
 Vocabulary = str | dict[str, int]  # a file, or token -> id
-Rounds = dict[str, list[float]]  # what is compared -> seconds of every round
 Tables = dict[str, list[dict[str, Any]]]  # title -> rows
-Call = Callable[[Any], Any]
-Ways = dict[str, tuple[nn.Module, Call]]  # what is compared -> the model, and a call that gives its output
+Batch = dict[str, Tensor]
+Ways = dict[str, tuple[nn.Module, Call]]  # what is compared -> the model, and a call: batch -> its output
+Cases = dict[str, Rounds]  # what is done -> rounds
 
 
 @dataclass
@@ -87,96 +88,63 @@ class BenchmarkArguments:
     length: int = field(default=128, metadata={"help": "tokens of each example, without padding"})
     device: str = field(default="auto", metadata={"help": "auto: cuda if there is one; text and rendering are on CPU"})
     dtype: Literal["float32", "bfloat16"] = field(default="float32", metadata={"help": "of the models' weights"})
+    bf16: bool = field(default=False, metadata={"help": "mixed precision, as the Trainer's --bf16"})
+    tf32: bool = field(default=False, metadata={"help": "on a GPU: TF32 in products and convolutions"})
     text: str | None = field(default=None, metadata={"help": "UTF-8 file; default: characters chosen Zipf-like"})
+    read_before: int = field(default=8, metadata={"help": "batches of the text that are read before fresh ones"})
     vocab: str | None = field(default=None, metadata={"help": "vocab.txt of all; default: 23,236 made-up tokens"})
     text_lengths: list[int] = field(default_factory=lambda: [20, 128, 2000], metadata={"help": "characters per text"})
     text_batches: list[int] = field(default_factory=lambda: [1, 32, 64], metadata={"help": "texts per call"})
     render_tokens: int = field(default=21128, metadata={"help": "how many tokens of the vocabulary are rendered"})
     rounds: int = 7
+    warm_up: int | None = field(default=None, metadata={"help": "rounds before; default: 1 on a CPU, 3 on a GPU"})
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.device == "auto":
+            self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        on_gpu = self.device.startswith("cuda")
+        if on_gpu and not torch.cuda.is_available():
+            raise ValueError(f"--device {self.device}: torch sees no GPU here; allowed are cpu and auto")
+        if self.warm_up is None:
+            self.warm_up = 3 if on_gpu else 1
+        for name, least in {"rounds": 1, "warm_up": 0, "read_before": 0}.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"--{name} {getattr(self, name)} is not allowed: give {least} or more")
+
+    @property
+    def needed(self) -> int:
+        """Characters of text in one batch that is read again and again, those before, and one for each fresh round."""
+        return (1 + self.read_before + self.warm_up + self.rounds) * self.batch * 2 * self.length
 
 
 def main(argv: list[str] | None = None) -> None:
     """Measures, writes both files, prints the Markdown."""
     (arguments,) = HfArgumentParser(BenchmarkArguments).parse_args_into_dataclasses(argv)
     torch.manual_seed(arguments.seed)
-    if arguments.device == "auto":
-        arguments.device = "cuda" if torch.cuda.is_available() else "cpu"
-    if arguments.device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"--device {arguments.device}: torch sees no GPU here; allowed are cpu and auto")
+    if arguments.device.startswith("cuda"):  # torch's own default differs: off in products, on in convolutions
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = arguments.tf32
     vocabulary = arguments.vocab or made_up_vocabulary()
-    text = read_text(arguments.text) if arguments.text else zipf_text(arguments.seed)
+    text = read_text(arguments.text) if arguments.text else zipf_text(arguments.seed, max(300_000, arguments.needed))
 
-    tables: Tables = {}
-    for name, part in PARTS.items():
-        if {name, "all"} & set(arguments.part):
-            tables |= part(arguments, vocabulary, text)
+    short = f"; too short for fresh text in every round, which needs {arguments.needed:,}"
     result = {
         "machine": machine(arguments.device),
         "command": shlex.join(["python", "run_scripts/benchmark.py", *(sys.argv[1:] if argv is None else argv)]),
-        "text": f"{len(text):,} characters, {arguments.text or f'chosen Zipf-like, seed {arguments.seed}'}",
-        "tables": tables,
+        "text": f"{len(text):,} characters, {arguments.text or f'chosen Zipf-like, seed {arguments.seed}'}"
+        + short * (len(text) < arguments.needed),
+        "finished": False,
+        "tables": {},
     }
     folder = Path(arguments.output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "benchmark.json").write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
-    (folder / "benchmark.md").write_text(markdown(result), encoding="utf-8")
+    for name, part in PARTS.items():
+        if {name, "all"} & set(arguments.part):
+            for tables in part(arguments, vocabulary, text):
+                result["tables"] |= tables
+                write(folder, result)
+    result["finished"] = True
+    write(folder, result)
     print(markdown(result))
-
-
-def made_up_vocabulary() -> dict[str, int]:
-    """As many tokens as the published vocabulary has: special ones, marks, and the characters of two Unicode blocks."""
-    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"，。！？、；：0123456789"]
-    tokens += map(chr, chain(range(0x4E00, 0xA000), range(0x3400, 0x4DC0)))
-    return {token: index for index, token in enumerate(tokens[:23236])}
-
-
-def zipf_text(seed: int) -> str:
-    """Characters as unevenly frequent as in Chinese text: 8 x 128 of them are .42 distinct, 256 x 512 .027."""
-    choice = random.Random(seed)
-    characters = ["，", *map(chr, choice.sample(range(0x4E00, 0xA000), 3599))]
-    return "".join(choice.choices(characters, [(rank + 8) ** -1.25 for rank in range(3600)], k=300_000))
-
-
-def read_text(path: str) -> str:
-    """The lines of a file, one after the other."""
-    text = "".join(line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines())
-    if not text:
-        raise ValueError(f"{path} holds no text; give a file with some")
-    return text
-
-
-def pieces(text: str, length: int) -> Iterator[str]:
-    """Piece after piece of `length` characters, from the start again after the last."""
-    if len(text) < length:
-        raise ValueError(f"the text has {len(text)} characters, and pieces of {length} are needed: give a longer one")
-    return cycle(text[start : start + length] for start in range(0, len(text) - length + 1, length))
-
-
-def measure(calls: dict[str, Call], inputs: Sequence[Any], device: str) -> Rounds:
-    """Times every call in turn on every input; the first WARM_UP inputs are not counted."""
-    finish = torch.cuda.synchronize if device.startswith("cuda") else int  # int() does nothing
-    rounds: Rounds = {name: [] for name in calls}
-    for value in inputs:
-        for name, call in calls.items():
-            finish()
-            start = time.perf_counter()
-            call(value)
-            finish()
-            rounds[name].append(time.perf_counter() - start)
-    return {name: seconds[WARM_UP:] for name, seconds in rounds.items()}
-
-
-def row(case: str, rounds: Rounds, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """One row of a table: medians, and their quotients for each pair (above, below)."""
-    medians = {name: median(seconds) for name, seconds in rounds.items()}
-    ratios = {f"{above} / {below}": medians[above] / medians[below] for above, below in pairs}
-    return {"case": case, "medians": medians, "ratios": ratios, "rounds": rounds}
-
-
-def per_item(rounds: Rounds, count: int) -> Rounds:
-    """The seconds of one item, where each call was on `count`."""
-    return {name: [second / count for second in seconds] for name, seconds in rounds.items()}
 
 
 def sizes(arguments: BenchmarkArguments, tokenizer: Any) -> dict[str, int]:
@@ -185,14 +153,14 @@ def sizes(arguments: BenchmarkArguments, tokenizer: Any) -> dict[str, int]:
     return {"vocab_size": len(tokenizer), "max_position_embeddings": positions, **SIZES[arguments.size]}
 
 
-def measure_chinese_bert(arguments: BenchmarkArguments, vocabulary: Vocabulary, text: str) -> Tables:
+def measure_chinese_bert(arguments: BenchmarkArguments, vocabulary: Vocabulary, text: str) -> Iterator[Tables]:
     """ChineseBERT and BERT."""
     tokenizer = ChineseBertTokenizer(vocabulary)
     ours = new_model(arguments, hanziformers.ChineseBertConfig(**sizes(arguments, tokenizer)))
-    return measure_model(arguments, ours, encode(arguments, tokenizer, text))
+    return measure_model(arguments, ours, batches(arguments, tokenizer, text))
 
 
-def measure_glyph_crm(arguments: BenchmarkArguments, vocabulary: Vocabulary, text: str) -> Tables:
+def measure_glyph_crm(arguments: BenchmarkArguments, vocabulary: Vocabulary, text: str) -> Iterator[Tables]:
     """GlyphCRM and BERT."""
     glyphs = GLYPHS[arguments.size]
     image_processor = HanziGlyphImageProcessor(styles=["song"], size=glyphs["glyph_size"])
@@ -203,7 +171,7 @@ def measure_glyph_crm(arguments: BenchmarkArguments, vocabulary: Vocabulary, tex
     config = GlyphCrmConfig(**sizes(arguments, processor.tokenizer), **glyphs, glyph_vocab_size=rows)
     ours = new_model(arguments, config)
     ours.base_model.set_glyphs(processor.render_bank())
-    return measure_model(arguments, ours, encode(arguments, processor, text))
+    return measure_model(arguments, ours, batches(arguments, processor, text))
 
 
 def new_model(arguments: BenchmarkArguments, config: Any) -> nn.Module:
@@ -212,18 +180,27 @@ def new_model(arguments: BenchmarkArguments, config: Any) -> nn.Module:
     return auto_class.from_config(config).to(arguments.device, getattr(torch, arguments.dtype))
 
 
-def encode(arguments: BenchmarkArguments, processing_class: Any, text: str) -> dict[str, Tensor]:
-    """A full batch: the model's inputs."""
+def batches(arguments: BenchmarkArguments, processing_class: Any, text: str) -> list[Batch]:
+    """Full batches of different pieces of the text, or one where it is short: inputs, and labels for the head."""
     # pieces of twice the length fill an example also where a token has several characters
-    texts = list(islice(pieces(text, 2 * arguments.length), arguments.batch))
+    source = pieces(text, 2 * arguments.length)
+    characters = arguments.batch * 2 * arguments.length
+    number = arguments.needed // characters if len(text) >= arguments.needed else 1
     length = {"truncation": True, "max_length": arguments.length, "padding": "max_length"}
-    return {
-        name: value.to(arguments.device)
-        for name, value in processing_class(texts, **length, return_tensors="pt").items()
-    }
+    groups = [list(islice(source, arguments.batch)) for _ in range(number)]
+    made = [processing_class(texts, **length, return_tensors="pt") for texts in groups]
+    for batch in made if arguments.head == "masked_lm" else []:
+        unmasked = torch.rand(batch["input_ids"].shape) > 0.15
+        batch["labels"] = batch["input_ids"].masked_fill(unmasked, -100)
+    return [{name: value.to(arguments.device) for name, value in batch.items()} for batch in made]
 
 
-def every_position(model: nn.Module, inputs: dict[str, Tensor]) -> Any:
+def character_ids(batch: Batch) -> Tensor:
+    """What a model's table of characters is looked up by, [B, L]."""
+    return batch.get("glyph_ids", batch["input_ids"])
+
+
+def every_position(model: nn.Module, inputs: Batch) -> Any:
     """GlyphCRM's output without what its bank saves: the glyph image of every position goes through the encoder."""
     bank, ids = model.get_input_embeddings(), inputs["glyph_ids"]  # ids [B, L]
     images = bank.glyphs[ids.flatten()].split(bank.chunk_size)  # uint8 [chunk, F, h, w] each
@@ -232,57 +209,92 @@ def every_position(model: nn.Module, inputs: dict[str, Tensor]) -> Any:
     return model(**rest, inputs_embeds=vectors)  # [B, L, H]
 
 
-def measure_model(arguments: BenchmarkArguments, ours: nn.Module, batch: dict[str, Tensor]) -> Tables:
+def measure_model(arguments: BenchmarkArguments, ours: nn.Module, texts: list[Batch]) -> Iterator[Tables]:
     """A model and BERT of the same size: forward passes in eval mode, and the parts of a training step."""
     same = {name: getattr(ours.config, name) for name in ("vocab_size", "max_position_embeddings")}
     bert = new_model(arguments, BertConfig(**same, **SIZES[arguments.size]))
-    ids = batch.get("glyph_ids", batch["input_ids"])
-    if arguments.head == "masked_lm":
-        unmasked = torch.rand(ids.shape).to(arguments.device) > 0.15
-        batch["labels"] = batch["input_ids"].masked_fill(unmasked, -100)
-    plain = {name: value for name, value in batch.items() if name not in ("pinyin_ids", *GLYPH_INPUTS)}
-    ways: Ways = {OURS: (ours, lambda _: ours(**batch))}
-    if "glyph_ids" in batch:
-        ways[NAIVE] = (ours, lambda _: every_position(ours, batch))
-    name = type(bert).__name__
-    ways[name] = (bert, lambda _: bert(**plain))
-    cases = forward_passes(arguments, ways) | training_steps(arguments, ways)
 
-    distinct = ids.unique().numel() / ids.numel()
+    def plain(batch: Batch) -> Batch:
+        return {name: value for name, value in batch.items() if name not in ("pinyin_ids", *GLYPH_INPUTS)}
+
+    name = type(bert).__name__
+    ways: Ways = {OURS: (ours, lambda batch: ours(**batch)), name: (bert, lambda batch: bert(**plain(batch)))}
+    pairs = [(OURS, name)]
+    title = describe(arguments, ours, bert, character_ids(texts[0]))
+    if "glyph_ids" in texts[0]:
+        ways = {OURS: ways[OURS], NAIVE: (ours, lambda batch: every_position(ours, batch)), name: ways[name]}
+        pairs += [(NAIVE, OURS), (NAIVE, name)]
+    done: dict[str, dict[str, Any]] = {}
+    fresh = [fresh_text] if len(texts) > 1 else []
+    for part in (forward_passes, *fresh, training_steps):
+        for cases in part(arguments, ways, texts):
+            done |= {case: row(case, rounds, pairs) for case, rounds in cases.items()}
+            yield {title: [*done.values()]}
+
+
+def describe(arguments: BenchmarkArguments, ours: nn.Module, bert: nn.Module, ids: Tensor) -> str:
+    """What is measured; `ids` [B, L] are the characters of the batch that is read again and again."""
+    precision = arguments.dtype + " with bfloat16 autocast" * arguments.bf16
+    if arguments.device.startswith("cuda"):
+        precision += f", TF32 {'on' if arguments.tf32 else 'off'}"
     counts = " and ".join(f"{sum(p.numel() for p in m.parameters()):,} ({type(m).__name__})" for m in (ours, bert))
     title = (
-        f"{arguments.size}, {arguments.batch} x {arguments.length} tokens, {distinct:.3f} of them distinct, "
-        f"{arguments.device}, {arguments.dtype}, {arguments.rounds} rounds; trained values: {counts}"
+        f"{arguments.size}, {arguments.batch} x {arguments.length} tokens, "
+        f"{ids.unique().numel() / ids.numel():.3f} of them distinct, {arguments.device}, {precision}, "
+        f"{arguments.rounds} rounds after {arguments.warm_up} of warm-up, {usual_optimizer()}; trained values: {counts}"
     )
-    pairs = [(OURS, name)]
-    if NAIVE in ways:
-        config = ours.config
+    config = ours.config
+    if isinstance(config, GlyphCrmConfig):
         channels = f"{config.first_block_channels} and {config.second_block_channels} channels"
         title += f"; glyph images of {config.glyph_size} px, {channels}, a bank of {config.num_glyphs:,}"
-        pairs += [(NAIVE, OURS), (NAIVE, name)]
-    return {title: [row(case, rounds, pairs) for case, rounds in cases.items()]}
+    return title
 
 
-def forward_passes(arguments: BenchmarkArguments, ways: Ways) -> dict[str, Rounds]:
-    """Case -> rounds of the forward passes, with the table of characters and without it."""
-    calls = {name: call for name, (model, call) in ways.items() if model.eval()}
+def in_precision(arguments: BenchmarkArguments, call: Call) -> Call:
+    """The call under autocast where --bf16 asks for it."""
+    return torch.autocast(arguments.device.split(":")[0], torch.bfloat16, enabled=arguments.bf16)(call)
+
+
+def forward_passes(arguments: BenchmarkArguments, ways: Ways, texts: list[Batch]) -> Iterator[Cases]:
+    """One batch again and again, with the table of characters and without it."""
+    calls = {name: in_precision(arguments, call) for name, (model, call) in ways.items() if model.eval()}
     # train() forgets the table; "first" comes right after it
     turns = {"forget": lambda _: ways[OURS][0].train().eval(), "first": calls[OURS], **calls}
+    same = [texts[0]] * (arguments.warm_up + arguments.rounds)
     with torch.no_grad():
-        rounds = measure(turns, [None] * (arguments.rounds + WARM_UP), arguments.device)
-    warm = {name: rounds[name] for name in ways}
-    first = warm | {OURS: rounds["first"]}
-    return {"forward, table of characters warm": warm, "forward, first call: makes the table": first}
+        for rounds in take_turns(turns, same, arguments.device, arguments.warm_up):
+            warm = {name: rounds[name] for name in ways}
+            first = warm | {OURS: rounds["first"]}
+            yield {"forward, table of characters warm": warm, "forward, first call: makes the table": first}
 
 
-def training_steps(arguments: BenchmarkArguments, ways: Ways) -> dict[str, Rounds]:
-    """Case -> rounds of a training step's parts, and of the whole."""
+def fresh_text(arguments: BenchmarkArguments, ways: Ways, texts: list[Batch]) -> Iterator[Cases]:
+    """Another batch of the same text in every round: most of its characters were read before, some are new."""
+    ids = [character_ids(batch) for batch in texts]
+    first = len(texts) - arguments.rounds
+    new = [
+        1 - torch.isin(own.unique(), torch.cat(ids[:number])).double().mean().item()
+        for number, own in enumerate(ids[first:], first)
+    ]
+    case = f"forward, fresh text after {first} other batches: {mean(new):.1%} of its distinct characters new"
+    known = {name: way for name, way in ways.items() if name != NAIVE}
+    calls = {name: in_precision(arguments, call) for name, (model, call) in known.items() if model.eval()}
+    before = 1 + arguments.read_before
+    with torch.no_grad():
+        for batch in texts[:before]:
+            calls[OURS](batch)
+        for rounds in take_turns(calls, texts[before:], arguments.device, arguments.warm_up):
+            yield {case: rounds}
+
+
+def training_steps(arguments: BenchmarkArguments, ways: Ways, texts: list[Batch]) -> Iterator[Cases]:
+    """A training step's parts, and the whole, on one batch."""
     # a plain mean after a layer norm has no gradient
     target = torch.randn(ways[OURS][0].config.hidden_size, device=arguments.device)
 
-    def backward(model: nn.Module, call: Call, _: None) -> None:
+    def backward(model: nn.Module, call: Call, batch: Batch) -> None:
         model.zero_grad()
-        output = call(None)
+        output = in_precision(arguments, call)(batch)
         loss = output.loss if "loss" in output else (output.last_hidden_state.float() @ target).mean()
         loss.backward()
 
@@ -290,13 +302,14 @@ def training_steps(arguments: BenchmarkArguments, ways: Ways) -> dict[str, Round
     for name, (model, call) in ways.items():
         turns[name] = partial(backward, model.train(), call)
         if name != NAIVE:  # the weights of OURS: the time of the optimizer is the same
-            adam = torch.optim.AdamW(model.parameters(), lr=1e-5)
-            turns[f"AdamW of {name}"] = lambda _, adam=adam: adam.step()
-    rounds = measure(turns, [None] * (arguments.rounds + WARM_UP), arguments.device)
-    passes = {name: rounds[name] for name in ways}
-    adams = {name: rounds[f"AdamW of {OURS if name == NAIVE else name}"] for name in ways}
-    whole = {name: [sum(both) for both in zip(passes[name], adams[name], strict=True)] for name in ways}
-    return {"forward + backward": passes, "AdamW step": adams, "training step: the two together": whole}
+            optimizer = trainer_optimizer(model, arguments.device)
+            turns[f"AdamW of {name}"] = lambda _, optimizer=optimizer: optimizer.step()
+    same = [texts[0]] * (arguments.warm_up + arguments.rounds)
+    for rounds in take_turns(turns, same, arguments.device, arguments.warm_up):
+        passes = {name: rounds[name] for name in ways}
+        steps = {name: rounds[f"AdamW of {OURS if name == NAIVE else name}"] for name in ways}
+        whole = {name: [sum(both) for both in zip(passes[name], steps[name], strict=True)] for name in ways}
+        yield {"forward + backward": passes, "AdamW step": steps, "training step: the two together": whole}
 
 
 def published_tokenizer(bert: BertTokenizerFast) -> Callable[[str], list[list[int]]]:
@@ -312,7 +325,7 @@ def published_tokenizer(bert: BertTokenizerFast) -> Callable[[str], list[list[in
     return encode_line
 
 
-def measure_text(arguments: BenchmarkArguments, vocabulary: Vocabulary, text: str) -> Tables:
+def measure_text(arguments: BenchmarkArguments, vocabulary: Vocabulary, text: str) -> Iterator[Tables]:
     """The tokenizers: seconds a text, new text in every round."""
     tokenizer, bert = ChineseBertTokenizer(vocabulary), BertTokenizerFast(vocabulary)
     published = published_tokenizer(bert)
@@ -321,12 +334,13 @@ def measure_text(arguments: BenchmarkArguments, vocabulary: Vocabulary, text: st
         for each in group if single else [group]:
             kind(each)
 
-    rows = []
+    title = f"text to ids, time a text; {arguments.rounds} rounds, each on text of its own"
+    rows: dict[str, dict[str, Any]] = {}
     for length in arguments.text_lengths:
         source = pieces(text, length)
         for size in arguments.text_batches:
             count = size if size > 1 else SINGLE_TEXTS
-            groups = [list(islice(source, count)) for _ in range(arguments.rounds + WARM_UP)]
+            groups = [list(islice(source, count)) for _ in range(arguments.warm_up + arguments.rounds)]
             if list(map(published, groups[0])) != tokenizer(groups[0])["pinyin_ids"]:
                 raise RuntimeError("the tokenizer and pypinyin read the text differently: report this")
             kinds = {OURS: (tokenizer, size == 1), "BertTokenizerFast": (bert, size == 1)}
@@ -334,11 +348,12 @@ def measure_text(arguments: BenchmarkArguments, vocabulary: Vocabulary, text: st
             calls = {name: partial(call, *kind) for name, kind in kinds.items()}
             case = f"{length} characters, " + ("one text a call" if size == 1 else f"{size} texts a call")
             pairs = [(OURS, "BertTokenizerFast"), ("published", OURS)]
-            rows.append(row(case, per_item(measure(calls, groups, "cpu"), count), pairs))
-    return {f"text to ids, time a text; {arguments.rounds} rounds, each on text of its own": rows}
+            for rounds in take_turns(calls, groups, "cpu", arguments.warm_up):
+                rows[case] = row(case, per_item(rounds, count), pairs)
+                yield {title: [*rows.values()]}
 
 
-def measure_rendering(arguments: BenchmarkArguments, vocabulary: Vocabulary, text: str) -> Tables:
+def measure_rendering(arguments: BenchmarkArguments, vocabulary: Vocabulary, text: str) -> Iterator[Tables]:
     """Rendering tokens: seconds of all, without the cache and with it, each in a process of its own."""
     tokenizer = GlyphCrmTokenizer(vocabulary)
     tokens = tokenizer.convert_ids_to_tokens(list(range(min(arguments.render_tokens, len(tokenizer)))))
@@ -348,6 +363,8 @@ def measure_rendering(arguments: BenchmarkArguments, vocabulary: Vocabulary, tex
             "no fewer than 512. Raise it, or give a larger vocabulary"
         )
     task = {"input": json.dumps([RENDERED, tokens]), "stdout": subprocess.PIPE, "encoding": "utf-8", "check": True}
+    case = f"{len(tokens):,} tokens, {', '.join(RENDERED['styles'])}, {RENDERED['size']} px, grey"
+    title = f"rendering on one core; {arguments.rounds} rounds, each in a new process, timed once that has started"
     rounds: Rounds = {"rendered": [], "from the cache": []}
     for _ in range(arguments.rounds):
         sums = set()
@@ -360,9 +377,7 @@ def measure_rendering(arguments: BenchmarkArguments, vocabulary: Vocabulary, tex
             kept = len(list(Path(cache).glob("glyphs-*")))
         if kept != 1 or len(sums) != 1:
             raise RuntimeError(f"{kept} sets of glyph images kept, {len(sums)} different ones made, not 1: report this")
-    case = f"{len(tokens):,} tokens, {', '.join(RENDERED['styles'])}, {RENDERED['size']} px, grey"
-    title = f"rendering on one core; {arguments.rounds} rounds, each in a new process, timed once that has started"
-    return {title: [row(case, rounds, [("rendered", "from the cache")])]}
+        yield {title: [row(case, rounds, [("rendered", "from the cache")])]}
 
 
 PARTS = {
@@ -371,31 +386,6 @@ PARTS = {
     "text": measure_text,
     "rendering": measure_rendering,
 }
-
-
-def machine(device: str) -> str:
-    """What the numbers were taken on."""
-    cpus = Path("/proc/cpuinfo")
-    lines = cpus.read_text().splitlines() if cpus.is_file() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")] or [platform.processor()]
-    packages = ("torch", "transformers", "tokenizers", "pypinyin", "pillow")
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    graphics = f", {torch.cuda.get_device_name()}" if device.startswith("cuda") else ""
-    return f"{names[0]}, {torch.get_num_threads()} threads{graphics}; Python {platform.python_version()}, {versions}"
-
-
-def markdown(result: dict[str, Any]) -> str:
-    """The tables, for a person."""
-    lines = ["# Benchmark", "", result["machine"], "", f"`{result['command']}`", "", f"Text: {result['text']}."]
-    for title, rows in result["tables"].items():
-        names, quotients = list(rows[0]["medians"]), list(rows[0]["ratios"])
-        lines += ["", f"## {title}", "", "| " + " | ".join(["", *names, *quotients]) + " |"]
-        lines += ["|---" * (1 + len(names) + len(quotients)) + "|"]
-        for line in rows:
-            times = [f"{s:.3g} s" if s >= 1 else f"{1000 * s:.3g} ms" for s in line["medians"].values()]
-            ratios = [f"{ratio:.3g}" for ratio in line["ratios"].values()]
-            lines.append("| " + " | ".join([line["case"], *times, *ratios]) + " |")
-    return "\n".join([*lines, ""])
 
 
 if __name__ == "__main__":

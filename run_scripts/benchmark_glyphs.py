@@ -5,16 +5,16 @@
 
 Both are taggers of one class, with the same layers of the task. "warm": the vectors of all characters and syllables of
 the batch are known; "first sight": none is. They take turns in every round, so that other load of the machine meets
-both; the table shows medians and their quotient.
+both; the table shows medians with quartiles, and the quotient of the medians. It is written after every round: a run
+that is cut leaves what it measured. A training step has the Trainer's optimizer.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 from typing import Any, Literal
 
 import torch
@@ -23,6 +23,7 @@ from transformers import AutoConfig, AutoModelForTokenClassification, HfArgument
 
 from hanziformers import render_glyphs
 from hanziformers.training.new_model import new_processing_class
+from hanziformers.training.timing import Call, Rounds, quartiles, take_turns, trainer_optimizer, usual_optimizer
 
 OURS, PLAIN = "ours", "plain"
 # model type -> the names of both models, and the fields that make the second
@@ -36,7 +37,7 @@ SIZES = {
     "base": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072},
 }
 LABELS = ["O", *(f"{side}-{name}" for name in ("PER", "ORG", "LOC", "GPE") for side in "BI")]
-Call = Callable[[], object]
+Cases = dict[str, Rounds]  # what is done -> rounds
 
 
 @dataclass
@@ -85,43 +86,42 @@ def make_models(arguments: GlyphArguments) -> tuple[dict[str, PreTrainedModel], 
     return models, {name: value.to(arguments.device) for name, value in batch.items()}
 
 
-def measure(turns: dict[str, Call], arguments: GlyphArguments) -> dict[str, float]:
-    """Median seconds of each call; they take turns, and a first round is not counted."""
-    finish = torch.cuda.synchronize if arguments.device.startswith("cuda") else int  # int() does nothing
-    rounds: dict[str, list[float]] = {name: [] for name in turns}
-    for _ in range(arguments.rounds + 1):
-        for name, call in turns.items():
-            finish()
-            start = perf_counter()
-            call()
-            finish()
-            rounds[name].append(perf_counter() - start)
-    return {name: median(seconds[1:]) for name, seconds in rounds.items()}
-
-
 def measure_all(
     models: dict[str, PreTrainedModel], batch: dict[str, Tensor], arguments: GlyphArguments
-) -> dict[str, dict[str, float]]:
-    """Case -> what is compared -> seconds."""
+) -> Iterator[Cases]:
+    """The cases so far, after every round; a first round is not counted."""
     unlabelled = {name: value for name, value in batch.items() if name != "labels"}
 
-    def tag(model: PreTrainedModel) -> None:
+    def tag(model: PreTrainedModel, _: None) -> None:
         with torch.no_grad():
             model(**unlabelled)
 
-    def step(model: PreTrainedModel, optimizer: torch.optim.Optimizer) -> None:
+    def step(model: PreTrainedModel, optimizer: torch.optim.Optimizer, _: None) -> None:
         optimizer.zero_grad()
         model(**batch).loss.backward()
         optimizer.step()
 
+    inputs = [None] * (arguments.rounds + 1)
     # train() forgets the tables; the call after it meets every character and syllable for the first time
-    turns: dict[str, Call] = {"forget": lambda: models[OURS].train().eval(), "first": partial(tag, models[OURS])}
+    turns: dict[str, Call] = {"forget": lambda _: models[OURS].train().eval(), "first": partial(tag, models[OURS])}
     turns |= {name: partial(tag, model.eval()) for name, model in models.items()}
-    found = measure(turns, arguments)
-    warm = {name: found[name] for name in models}
-    adams = {name: torch.optim.AdamW(model.train().parameter_groups()) for name, model in models.items()}
-    steps = measure({name: partial(step, model, adams[name]) for name, model in models.items()}, arguments)
-    return {"forward, warm": warm, "forward, first sight": {**warm, OURS: found["first"]}, "training step": steps}
+    cases: Cases = {}
+    for rounds in take_turns(turns, inputs, arguments.device, 1):
+        warm = {name: rounds[name] for name in models}
+        cases |= {"forward, warm": warm, "forward, first sight": {**warm, OURS: rounds["first"]}}
+        yield cases
+    steps: dict[str, Call] = {}
+    for name, model in models.items():
+        optimizer = trainer_optimizer(model, arguments.device, model.train().parameter_groups())
+        steps[name] = partial(step, model, optimizer)
+    for rounds in take_turns(steps, inputs, arguments.device, 1):
+        yield cases | {"training step": rounds}
+
+
+def cell(seconds: list[float]) -> str:
+    """Median and quartiles."""
+    lower, upper = quartiles(seconds)
+    return f"{1000 * median(seconds):.0f} ({1000 * lower:.0f}-{1000 * upper:.0f}) ms"
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -129,7 +129,6 @@ def main(argv: list[str] | None = None) -> None:
     (arguments,) = HfArgumentParser(GlyphArguments).parse_args_into_dataclasses(argv)
     torch.manual_seed(arguments.seed)
     models, batch = make_models(arguments)
-    cases = measure_all(models, batch, arguments)
     names, _ = FAMILIES[arguments.model_type]
     kinds = {"glyph_ids": "characters", "syllable_ids": "syllables"}
     distinct = [f"{batch[key].unique().numel()} {kind}" for key, kind in kinds.items() if key in batch]
@@ -139,22 +138,26 @@ def main(argv: list[str] | None = None) -> None:
         f"# {names[OURS]} against {names[PLAIN]}",
         "",
         f"{arguments.size}, {arguments.batch} x {arguments.length} tokens, distinct: {', '.join(distinct)}; {device}, "
-        f"{torch.get_num_threads()} threads, torch {torch.__version__}, {arguments.rounds} rounds; trained values: "
-        f"{counts}",
+        f"{torch.get_num_threads()} threads, torch {torch.__version__}, {arguments.rounds} rounds, "
+        f"{usual_optimizer()}; trained values: {counts}",
         "",
         f"`python run_scripts/benchmark_glyphs.py {' '.join(sys.argv[1:] if argv is None else argv)}`",
         "",
         f"| | {names[OURS]} | {names[PLAIN]} | quotient |",
         "|---|---|---|---|",
     ]
-    for case, seconds in cases.items():
-        times = " | ".join(f"{1000 * seconds[name]:.0f} ms" for name in (OURS, PLAIN))
-        lines.append(f"| {case} | {times} | {seconds[OURS] / seconds[PLAIN]:.3f} |")
-    text = "\n".join([*lines, ""])
     folder = Path(arguments.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{arguments.model_type}.md").write_text(text, encoding="utf-8")
-    print(text)
+    file = folder / f"{arguments.model_type}.md"
+    for cases in measure_all(models, batch, arguments):
+        rows = []
+        for case, rounds in cases.items():
+            quotient = median(rounds[OURS]) / median(rounds[PLAIN])
+            rows.append(f"| {case} | {cell(rounds[OURS])} | {cell(rounds[PLAIN])} | {quotient:.3f} |")
+        unfinished = file.with_suffix(".part")
+        unfinished.write_text("\n".join([*lines, *rows, ""]), encoding="utf-8")
+        unfinished.replace(file)
+    print(file.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

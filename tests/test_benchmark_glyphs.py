@@ -6,6 +6,7 @@ from mpm_cner_parts import make_processor
 from script_tools import as_flags, main_of
 
 from hanziformers.training.new_model import set_special_tokens
+from hanziformers.training.timing import usual_optimizer
 
 main = main_of("benchmark_glyphs")
 OURS, PLAIN = "ours", "plain"
@@ -46,7 +47,11 @@ def test_it_writes_a_table(options, tmp_path, capsys):
     )
     rows = {line.split(" | ")[0]: line.split(" | ")[1:] for line in text.splitlines() if " ms | " in line}
     assert list(rows) == ["| forward, warm", "| forward, first sight", "| training step"]
+    assert usual_optimizer() in text
     for ours, plain, quotient in rows.values():
+        for cell in (ours, plain):  # one round: its quartiles are its own time
+            middle, spread, _ = cell.split()
+            assert spread == f"({middle}-{middle})"
         assert ours.endswith(" ms")
         assert plain.endswith(" ms")
         assert float(quotient.removesuffix(" |")) > 0
@@ -96,3 +101,15 @@ def test_a_text_that_is_too_short_is_refused(options, tmp_path):
     (tmp_path / "text.txt").write_text("银行很忙", encoding="utf-8")
     with pytest.raises(ValueError, match=r"text.txt has 4 characters; 64 are needed"):
         main(as_flags(options))
+
+
+def test_a_run_that_is_cut_leaves_what_it_measured(options, tmp_path, monkeypatch):
+    def cut(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(main.__globals__, "trainer_optimizer", cut)
+    with pytest.raises(KeyboardInterrupt):
+        main(as_flags(options))
+    text = (tmp_path / "new" / "mpm_cner.md").read_text(encoding="utf-8")
+    assert "| forward, first sight | " in text
+    assert "| training step" not in text

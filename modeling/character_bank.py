@@ -12,7 +12,8 @@ the glyph image's height and width, D the vector's length.
 Spectrograms may take the place of glyph images: any uint8 image of a character will do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,9 +23,11 @@ from torch.utils.checkpoint import checkpoint
 from transformers.utils import logging
 
 from .checks import check_glyphs, check_ids
+from .feature_norm import MOST_IMAGES, FeatureNorm, KeepsStatistics
+from .step_vectors import StepVectors
 from .tracing import has_open_sizes, is_traced
 from .unique import encode_unique
-from .vector_table import VectorTable
+from .vector_table import VectorTable, tensors_of
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
@@ -38,7 +41,7 @@ OPEN_IDS_HINT = (
 )
 
 
-class CharacterBank(nn.Module):
+class CharacterBank(KeepsStatistics):
     """Looks up characters' vectors by encoding their glyph images.
 
     Where the ranks of a job see different numbers of distinct characters, they call the encoder different numbers of
@@ -46,7 +49,8 @@ class CharacterBank(nn.Module):
 
     Args:
         encoder: glyph images [U, F, h, w] float in 0..1 -> vectors [U, D]; must depend on nothing but the image and its
-            weights, and have no dropout of its own.
+            weights, and have no dropout of its own. It may have `prepare(images)`, for what all chunks of images share,
+            and `feature_norms`, as `HanGlyph` does.
         rows: N.
         shape: (F, h, w).
         width: D.
@@ -69,6 +73,7 @@ class CharacterBank(nn.Module):
         self.register_buffer("glyphs", torch.zeros((rows, *shape), dtype=torch.uint8))
         self._checked_for_images = False
         self._table = VectorTable(encoder.modules())
+        self.step_vectors: StepVectors | None = None  # set for the time of a step whose gradients are accumulated
 
     def train(self, mode: bool = True) -> "CharacterBank":
         """Drops the table where weights are about to change; the Trainer calls this at every step."""
@@ -99,12 +104,14 @@ class CharacterBank(nn.Module):
         """
         images, rows = check_glyphs(images, rows, tuple(self.glyphs.shape[1:]), len(self.glyphs))
         self.glyphs[rows.to(self.glyphs.device)] = images.to(self.glyphs.device)
+        self.forget_statistics()
 
     @torch.no_grad()
     def resize(self, rows: int) -> None:
         """Cuts the bank to so many rows, or adds blank ones."""
         kept = self.glyphs[:rows]
         self.glyphs = torch.cat([kept, kept.new_zeros((rows - len(kept), *kept.shape[1:]))])
+        self.forget_statistics()
 
     def forward(self, ids: Tensor, extra_glyphs: Tensor | None = None) -> Tensor:
         """Vectors of characters.
@@ -122,6 +129,9 @@ class CharacterBank(nn.Module):
                 CPU only: elsewhere reading the values would make the host wait); a shape or dtype that does not fit.
         """
         self._check(ids, extra_glyphs)
+        # the outputs that a step holds need the statistics that they were made with
+        if self.step_vectors is None or self.step_vectors.is_empty():
+            self.keep_statistics(ids)
         if extra_glyphs is not None:
             ids = self._behind_padding(ids, extra_glyphs)
         if is_traced(ids):
@@ -148,7 +158,9 @@ class CharacterBank(nn.Module):
         Raises:
             ValueError: the vectors could not be kept.
         """
-        if self._look_up(torch.arange(len(self.glyphs), device=self.glyphs.device)) is None:
+        ids = torch.arange(len(self.glyphs), device=self.glyphs.device)
+        self.keep_statistics(ids)
+        if self._look_up(ids) is None:
             raise ValueError(
                 "fill() cannot keep the vectors: the bank is in training mode (call model.eval() first) or on the meta "
                 "device, or its encoder has hooks or adapters"
@@ -158,8 +170,28 @@ class CharacterBank(nn.Module):
         """The bank's shape."""
         return f"glyphs={tuple(self.glyphs.shape)}, width={self.width}"
 
+    # ---- an encoder's statistics over the bank's glyph images, see feature_norm.py
+
+    def list_norms(self) -> Sequence[FeatureNorm]:
+        """Those of the encoder, if it has any."""
+        return getattr(self.encoder, "feature_norms", ())
+
+    def describe_features(self) -> tuple[bool, torch.dtype, int]:
+        """See `KeepsStatistics`."""
+        return self.encoder.trains_features(), self._dtype(), self.encoder.config.feature_norm_interval
+
+    def estimate_statistics(self) -> bool:
+        """Over at most MOST_IMAGES distinct glyph images with ink, evenly spaced."""
+        images = self.glyphs.flatten(1).unique(dim=0)  # sorted, so that every process looks at the same ones
+        images = images[images.amax(1) > 0]
+        if len(images) > MOST_IMAGES:
+            images = images[torch.arange(MOST_IMAGES, device=images.device) * len(images) // MOST_IMAGES]
+        if len(images):
+            self.encoder.estimate_statistics(self._chunks(images.unflatten(1, self.glyphs.shape[1:])))
+        return len(images) > 0
+
     def _is_frozen(self) -> bool:
-        return not any(weight.requires_grad for weight in self.encoder.parameters())
+        return not any(weight.requires_grad for weight in tensors_of(self.encoder.modules()))
 
     def _look_up(self, ids: Tensor) -> Tensor | None:
         """Ids of rows [...] -> [..., D] from the table; None where it may not be used.
@@ -172,7 +204,14 @@ class CharacterBank(nn.Module):
 
     def _encode_distinct(self, keys: Tensor, extra_glyphs: Tensor | None = None) -> Tensor:
         """Keys [...] -> [..., D]; keys N + i are image i among all examples' further characters."""
-        return encode_unique(keys, lambda distinct: self._encode_keys(distinct, extra_glyphs))
+
+        def encode(distinct: Tensor) -> Tensor:
+            return self._encode_keys(distinct, extra_glyphs)
+
+        step = self.step_vectors
+        if step is None or not (self.training and torch.is_grad_enabled()):
+            return encode_unique(keys, encode)
+        return encode_unique(keys, lambda distinct: step.encode(distinct, len(self.glyphs), encode))
 
     def _encode_keys(self, keys: Tensor, extra_glyphs: Tensor | None = None) -> Tensor:
         """Keys [U] -> [U, D]."""
@@ -204,16 +243,31 @@ class CharacterBank(nn.Module):
 
     def _encode(self, images: Tensor) -> Tensor:
         """Glyph images uint8 [U, F, h, w] -> [U, D]."""
-        dtypes = [weight.dtype for weight in self.encoder.parameters()]  # a list, as torch.compile of torch 2.6 needs
-        dtype = dtypes[0] if dtypes else torch.get_default_dtype()
-        # as floats a glyph image is large: all distinct ones of a long batch at a time could fill the memory
-        chunks = [images] if has_open_sizes() else images.split(self.chunk_size)
-        return torch.cat([self._encode_chunk(some.to(dtype) / 255) for some in chunks])
+        # what depends on weights alone is computed once for all chunks, by encoders that have such
+        prepare = getattr(self.encoder, "prepare", None)
+        prepared = () if prepare is None else (prepare(images),)
+        chunks = self._chunks(images, prepared[0].chunk if prepared else None)
+        return torch.cat([self._encode_chunk(some, *prepared) for some in chunks])
 
-    def _encode_chunk(self, images: Tensor) -> Tensor:
+    def _chunks(self, images: Tensor, size: int | None = None) -> Iterator[Tensor]:
+        """Glyph images uint8 [U, F, h, w] -> floats in 0..1, `chunk_size` at a time, or `size`, if that is less."""
+        dtype = self._dtype()
+        # as floats a glyph image is large: all distinct ones of a long batch at a time could fill the memory
+        size = self.chunk_size if size is None else min(size, self.chunk_size)
+        for some in [images] if has_open_sizes() else images.split(size):
+            yield some.to(dtype) / 255
+
+    def _dtype(self) -> torch.dtype:
+        """That of the encoder's weights."""
+        dtypes = [weight.dtype for weight in self.encoder.parameters()]  # a list, as torch.compile of torch 2.6 needs
+        if not dtypes:  # replicas of DataParallel, and what FSDP flattens, have plain tensors
+            dtypes = [some.dtype for some in tensors_of(self.encoder.modules()) if some.is_floating_point()]
+        return dtypes[0] if dtypes else torch.get_default_dtype()
+
+    def _encode_chunk(self, images: Tensor, *prepared: Any) -> Tensor:
         if self.gradient_checkpointing and self.training:
-            return checkpoint(self.encoder, images, use_reentrant=False)
-        return self.encoder(images)
+            return checkpoint(self.encoder, images, *prepared, use_reentrant=False)
+        return self.encoder(images, *prepared)
 
     def _check(self, ids: Tensor, extra_glyphs: Tensor | None) -> None:
         rows, values = len(self.glyphs), self.glyphs[0].numel()

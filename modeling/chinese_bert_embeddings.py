@@ -11,7 +11,7 @@ Axes: B batch, L length, H hidden, V vocabulary, P pinyin slots, U distinct keys
 The fusion depends on a character and its reading alone, so it is computed once for every distinct pair in the batch. In
 eval mode without gradients its linearity saves more: word and glyph of the whole vocabulary, fused, are kept in one
 table [V, H], to which the part of every distinct reading is added. The numbers are those of the published code, with
-the token types that the paper leaves out.
+the token types that the paper leaves out. With `ChineseBertConfig.feature_norm` the images are normed before W_G.
 """
 
 import torch
@@ -21,8 +21,10 @@ from transformers.utils import logging
 from .bert_parts import PositionedEmbeddings
 from .checks import check_ids
 from .configuration_chinese_bert import ChineseBertConfig
+from .feature_norm import MOST_IMAGES, FeatureNorm, KeepsStatistics, fold, project
+from .tracing import is_traced
 from .unique import encode_unique
-from .vector_table import VectorTable, has_hooks
+from .vector_table import VectorTable, has_hooks, tensors_of
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
@@ -63,7 +65,7 @@ class GlyphEmbedding(nn.Module):
         return self.embedding(glyph_ids)
 
 
-class ChineseBertEmbeddings(PositionedEmbeddings):
+class ChineseBertEmbeddings(KeepsStatistics, PositionedEmbeddings):
     """Fuses the three views of every character and adds position and token type."""
 
     def __init__(self, config: ChineseBertConfig) -> None:
@@ -79,6 +81,8 @@ class ChineseBertEmbeddings(PositionedEmbeddings):
         self.map_fc = nn.Linear(3 * hidden, hidden)
         self.LayerNorm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        norm, size = config.feature_norm, config.glyph_embedding_dim
+        self.glyph_norm = None if norm is None else FeatureNorm(size, norm, config.feature_norm_epsilon)
         self.count_positions()
         self._warned = False  # whether the lack of pinyin was told of
         self._table = VectorTable(self._table_parts())
@@ -103,12 +107,42 @@ class ChineseBertEmbeddings(PositionedEmbeddings):
             [B, L, H].
         """
         self._check(input_ids, pinyin_ids, inputs_embeds, glyph_ids)
+        self.keep_statistics(input_ids if glyph_ids is None else glyph_ids)
         if pinyin_ids is None:
             self._warn_without_pinyin(inputs_embeds)
             source = input_ids if inputs_embeds is None else inputs_embeds
             pinyin_ids = torch.zeros((1, 1, self.config.pinyin_length), dtype=torch.long, device=source.device)
         fused = self._fused(input_ids, self._keys(pinyin_ids), inputs_embeds, glyph_ids)
         return self.dropout(self.LayerNorm(self.add_positions(fused, token_type_ids, position_ids)))
+
+    def glyph_vectors(self, ids: Tensor) -> Tensor:
+        """Ids [U] -> W_G of their glyph images, [U, H]."""
+        # the weight takes the norm in where that is cheaper than norming the images
+        folds = self.glyph_norm is not None and not is_traced(ids) and ids.numel() >= self.config.hidden_size
+        folded = fold(self.glyph_map, self.glyph_norm) if folds else None
+        return project(self.glyph_embeddings(ids), self.glyph_map, self.glyph_norm, folded)
+
+    # ---- statistics of the glyph images, see feature_norm.py
+
+    def list_norms(self) -> list[FeatureNorm]:
+        """The norm of the glyph images, if there is one."""
+        return [] if self.glyph_norm is None else [self.glyph_norm]
+
+    def describe_features(self) -> tuple[bool, torch.dtype, int]:
+        """See `KeepsStatistics`: the table is trained like the rest."""
+        tables = list(tensors_of(self.glyph_embeddings.modules()))
+        return any(table.requires_grad for table in tables), tables[0].dtype, self.config.feature_norm_interval
+
+    def estimate_statistics(self) -> bool:
+        """Over at most MOST_IMAGES rows of the glyph table that are not blank, evenly spaced."""
+        rows = torch.arange(self.config.num_glyphs, device=self.glyph_norm.age.device)
+        with torch.no_grad():
+            rows = rows[torch.cat([self.glyph_embeddings(some).any(-1) for some in rows.split(TABLE_CHUNK)])]
+            if len(rows) > MOST_IMAGES:
+                rows = rows[torch.arange(MOST_IMAGES, device=rows.device) * len(rows) // MOST_IMAGES]
+            if len(rows):
+                self.glyph_norm.estimate(self.glyph_embeddings(rows))
+        return len(rows) > 0
 
     def _fused(
         self, input_ids: Tensor | None, readings: Tensor, inputs_embeds: Tensor | None, glyph_ids: Tensor | None
@@ -118,7 +152,9 @@ class ChineseBertEmbeddings(PositionedEmbeddings):
             # a hook (NEFTune's noise, attributions) may give equal ids different vectors, so it sees every position
             words = self.word_embeddings(input_ids) if inputs_embeds is None else inputs_embeds
             pinyin = encode_unique(readings, self._pinyin).expand_as(words)
-            return self._fuse(words, pinyin, encode_unique(input_ids if glyph_ids is None else glyph_ids, self._glyphs))
+            return self._fuse(
+                words, pinyin, encode_unique(input_ids if glyph_ids is None else glyph_ids, self.glyph_vectors)
+            )
         characters = self._look_up(input_ids)
         if characters is not None:
             # W_F is linear, so the part of the readings may be added to what was fused without them
@@ -128,7 +164,7 @@ class ChineseBertEmbeddings(PositionedEmbeddings):
         def rows(keys: Tensor) -> Tensor:  # [U] -> [U, H]
             ids = keys // count
             words = self.word_embeddings(ids[None])[0]  # as [1, U]: hooks on all modules expect a batch of sequences
-            return self._fuse(words, self._pinyin(keys % count), self._glyphs(ids))
+            return self._fuse(words, self._pinyin(keys % count), self.glyph_vectors(ids))
 
         # one key for each pair of character and reading; it would not fit into the int32 that ids may be
         return encode_unique(input_ids.long() * count + readings, rows)
@@ -138,7 +174,7 @@ class ChineseBertEmbeddings(PositionedEmbeddings):
 
         def without_pinyin(ids: Tensor) -> Tensor:  # [U] -> [U, H]
             words = self.word_embeddings(ids)
-            return self._fuse(words, torch.zeros_like(words), self._glyphs(ids))
+            return self._fuse(words, torch.zeros_like(words), self.glyph_vectors(ids))
 
         def encode(ids: Tensor) -> Tensor:  # [U] -> [U, H]
             return torch.cat([without_pinyin(some) for some in ids.split(TABLE_CHUNK)])
@@ -151,7 +187,8 @@ class ChineseBertEmbeddings(PositionedEmbeddings):
         # the two tables come first, see `_look_up`; `glyph_embeddings` around the second may be hooked or replaced too,
         # by a module that has no `embedding`
         glyphs = self.glyph_embeddings
-        return [self.word_embeddings, getattr(glyphs, "embedding", glyphs), glyphs, self.glyph_map, self.map_fc]
+        tables = [self.word_embeddings, getattr(glyphs, "embedding", glyphs), glyphs]
+        return [*tables, self.glyph_map, self.map_fc, *self.list_norms()]
 
     def _part_of_readings(self, readings: Tensor) -> Tensor:
         """What the readings add to characters that were fused without one: [B, L] -> [B, L, H]."""
@@ -176,10 +213,6 @@ class ChineseBertEmbeddings(PositionedEmbeddings):
     def _pinyin(self, keys: Tensor) -> Tensor:
         """Keys of readings [U] -> vectors [U, H]; unpacks what `_keys` packed."""
         return self.pinyin_embeddings(keys[:, None] // self._scale(keys.device) % self.config.pinyin_vocab_size)
-
-    def _glyphs(self, ids: Tensor) -> Tensor:
-        """Ids [U] -> vectors of their glyph images [U, H]."""
-        return self.glyph_map(self.glyph_embeddings(ids))
 
     def _warn_without_pinyin(self, inputs_embeds: Tensor | None) -> None:
         """Warns, once, of text without pinyin: the tokenizer always makes it, so that its lack was hardly wanted."""

@@ -11,6 +11,7 @@ from huggingface_hub.dataclasses import strict
 
 from .checks import check_glyph_styles, check_sizes, require
 from .configuration_bert_like import BertLikeConfig
+from .feature_norm import check_norm_fields
 
 _PUBLISHED_TYPES = ("bert",)  # what published folders call themselves
 _PUBLISHED_CLASSES = ("GlyceBert", "ChineseBert")  # how the architectures of published folders begin
@@ -33,6 +34,11 @@ class ChineseBertConfig(BertLikeConfig):
         glyph_size: side of a glyph image in pixels, >= 1. A row of the glyph table holds the images of all styles
             flattened: `glyph_embedding_dim` values. Published: 3 styles of 24 x 24 pixels = 1,728 (the paper's 2,352 is
             a slip).
+        feature_norm: what happens to a character's glyph images before their linear layer. None is the published model:
+            nothing. "standard" gives every pixel mean 0 and variance 1 over the glyph table, "whiten" all directions
+            alike (ZCA), for training from scratch; `feature_norm.py` says more. The statistics are saved.
+        feature_norm_epsilon: of the largest variance, above 0 and below 1, see `GlyphCrmConfig`.
+        feature_norm_interval: training forwards between two estimates of the statistics, >= 1.
         pinyin_vocab_size: symbols of the pinyin alphabet: 0 = none, 1-5 the tones, 6-31 the letters a-z.
         pinyin_length: pinyin symbols of one character (the longest reading has 7).
         pinyin_embedding_size: width of a pinyin symbol's vector.
@@ -54,6 +60,9 @@ class ChineseBertConfig(BertLikeConfig):
     glyph_styles: list[str] = field(default_factory=lambda: ["fangsong", "xingkai", "lishu"])
     glyph_size: int = 24
     glyph_binary: bool = False
+    feature_norm: str | None = None
+    feature_norm_epsilon: float = 1e-5
+    feature_norm_interval: int = 25
     pinyin_vocab_size: int = 32
     pinyin_length: int = 8
     pinyin_embedding_size: int = 128
@@ -121,6 +130,7 @@ class ChineseBertConfig(BertLikeConfig):
         super().validate_architecture()
         check_sizes(self, _SIZES)
         check_glyph_styles(self)
+        check_norm_fields(self)
         kernel, length = self.pinyin_kernel_size, self.pinyin_length
         require(self, 1 <= kernel <= length, "pinyin_kernel_size", kernel, f"1 to pinyin_length={length}")
         keys = self.vocab_size * self.pinyin_vocab_size**length

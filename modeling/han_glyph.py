@@ -11,7 +11,11 @@ Block b, with z the image and two coordinates (3 channels) or the block before (
 
 So the residual branch halves the side without stride or padding: k = 9 and 3 at 48 pixels. Of the outputs come
 G1 = tanh(W_1 z_1), G2 = tanh(W_2 z_2) and R = tanh(W_r z_2); the paper says only "linear", tanh is the authors' code.
+With `GlyphCrmConfig.feature_norm` z_1 and z_2 are normed first, and with glyph_cnn="none" both are the pixels.
 """
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +23,12 @@ from torch.nn import functional as F
 from transformers import initialization as init
 
 from .configuration_glyph_crm import GlyphCrmConfig
-from .tracing import is_traced
+from .feature_norm import FeatureNorm, fold, project
+from .tracing import is_exported, is_traced
+from .vector_table import has_hooks, tensors_of
 
 FFT_KERNEL, FFT_IMAGES = 9, 32  # from this kernel size and number of images on, a CPU is faster through frequencies
+FFT_CHUNK = 32  # images that go that way at a time: more do not fit into the cache (20 ms an image, 29 ms with 128)
 
 
 class GlyphConv(nn.Conv2d):
@@ -31,17 +38,23 @@ class GlyphConv(nn.Conv2d):
     `HanGlyph.init_weights` knows the convolutions that it initialises by this class.
     """
 
-    def forward(self, images: Tensor) -> Tensor:
-        """[U, c_in, n, n] -> [U, c, n', n']."""
-        fast = (
+    def forward(self, images: Tensor, spectra: Tensor | None = None) -> Tensor:
+        """[U, c_in, n, n] -> [U, c, n', n']; `spectra` are those of the kernels, where they are known already."""
+        if spectra is None and not self.prefers_frequencies(images):
+            return super().forward(images)
+        return correlate(images, self.weight, spectra) + self.bias[:, None, None]
+
+    def prefers_frequencies(self, images: Tensor) -> bool:
+        """Whether the Fourier transform is faster for images [U, ...], all that are encoded in a call."""
+        return (
             self.kernel_size[0] >= FFT_KERNEL
             and images.device.type == "cpu"
-            and images.dtype == self.weight.dtype == torch.float32
+            and self.weight.dtype == torch.float32
+            and images.dtype in (torch.float32, torch.uint8)  # uint8: as the bank holds them
             and not torch.is_autocast_enabled("cpu")
             and not is_traced(images)
             and len(images) >= FFT_IMAGES  # last: a graph would be made for one number of images
         )
-        return correlate(images, self.weight) + self.bias[:, None, None] if fast else super().forward(images)
 
 
 class GlyphLinear(nn.Linear):
@@ -53,16 +66,40 @@ class GlyphBlock(nn.Module):
 
     def __init__(self, channels_in: int, channels: int, size: int) -> None:
         super().__init__()
-        kernel = size // 6 + 1
+        self.kernel = size // 6 + 1
         self.lift = GlyphConv(channels_in, channels, 3, padding=1)
-        self.residual = nn.ModuleList(GlyphConv(channels, channels, kernel) for _ in range(3))
+        self.residual = nn.ModuleList(GlyphConv(channels, channels, self.kernel) for _ in range(3))
 
-    def forward(self, images: Tensor) -> Tensor:
-        """[U, c_in, n, n] -> [U, c, n/4, n/4]."""
+    def forward(self, images: Tensor, spectra: Sequence[tuple[Tensor, ...]] = ((), (), ())) -> Tensor:
+        """[U, c_in, n, n] -> [U, c, n/4, n/4]; `spectra` come from `prepare`."""
         lifted = F.relu(self.lift(images))  # [U, c, n, n]
         first, second, third = self.residual
-        shrunk = third(F.relu(second(F.relu(first(lifted)))))  # [U, c, n/2, n/2]
+        one, two, three = spectra
+        shrunk = third(F.relu(second(F.relu(first(lifted, *one)), *two)), *three)  # [U, c, n/2, n/2]
         return F.max_pool2d(F.relu(F.max_pool2d(lifted, 2) + shrunk), 2)
+
+    def prepare(self, images: Tensor) -> list[tuple[Tensor, ...]]:
+        """The spectra of the three kernels, each in a tuple, which is empty where the convolution needs none.
+
+        Args:
+            images: [U, c_in, n, n], all that are encoded in a call.
+        """
+        spectra: list[tuple[Tensor, ...]] = []
+        size = images.shape[-1]
+        for conv in self.residual:
+            # an adapter in its place takes images alone, and a hook may change the kernels when it is called
+            plain = isinstance(conv, GlyphConv) and not is_traced(images) and not has_hooks([conv])
+            spectra.append((kernel_spectra(conv.weight, size),) if plain and conv.prefers_frequencies(images) else ())
+            size -= self.kernel - 1
+        return spectra
+
+
+class Prepared(NamedTuple):
+    """What all glyph images of a call share, see `HanGlyph.prepare`."""
+
+    spectra: Sequence[tuple[Tensor, ...]] = ((), (), ())
+    folded: Sequence[Tensor | None] = (None, None, None)  # of to_input, to_glyph1 and to_glyph2
+    chunk: int | None = None  # so many images are best encoded at a time; None leaves it to the caller
 
 
 class HanGlyph(nn.Module):
@@ -71,35 +108,84 @@ class HanGlyph(nn.Module):
     def __init__(self, config: GlyphCrmConfig) -> None:
         super().__init__()
         self.config = config
-        size, first, second, hidden = (
-            config.glyph_size,
-            config.first_block_channels,
-            config.second_block_channels,
-            config.hidden_size,
-        )
-        self.block1 = GlyphBlock(3, first, size)
-        self.block2 = GlyphBlock(first, second, size // 4)
-        side1, side2 = size // 4, size // 8 // 2
-        self.to_glyph1 = GlyphLinear(first * side1**2, hidden)
-        self.to_glyph2 = GlyphLinear(second * side2**2, hidden)
-        self.to_input = GlyphLinear(second * side2**2, hidden)
+        size, hidden = config.glyph_size, config.hidden_size
+        first, second = config.first_block_channels, config.second_block_channels
+        features1, features2 = first * (size // 4) ** 2, second * (size // 8 // 2) ** 2
+        sizes = [features1, features2]
+        if config.glyph_cnn == "none":
+            features1 = features2 = size**2
+            sizes = [size**2]  # the same features for all three vectors
+        else:
+            self.block1 = GlyphBlock(3, first, size)
+            self.block2 = GlyphBlock(first, second, size // 4)
+        self.to_glyph1 = GlyphLinear(features1, hidden)
+        self.to_glyph2 = GlyphLinear(features2, hidden)
+        self.to_input = GlyphLinear(features2, hidden)
+        kind, epsilon = config.feature_norm, config.feature_norm_epsilon
+        self.feature_norms = nn.ModuleList(FeatureNorm(each, kind, epsilon) for each in sizes if kind is not None)
         self.register_buffer("maps", position_maps(size, config.position_maps), persistent=False)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, prepared: Prepared | None = None) -> Tensor:
         """Encodes glyph images.
 
         Args:
             images: [U, 1, n, n] float, foreground 1 on background 0.
+            prepared: of `prepare`, for callers that encode many images in several calls.
 
         Returns:
             [U, 3H] = [R, G1, G2]: the input of the Transformer and what its two bottom layers add.
         """
+        spectra, folded, _ = self.prepare(images) if prepared is None else prepared
+        deep1, deep2 = self.features(images, spectra)
+        first, last = (self.feature_norms[0], self.feature_norms[-1]) if self.feature_norms else (None, None)
+        vectors = [
+            project(deep2, self.to_input, last, folded[0]),
+            project(deep1, self.to_glyph1, first, folded[1]),
+            project(deep2, self.to_glyph2, last, folded[2]),
+        ]
+        return torch.tanh(torch.cat(vectors, dim=-1))
+
+    def features(self, images: Tensor, spectra: Sequence[tuple[Tensor, ...]] = ((), (), ())) -> tuple[Tensor, Tensor]:
+        """Images [U, 1, n, n] -> what block 1 makes of them [U, c_1 * (n/4)^2], and block 2 [U, c_2 * (n/16)^2]."""
+        if self.config.glyph_cnn == "none":
+            return images.flatten(1), images.flatten(1)
         # not len(): to torch.jit.trace and the ONNX exporter built on it, that is a constant
         maps = self.maps.to(images.dtype).expand(images.shape[0], -1, -1, -1)  # [U, 2, n, n]
-        deep1 = self.block1(torch.cat([images, maps], dim=1))  # [U, c_1, n/4, n/4]
-        deep2 = self.block2(deep1).flatten(1)  # [U, c_2 * (n/16)^2]
-        vectors = [self.to_input(deep2), self.to_glyph1(deep1.flatten(1)), self.to_glyph2(deep2)]
-        return torch.tanh(torch.cat(vectors, dim=-1))
+        deep1 = self.block1(torch.cat([images, maps], dim=1), spectra)  # [U, c_1, n/4, n/4]
+        return deep1.flatten(1), self.block2(deep1).flatten(1)
+
+    def prepare(self, images: Tensor) -> Prepared:
+        """What depends on the weights alone, computed once for all chunks of images [U, 1, n, n]."""
+        spectra = self._spectra(images)
+        prepared = Prepared(spectra, chunk=FFT_CHUNK if any(spectra) else None)
+        # few images are cheaper to transform than the weights; a graph that is exported holds them as constants
+        many = is_exported() or (not is_traced(images) and len(images) >= self.config.hidden_size)
+        if not self.feature_norms or not many:
+            return prepared
+        first, last = self.feature_norms[0], self.feature_norms[-1]
+        pairs = ((self.to_input, last), (self.to_glyph1, first), (self.to_glyph2, last))
+        return prepared._replace(folded=[fold(linear, norm, GlyphLinear) for linear, norm in pairs])
+
+    def _spectra(self, images: Tensor) -> Sequence[tuple[Tensor, ...]]:
+        """Spectra of block 1's large kernels; those of block 2 are small."""
+        return self.block1.prepare(images) if self.config.glyph_cnn != "none" else ((), (), ())
+
+    # ---- statistics of the features: the bank, which has the images, asks for them
+
+    def trains_features(self) -> bool:
+        """Whether training changes the features, so that their statistics get old."""
+        blocks = glyph_parts(self)["glyph"]
+        return any(weight.requires_grad for block in blocks for weight in tensors_of(block.modules()))
+
+    def estimate_statistics(self, chunks: Iterable[Tensor]) -> None:
+        """Estimates the statistics of the features of images, float [n, 1, n, n] in chunks, without gradients."""
+        with torch.no_grad():
+            spectra, pairs = None, []
+            for images in chunks:
+                spectra = self._spectra(images) if spectra is None else spectra
+                pairs.append(self.features(images, spectra))
+        for norm, features in zip(self.feature_norms, zip(*pairs, strict=True), strict=False):
+            norm.estimate(torch.cat(features))
 
     @staticmethod
     @torch.no_grad()
@@ -117,12 +203,14 @@ class HanGlyph(nn.Module):
             init.uniform_(module.bias, -bound, bound)
         elif isinstance(module, HanGlyph):
             init.copy_(module.maps, position_maps(module.config.glyph_size, module.config.position_maps))
+        elif isinstance(module, FeatureNorm):
+            module.reset()
         else:
             return False
         return True
 
 
-def correlate(images: Tensor, kernels: Tensor) -> Tensor:
+def correlate(images: Tensor, kernels: Tensor, spectra: Tensor | None = None) -> Tensor:
     """What a convolution without padding and stride computes: the inverse transform of the spectra's product.
 
     The circular correlation wraps around, but not at the positions that an unpadded convolution has.
@@ -130,19 +218,33 @@ def correlate(images: Tensor, kernels: Tensor) -> Tensor:
     Args:
         images: [U, c_in, n, n] float32.
         kernels: [c, c_in, k, k] float32.
+        spectra: `kernel_spectra` of the kernels, where they are known already.
 
     Returns:
         [U, c, n-k+1, n-k+1].
     """
     size = images.shape[-2:]
-    spectra = torch.fft.rfft2(images)  # [U, c_in, n, n/2+1] complex
-    kernel_spectra = torch.fft.rfft2(kernels, s=size).conj()  # [c, c_in, n, n/2+1]
+    right = kernel_spectra(kernels, size[0]) if spectra is None else spectra
+    image_spectra = torch.fft.rfft2(images)  # [U, c_in, n, n/2+1] complex
     # one matrix product for each frequency; contiguous, or many threads would wait for each other at each of them
-    left = spectra.flatten(2).permute(2, 0, 1).contiguous()  # [n * (n/2+1), U, c_in]
-    right = kernel_spectra.flatten(2).permute(2, 1, 0).resolve_conj().contiguous()  # [n * (n/2+1), c_in, c]
-    product = torch.bmm(left, right).permute(1, 2, 0).unflatten(2, spectra.shape[2:])  # [U, c, n, n/2+1]
+    left = image_spectra.flatten(2).permute(2, 0, 1).contiguous()  # [n * (n/2+1), U, c_in]
+    product = torch.bmm(left, right).permute(1, 2, 0).unflatten(2, image_spectra.shape[2:])  # [U, c, n, n/2+1]
     height, width = (side - kernel + 1 for side, kernel in zip(size, kernels.shape[-2:], strict=True))
     return torch.fft.irfft2(product, s=size)[..., :height, :width]
+
+
+def kernel_spectra(kernels: Tensor, size: int) -> Tensor:
+    """Kernels [c, c_in, k, k] -> their conjugate spectra for images of n x n pixels, complex [n * (n/2+1), c_in, c]."""
+    spectra = torch.fft.rfft2(kernels, s=(size, size)).conj()  # [c, c_in, n, n/2+1]
+    return spectra.flatten(2).permute(2, 1, 0).resolve_conj().contiguous()
+
+
+def glyph_parts(model: nn.Module) -> dict[str, list[nn.Module]]:
+    """Blocks ("glyph") and linear layers ("glyph_linear") of a model's HanGlyph; none, where it was replaced."""
+    encoders = [part for part in model.modules() if isinstance(part, HanGlyph)]
+    blocks = [part for encoder in encoders for part in encoder.children() if isinstance(part, GlyphBlock)]
+    linears = [part for encoder in encoders for part in (encoder.to_input, encoder.to_glyph1, encoder.to_glyph2)]
+    return {"glyph": blocks, "glyph_linear": linears}
 
 
 def position_maps(size: int, kind: str) -> Tensor:
@@ -157,4 +259,14 @@ def position_maps(size: int, kind: str) -> Tensor:
     return torch.stack([axis.expand(size, size), -axis[:, None].expand(size, size)])
 
 
-__all__ = ["GlyphConv", "GlyphLinear", "HanGlyph", "correlate", "position_maps"]
+__all__ = [
+    "GlyphBlock",
+    "GlyphConv",
+    "GlyphLinear",
+    "HanGlyph",
+    "Prepared",
+    "correlate",
+    "glyph_parts",
+    "kernel_spectra",
+    "position_maps",
+]

@@ -28,6 +28,7 @@ from .bert_parts import BertLikePreTrainedModel
 from .checks import check_glyphs, check_inputs, check_plain, own_weight
 from .chinese_bert_embeddings import ChineseBertEmbeddings, GlyphEmbedding, PinyinConv
 from .configuration_chinese_bert import ChineseBertConfig
+from .feature_norm import FeatureNorm
 from .task_heads import (
     ForMaskedLM,
     ForMultipleChoice,
@@ -46,6 +47,7 @@ class ChineseBertPreTrainedModel(BertLikePreTrainedModel):
     config: ChineseBertConfig
     base_model_prefix = "bert"
     _no_split_modules = ["ChineseBertEmbeddings", "BertLayer"]
+    _keep_in_fp32_modules_strict = ["glyph_norm"]  # statistics are no weights
     _can_record_outputs = {"hidden_states": BertLayer, "attentions": BertSelfAttention}
 
     @torch.no_grad()
@@ -56,6 +58,8 @@ class ChineseBertPreTrainedModel(BertLikePreTrainedModel):
             bound = (module.in_channels * module.kernel_size[0]) ** -0.5
             init.uniform_(module.weight, -bound, bound)
             init.uniform_(module.bias, -bound, bound)
+        elif isinstance(module, FeatureNorm):
+            module.reset()
         else:
             super()._init_weights(module)
 
@@ -85,6 +89,7 @@ class ChineseBertPreTrainedModel(BertLikePreTrainedModel):
             kept = min(len(old), len(table))
             table[:kept] = old.detach()[:kept]
             glyphs.embedding = nn.Embedding.from_pretrained(table, freeze=not old.requires_grad)
+            embeddings.forget_statistics()
         return words
 
 
@@ -126,6 +131,7 @@ class ChineseBertModel(ChineseBertPreTrainedModel):
         # a counted write in place, after which no vector made from the old images is served
         table = own_weight(self.embeddings.glyph_embeddings.embedding)
         table[rows.to(table.device)] = (images.flatten(1) / 255).to(table)
+        self.embeddings.forget_statistics()
 
     @merge_with_config_defaults
     @capture_outputs

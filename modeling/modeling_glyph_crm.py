@@ -11,6 +11,7 @@ an example, F*h*w values of a glyph image.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,9 +29,10 @@ from transformers.utils.output_capturing import capture_outputs
 from .auto_map import register
 from .bert_parts import BertLikePreTrainedModel, PositionedEmbeddings
 from .character_bank import CharacterBank
+from .character_model import rate_groups
 from .checks import check_inputs
 from .configuration_glyph_crm import GlyphCrmConfig
-from .han_glyph import HanGlyph
+from .han_glyph import HanGlyph, glyph_parts
 from .hybrid_bank import HybridBank
 from .task_heads import (
     ForMaskedLM,
@@ -144,13 +146,15 @@ class GlyphCrmPreTrainedModel(BertLikePreTrainedModel):
     config: GlyphCrmConfig
     base_model_prefix = "glyph_crm"
     _no_split_modules = ["GlyphCrmEmbeddings", "GlyphCrmLayer"]
+    _keep_in_fp32_modules_strict = ["feature_norms"]  # statistics are no weights
     _can_record_outputs = {"hidden_states": GlyphCrmLayer, "attentions": BertSelfAttention}
 
     @property
     def _ddp_params_and_buffers_to_ignore(self) -> list[str]:
-        """Buffers do not change in training, so DDP need not send them (43 MB at base size) before every step.
+        """No buffer need be sent by DDP (43 MB at base size) before every step.
 
-        Every process sets its own, equal ones, as it does by loading a checkpoint.
+        Glyph images do not change in training, and every process sets its own, equal ones, as it does by loading a
+        checkpoint. The statistics of `feature_norm` follow from them and from the weights, which DDP keeps equal.
         """
         # a property, as the names differ with the prefix of each head; DDP reads it when it wraps the model
         return [name for name, _ in self.named_buffers()]
@@ -164,6 +168,38 @@ class GlyphCrmPreTrainedModel(BertLikePreTrainedModel):
         super()._init_weights(module)
         if isinstance(module, CharacterBank):
             init.zeros_(module.glyphs)
+
+    def parameter_groups(
+        self,
+        rest_lr: float = 4e-5,
+        glyph_lr: float | None = None,
+        glyph_linear_lr: float | None = None,
+        weight_decay: float = 0.0,
+    ) -> list[dict[str, Any]]:
+        """The parameters with their learning rates, for an optimiser.
+
+        Args:
+            rest_lr: of all but HanGlyph, and of what has no rate of its own.
+            glyph_lr: of HanGlyph's convolutions; None is `rest_lr`, 0 freezes them.
+            glyph_linear_lr: of the three linear layers that make R, G1 and G2; None is `rest_lr`, 0 freezes them.
+            weight_decay: of matrices; biases, LayerNorm and other vectors have none.
+
+        Returns:
+            Groups named "glyph", "glyph_linear" and "rest", see `rate_groups`; without rates of their own the first two
+            belong to "rest".
+
+        Raises:
+            ValueError: a rate for convolutions that the model does not have (`glyph_cnn="none"`).
+        """
+        given = {"glyph": glyph_lr, "glyph_linear": glyph_linear_lr}
+        parts = {name: modules for name, modules in glyph_parts(self).items() if given[name] is not None}
+        if glyph_lr is not None and not parts["glyph"]:
+            raise ValueError(f"glyph_lr={glyph_lr} is of convolutions, and glyph_cnn='none' has none; leave it out")
+        rates = {"rest": rest_lr} | {name: given[name] for name in parts}
+        # matrices and vectors stay apart without decay too: then the groups without `parts` are those of the Trainer,
+        # whose checkpoints hold one state a group
+        groups = rate_groups(self, parts, rates, weight_decay=1.0)
+        return [{**group, "weight_decay": weight_decay * group["weight_decay"]} for group in groups]
 
     def resize_token_embeddings(
         self, new_num_tokens: int | None = None, pad_to_multiple_of: int | None = None, mean_resizing: bool = True

@@ -82,12 +82,12 @@ class VectorTable:
         """
         if training or not self._may_serve(ids, parts):
             return None
-        weights = [*rows, *_tensors(parts)]
+        weights = [*rows, *tensors_of(parts)]
         if not all(map(_can_be_watched, weights)):
             return None
         entry, flat = self._entry, ids.flatten()
         if entry is None or not entry.serves(flat, weights) or not entry.match(flat).all():
-            with self._lock, _keepable(ids.device.type):
+            with self._lock, keepable(ids.device.type):
                 entry = self._learn(flat, encode, weights, rows, whole)
         return F.embedding(ids, entry.vectors)
 
@@ -209,7 +209,7 @@ def _of_all_modules() -> tuple[dict, ...]:
     )
 
 
-def _tensors(parts: Iterable[nn.Module]) -> Iterator[Tensor]:
+def tensors_of(parts: Iterable[nn.Module]) -> Iterator[Tensor]:
     """The parts' own parameters and buffers, and tensors that are plain attributes.
 
     Replicas of DataParallel, and modules whose parameters FSDP flattens, hold their weights as plain attributes.
@@ -232,7 +232,7 @@ def _can_be_watched(weight: Tensor) -> bool:
 
 
 @contextmanager
-def _keepable(device_type: str) -> Iterator[None]:
+def keepable(device_type: str) -> Iterator[None]:
     """What is computed inside may be kept and used anywhere: no gradients, no inference tensors, no autocast."""
     with torch.inference_mode(False), torch.no_grad(), torch.autocast(device_type, enabled=False):
         yield
@@ -257,4 +257,4 @@ def _entries(weight: Tensor, of_each_row: bool = False) -> Tensor:
     return weight.as_strided((*weight.shape[:first], count), (*weight.stride()[:first], step))
 
 
-__all__ = ["VectorTable", "WeightState", "has_hooks"]
+__all__ = ["VectorTable", "WeightState", "has_hooks", "keepable", "tensors_of"]

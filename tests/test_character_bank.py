@@ -64,6 +64,22 @@ def calls(bank):
 # ---------------------------------------------------------------------------------------------- distinct = naive
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_weights_that_are_no_parameters_are_trained(dtype):
+    """As in a replica of DataParallel, whose weights are plain tensors with a graph: they are not frozen."""
+    bank = build().to(dtype).train()
+    leaves = list(bank.parameters())
+    for part in (bank.encoder.conv, bank.encoder.linear):
+        for name, weight in list(part._parameters.items()):
+            del part._parameters[name]
+            setattr(part, name, weight * 1)
+    assert not list(bank.parameters())
+    vectors = bank(torch.arange(ROWS)[None])
+    assert vectors.dtype == dtype
+    vectors.square().sum().backward()
+    assert all(weight.grad.any() for weight in leaves)
+
+
 @pytest.mark.parametrize("chunk_size", [1, 3, 128])
 @pytest.mark.parametrize("extras", [None, 0, 2])
 @pytest.mark.parametrize("mode", ["train", "eval"])

@@ -488,3 +488,77 @@ def test_longest_possible_reading_works():
     positions = torch.arange(7).expand(3, 7)
     wanted = reference(emb, emb.word_embeddings(ids), ids, pinyin_ids, torch.zeros_like(ids), positions)
     torch.testing.assert_close(emb(ids, pinyin_ids), wanted, atol=1e-5, rtol=0)
+
+
+# ---------------------------------------------------------------------------------------------- normed glyph images
+
+
+def by_hand(emb, ids):
+    """W_G of ZCA-whitened or standardised rows of the glyph table, in float64."""
+    table = emb.glyph_embeddings.embedding.weight.detach().double()
+    centred = table - table.mean(0)
+    covariance, epsilon = centred.T @ centred / len(table), emb.config.feature_norm_epsilon
+    if emb.config.feature_norm == "standard":
+        normed = centred / (covariance.diagonal() + epsilon * covariance.diagonal().max()).sqrt()
+    else:
+        values, vectors = torch.linalg.eigh(covariance)
+        normed = centred @ vectors / (values + epsilon * values[-1]).sqrt() @ vectors.T
+    return F.linear(normed.float()[ids], emb.glyph_map.weight, emb.glyph_map.bias)
+
+
+@pytest.mark.parametrize("kind", ["standard", "whiten"])
+@pytest.mark.parametrize("count", [3, 50], ids=["few", "folded"])
+def test_normed_glyph_images_equal_the_obvious_version(kind, count):
+    model, inputs = build(feature_norm=kind), make_inputs()
+    assert_table_is_fresh(model, inputs)  # the first use, which estimates
+    ids, emb = torch.arange(count), model.embeddings
+    torch.testing.assert_close(emb.glyph_vectors(ids), by_hand(emb, ids), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["standard", "whiten"])
+def test_statistics_of_the_glyph_table_are_kept_and_saved(kind, tmp_path):
+    cls = ChineseBertForSequenceClassification
+    model, inputs = build(cls, feature_norm=kind, feature_norm_interval=3), make_inputs()
+    norm, ages = model.base_model.embeddings.glyph_norm, []
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model.train()
+    for _ in range(4):
+        model(**inputs).logits.square().sum().backward()
+        optimizer.step()
+        ages.append(int(norm.age))
+    assert ages == [1, 2, 3, 1]
+    model.save_pretrained(tmp_path)
+    wanted = no_grad(model.eval(), inputs)
+    assert int(norm.age) == 0
+    loaded = cls.from_pretrained(tmp_path)
+    assert_same(no_grad(loaded, inputs), wanted)
+    assert cls.from_pretrained(tmp_path, dtype=torch.bfloat16).bert.embeddings.glyph_norm.mean.dtype == torch.float32
+    old = build(cls)
+    old.save_pretrained(tmp_path / "old")  # a checkpoint without statistics
+    assert "glyph_norm" not in " ".join(old.state_dict())
+    switched = cls.from_pretrained(tmp_path / "old", feature_norm=kind)
+    assert int(switched.bert.embeddings.glyph_norm.age) == -1
+    assert_table_is_fresh(switched, inputs)
+    assert int(switched.bert.embeddings.glyph_norm.age) == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(step(torch.optim.AdamW, fused=True), id="AdamW-fused"),
+        write_data_of_one_glyph,
+        to_dtype,
+        grow,
+        render,
+        render_one,
+        write_in_place,
+    ],
+)
+@pytest.mark.parametrize("inference", [False, True])
+def test_table_follows_the_statistics(change, inference):
+    model, inputs = build(feature_norm="whiten", feature_norm_epsilon=1e-2), make_inputs()
+    with torch.inference_mode(inference), torch.no_grad():
+        model(**inputs)
+    for _ in range(3):
+        change(model, inputs)
+        assert_table_is_fresh(model, inputs)

@@ -8,6 +8,8 @@ from huggingface_hub.errors import StrictDataclassError
 from hanziformers import ChineseBertConfig
 
 WRONG_CONFIGS = {
+    "norm": ({"feature_norm": "batch"}, "feature_norm='batch'.*None or 'standard' or 'whiten'"),
+    "interval": ({"feature_norm_interval": 0}, "feature_norm_interval=0.*1 or more"),
     "pinyin length": ({"pinyin_length": 1000}, r"pinyin_length=1000.*2 \*\* 63"),
     "pinyin length of 64 bits": ({"pinyin_length": 13}, r"pinyin_length=13.*2 \*\* 63"),
     "kernel": ({"pinyin_kernel_size": 9}, "pinyin_kernel_size=9.*1 to pinyin_length=8"),

@@ -17,6 +17,12 @@ WRONG_CONFIGS = {
     "maps": ({"position_maps": "none"}, "position_maps='none'.*'paper' or 'released'"),
     "styles": ({"glyph_styles": ["song", "kai"]}, r"glyph_styles=\['song', 'kai'\].*one name.*song"),
     "no style": ({"glyph_styles": []}, r"glyph_styles=\[\].*one name"),
+    "cnn": ({"glyph_cnn": "swin"}, "glyph_cnn='swin'.*'han_glyph' or 'none'"),
+    "norm": ({"feature_norm": "batch"}, "feature_norm='batch'.*None or 'standard' or 'whiten'"),
+    "no epsilon": ({"feature_norm_epsilon": 0.0}, r"feature_norm_epsilon=0\.0.*above 0 and below 1"),
+    "epsilon": ({"feature_norm_epsilon": 1.0}, r"feature_norm_epsilon=1\.0.*above 0 and below 1"),
+    "interval": ({"feature_norm_interval": 0}, "feature_norm_interval=0.*1 or more"),
+    "no pixels": ({"glyph_cnn": "none", "glyph_size": 0}, "glyph_size=0.*any of 1 or more"),
     "tied": ({"tie_word_embeddings": True}, "tie_word_embeddings=True.*False"),
     "tied to the id table": ({"tie_word_embeddings": True, "id_embeddings": True}, "tie_word_embeddings=True.*False"),
     "no row of [UNK]": ({"id_embeddings": True, "unk_token_id": 18612}, "unk_token_id=18612.*0 to 18611"),
@@ -53,7 +59,7 @@ def test_the_bank_has_the_vocabulary_and_more(rows, wanted):
 
 def test_round_trip(tmp_path):
     more = {"glyph_styles": ["kai"], "glyph_binary": False, "font_manifest": {"kai": {"font": "LXGW"}}}
-    more |= {"id_embeddings": True, "unk_token_id": 100}
+    more |= {"id_embeddings": True, "unk_token_id": 100, "feature_norm": "whiten", "feature_norm_interval": 7}
     config = GlyphCrmConfig.released(
         hidden_size=48, glyph_size=72, glyph_vocab_size=20000, id2label={0: "O", 1: "B"}, classifier="mlp", **more
     )

@@ -4,9 +4,12 @@ import pytest
 import torch
 from glyph_crm_tools import SIZES, random_glyphs
 from torch.nn import functional as F
+from torch.nn.utils import prune
 
 from hanziformers import GlyphCrmConfig, GlyphCrmModel
-from hanziformers.modeling.han_glyph import FFT_IMAGES, GlyphConv, HanGlyph, correlate, position_maps
+from hanziformers.modeling import han_glyph
+from hanziformers.modeling.character_bank import CharacterBank
+from hanziformers.modeling.han_glyph import FFT_CHUNK, FFT_IMAGES, GlyphConv, HanGlyph, correlate, position_maps
 
 
 def build(**fields):
@@ -123,6 +126,46 @@ def test_gradients_are_the_same_both_ways(monkeypatch):
     for name, wanted in found[1].items():
         assert wanted.any()
         torch.testing.assert_close(found[0][name], wanted, atol=1e-5 * wanted.abs().max().item(), rtol=0)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_spectra_of_kernels_are_made_once_for_all_chunks(checkpointing, monkeypatch):
+    """The same vectors and gradients as by direct convolutions, from chunks that a cache holds."""
+    count = 2 * FFT_CHUNK + 3
+    bank = CharacterBank(build(glyph_size=48), count, (1, 48, 48), 72).train()
+    bank.set_glyphs(random_glyphs(count, 48))
+    bank.gradient_checkpointing = checkpointing
+    made, chunks, found = [], [], []
+    spectra = han_glyph.kernel_spectra
+    monkeypatch.setattr(han_glyph, "kernel_spectra", lambda *given: made.append(1) or spectra(*given))
+    bank.encoder.block2.register_forward_pre_hook(lambda _, inputs: chunks.append(len(inputs[0])))
+    for limit in (FFT_IMAGES, 10**9):
+        monkeypatch.setattr(han_glyph, "FFT_IMAGES", limit)
+        bank.zero_grad()
+        vectors = bank(torch.arange(count))
+        vectors.square().sum().backward()
+        found.append([vectors.detach(), *(p.grad.clone() for p in bank.parameters())])
+    assert len(made) == 3
+    assert chunks[:3] == [FFT_CHUNK, FFT_CHUNK, 3]
+    assert max(chunks[6 if checkpointing else 3 :]) == count
+    torch.testing.assert_close(found[0][0], found[1][0], atol=1e-6, rtol=0)
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, atol=5e-5 * other.abs().max().item(), rtol=0)
+    monkeypatch.setattr(han_glyph, "FFT_IMAGES", FFT_IMAGES)
+    bank.chunk_size = 5  # less memory, where that is wanted
+    chunks.clear()
+    bank(torch.arange(count))
+    assert max(chunks) == 5
+
+
+def test_kernels_that_a_hook_changes_are_not_those_before_it():
+    model = build(glyph_size=48)
+    images = random_glyphs(FFT_IMAGES, 48).float() / 255
+    prune.l1_unstructured(model.block1.residual[1], "weight", amount=0.5)
+    with torch.no_grad():
+        model.block1.residual[1].weight_orig.mul_(3)  # the hook makes `weight` of it, at every call
+        found, few = model(images), model(images[:2])
+    torch.testing.assert_close(found[:2], few, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("count", [2, FFT_IMAGES])

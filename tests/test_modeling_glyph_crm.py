@@ -25,7 +25,7 @@ from glyph_crm_tools import (
 )
 from process_tools import run_ranks
 from torch.nn import functional as F
-from transformers import AutoModel, AutoModelForPreTraining, BertConfig, BertModel
+from transformers import AutoModel, AutoModelForPreTraining, BertConfig, BertModel, Trainer, TrainingArguments
 
 from hanziformers import (
     GlyphCrmConfig,
@@ -462,15 +462,57 @@ def test_gradients_through_frozen_inputs_with_checkpointing():
 
 
 def test_ranks_that_see_different_numbers_of_characters(tmp_path):
-    """DDP: rank 0 sees one distinct character, rank 1 many; the gradients are those of one process on both halves."""
-    run_ranks(Path(__file__).with_name("glyph_crm_ranks.py"), tmp_path / "gradients.pt")
-    found = torch.load(tmp_path / "gradients.pt")
+    """DDP: rank 0 sees one distinct character, rank 1 many; the gradients are those of one process on both halves.
+
+    So are the statistics of `feature_norm`, whether DDP sends them around or not.
+    """
+    run_ranks(Path(__file__).with_name("glyph_crm_ranks.py"), tmp_path / "found.pt")
+    found, normed = torch.load(tmp_path / "found.pt").values()
     model, inputs = glyph_crm_ranks.model_and_batch()
     model(**inputs).loss.backward()
     wanted = gradients(model)
     assert found.keys() == wanted.keys()
     for name, value in wanted.items():
         torch.testing.assert_close(found[name], value, atol=1e-5, rtol=1e-4)
+    model, inputs = glyph_crm_ranks.model_and_batch(feature_norm="whiten", feature_norm_interval=2)
+    for _ in range(3):
+        model.zero_grad()
+        model(**inputs).loss.backward()
+        glyph_crm_ranks.descend(model)
+    for values in normed:
+        for value, other in zip(values, glyph_crm_ranks.statistics(model), strict=True):
+            torch.testing.assert_close(value, other, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("cls", [GlyphCrmForMaskedLM, GlyphCrmModel])
+def test_learning_rates_of_parts(cls, tmp_path):
+    model = build(cls, feature_norm="whiten")
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    found = {}
+    for group in model.parameter_groups(1e-4, glyph_lr=1e-3, glyph_linear_lr=3e-3, weight_decay=0.1):
+        for parameter in group["params"]:
+            assert group["weight_decay"] == (0.1 if parameter.dim() > 1 else 0)
+            found[names[id(parameter)]] = (group["name"], group["lr"])
+    assert found.keys() == set(names.values())
+    for name, group in found.items():
+        kind = "glyph" if "encoder.block" in name else "glyph_linear" if "encoder.to_" in name else "rest"
+        assert group == (kind, {"glyph": 1e-3, "glyph_linear": 3e-3, "rest": 1e-4}[kind])
+    # with one rate they are the groups of the Trainer, so that its checkpoints can be resumed
+    for decay in (0.0, 0.1):
+        arguments = TrainingArguments(str(tmp_path), weight_decay=decay, learning_rate=1e-4, report_to="none")
+        wanted = Trainer(model, arguments).create_optimizer().param_groups
+        groups = model.parameter_groups(1e-4, weight_decay=decay)
+        assert [group["weight_decay"] for group in groups] == [group["weight_decay"] for group in wanted] == [decay, 0]
+        for group, other in zip(groups, wanted, strict=True):
+            assert list(map(id, group["params"])) == list(map(id, other["params"]))
+    model.parameter_groups(1e-4, glyph_lr=0)
+    encoder = model.base_model.embeddings.characters.encoder
+    assert {name for name, one in model.named_parameters() if not one.requires_grad} == {
+        name for name in names.values() if "encoder.block" in name
+    }
+    assert encoder.to_input.weight.requires_grad
+    with pytest.raises(ValueError, match=r"glyph_lr=0\.1.*leave it out"):
+        build(cls, glyph_cnn="none").parameter_groups(1e-4, glyph_lr=0.1)
 
 
 def test_attentions_and_padding():

@@ -69,6 +69,10 @@ class FineTuningArguments(TrainingArguments):
     )
     warmup_steps: float = 0.1
     per_device_train_batch_size: int = 16
+    encode_once: bool = field(
+        default=False,
+        metadata={"help": "encode characters once a step, not once in each of --gradient_accumulation_steps batches"},
+    )
     dataloader_pin_memory: bool = field(default_factory=torch.cuda.is_available)
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from transformers import Trainer
 
+from .encode_once import EncodeOnce
 from .learning_rates import choose_learning_rate, part_groups
 
 NEVER = 2**62  # a step that no run reaches
@@ -30,6 +31,8 @@ class FiniteTrainer(Trainer):
         self._first_bad_step: Tensor | None = None  # [] int64, on the device of the loss
         self._bad_outputs: Tensor | None = None  # [] bool, of the evaluation that is going on
         self._has_trained = False
+        if getattr(self.args, "encode_once", False):
+            self.add_callback(EncodeOnce())
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """As in Trainer; a model whose parts have learning rates of their own is asked for them (see `part_groups`).

@@ -16,9 +16,11 @@ EXPORTED = [  # class, extra_glyphs or none, fields of the configuration, whethe
     (GlyphCrmModel, True, {}, False),
     (GlyphCrmModel, None, {}, True),
     (GlyphCrmModel, True, {"id_embeddings": True}, True),
+    (GlyphCrmModel, True, {"feature_norm": "whiten"}, True),
     (GlyphCrmForTokenClassification, True, {}, True),
     (GlyphCrmForMultipleChoice, True, {}, True),
     (ChineseBertModel, None, {}, True),
+    (ChineseBertModel, None, {"feature_norm": "whiten"}, True),
     (ChineseBertForMultipleChoice, None, {}, False),
 ]
 

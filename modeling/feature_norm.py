@@ -1,0 +1,306 @@
+"""Standardises or whitens the features before a linear layer, by the statistics of a bank's glyph images.
+
+Features that come after a ReLU, and pixels, are positive and nearly the same for all characters: a linear layer on them
+learns slowly. Batch statistics would make a character's vector depend on its neighbours in the batch; these are of the
+bank, so that a vector is still a function of its glyph image and the weights.
+
+    "standard":  y_d = (x_d - m_d) / sqrt(v_d + e max v)
+    "whiten":    y = V diag((l + e max l)^-1/2) V^T (x - m)      C = V diag(l) V^T: ZCA (Bell and Sejnowski, 1997)
+
+m, v and C are the mean, the variances and the covariance of at most MOST_IMAGES features, e is `epsilon`. Directions in
+which the images do not differ at all are left out: nothing is known of what another image has there.
+
+The transform T is symmetric, so y W^T = (x - m) (W T)^T: `fold` gives W T, once for all images of a call.
+
+Axes: n images, D features, r = min(D, MOST_IMAGES), H outputs of the linear layer.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import PreTrainedConfig
+from transformers import initialization as init
+from transformers.utils import logging
+
+from .checks import check_sizes, require
+from .tracing import is_exported, is_traced
+from .vector_table import has_hooks, keepable
+
+logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
+
+KINDS = ("standard", "whiten")
+MOST_IMAGES = 2048  # whose features are looked at; the decomposition costs their number cubed
+NEVER = -1  # the age of statistics that were never estimated
+STATISTICS_HINT = (
+    "the statistics of the glyph images' features (feature_norm) are not those of the present weights and images, and "
+    "a graph cannot estimate them: call model.eval() and run the model once before it is traced or exported"
+)
+SAME = 1e-10  # of the largest variance: below it images do not differ in a direction, but for rounding
+
+
+class FeatureNorm(nn.Module):
+    """Features [..., D] -> features of the same shape, with mean 0 and, over the bank's images, variances of about 1.
+
+    The statistics are buffers and carry no gradient. They stay in float32 (or float64) whatever the weights are.
+
+    Args:
+        size: D.
+        kind: one of KINDS.
+        epsilon: of the largest variance; it bounds how much a direction is stretched.
+    """
+
+    def __init__(self, size: int, kind: str, epsilon: float) -> None:
+        super().__init__()
+        self.kind, self.epsilon = kind, epsilon
+        shape = (size,) if kind == "standard" else (size, min(size, MOST_IMAGES))
+        # training forwards since the estimate, or NEVER; a float as the others, which loading casts alike
+        self.register_buffer("age", torch.empty((), dtype=torch.float32))
+        self.register_buffer("mean", torch.empty(size, dtype=torch.float32))
+        # "standard": T's diagonal [D]; "whiten": B [D, r] with T = B B^T, as T itself would be large
+        self.register_buffer("transform", torch.empty(shape, dtype=torch.float32))
+        self.reset()
+
+    @torch.no_grad()
+    def reset(self) -> None:
+        """Forgets the statistics: until they are estimated the features are taken as they are (the first r of them)."""
+        init.constant_(self.age, NEVER)
+        init.zeros_(self.mean)
+        one = torch.ones_like(self.transform)
+        init.copy_(self.transform, one if one.dim() == 1 else torch.eye(*one.shape, device=one.device))
+
+    @torch.no_grad()
+    def forget(self) -> None:
+        """Notes that the statistics are of other images."""
+        self.age.fill_(NEVER)
+
+    @torch.no_grad()
+    def grow_older(self) -> None:
+        """Notes a training forward, after which weights and features are others."""
+        self.age.add_(1)
+
+    @torch.no_grad()
+    def estimate(self, features: Tensor) -> None:
+        """Takes the statistics of features [n, D], n <= MOST_IMAGES; those that are not finite are refused with a log.
+
+        They are written in place, as DataParallel and captured graphs know the buffers by their memory.
+        """
+        if not features.isfinite().all():
+            logger.warning(
+                "the features of some glyph images are not finite, so their statistics stay as they were: the training "
+                "has diverged; lower the learning rate"
+            )
+            return
+        # float64, as small eigenvalues matter; Apple's GPUs have none
+        features = features.to("cpu" if features.device.type == "mps" else features.device, torch.float64)
+        mean = features.mean(0)
+        centred = features - mean
+        self.mean.copy_(mean)
+        if self.kind == "standard":
+            self.transform.copy_(self._gains(centred.square().mean(0)))
+        else:
+            directions, variances = principal_directions(centred)
+            root = directions * self._gains(variances).sqrt()  # [D, min(n, D)]
+            self.transform.zero_()[:, : root.shape[1]].copy_(root)
+        self.age.zero_()
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[..., D] -> [..., D], in the dtype of the features."""
+        return self.transformed(self.centred(features)).to(features.dtype)
+
+    def centred(self, features: Tensor) -> Tensor:
+        """Features [..., D] minus m, in float32 or wider."""
+        wide = torch.promote_types(features.dtype, self.mean.dtype)
+        return features.to(wide) - self.mean.to(wide)
+
+    def transformed(self, rows: Tensor) -> Tensor:
+        """Rows [..., D] times T, in float32 or wider: centred features, or a weight [H, D] that takes T in."""
+        wide = torch.promote_types(rows.dtype, self.transform.dtype)
+        with without_autocast(rows.device):
+            transform = self.transform.to(wide)
+            if torch.is_grad_enabled() and transform is self.transform:
+                transform = transform.clone()  # the next estimate may come before the backward pass
+            if transform.dim() == 1:
+                return rows.to(wide) * transform
+            return rows.to(wide) @ transform @ transform.T
+
+    def extra_repr(self) -> str:
+        """What is done."""
+        return f"{len(self.mean)}, kind={self.kind!r}, epsilon={self.epsilon}"
+
+    def _gains(self, variances: Tensor) -> Tensor:
+        """(l + e max l)^-1/2, and 0 for directions without variance."""
+        most = variances.amax()
+        gains = (variances + self.epsilon * most).rsqrt()
+        return torch.where(variances > SAME * most, gains, torch.zeros_like(gains))
+
+    def _apply(self, fn, recurse: bool = True) -> "FeatureNorm":  # noqa: ANN001
+        """As torch, but statistics that would be rounded keep their dtype: model.half() is for weights."""
+        before = dict(self._buffers)
+        super()._apply(fn, recurse)
+        for name, old in before.items():
+            new = self._buffers[name]
+            if new.dtype.itemsize < old.dtype.itemsize:
+                self._buffers[name] = old.to(new.device)
+        return self
+
+
+class KeepsStatistics(nn.Module):
+    """Base of modules that hold features' norms, and have them estimated when it is time.
+
+    That is at the first use, every `feature_norm_interval` training forwards, once when the module is evaluated after
+    training, and after `forget_statistics`; where training does not change the features, only at the first use and the
+    last. `keep_statistics` is to be called at the start of `forward`.
+    """
+
+    _is_current = False  # whether the statistics need no look until training goes on
+    _estimated_in = torch.float32  # the dtype of the weights to which they belong
+
+    def list_norms(self) -> Sequence[FeatureNorm]:
+        """The norms, which are estimated together."""
+        raise NotImplementedError
+
+    def describe_features(self) -> tuple[bool, torch.dtype, int]:
+        """Whether training changes the features, the dtype of the weights that make them, the interval."""
+        raise NotImplementedError
+
+    def estimate_statistics(self) -> bool:
+        """Estimates the norms; False where there are no images yet."""
+        raise NotImplementedError
+
+    def forget_statistics(self) -> None:
+        """Notes that the images are others than those of the statistics."""
+        self._is_current = False
+        for norm in self.list_norms():
+            norm.forget()
+
+    def keep_statistics(self, like: Tensor) -> None:
+        """Estimates where it is time.
+
+        Args:
+            like: an input, which tells whether the module runs or is recorded as a graph.
+
+        Raises:
+            ValueError: it is time, and a graph is exported.
+        """
+        norms = self.list_norms()
+        if not norms or like.is_meta:
+            return
+        moves = self.training and self.describe_features()[0]
+        if self._is_current and not moves:
+            return
+        if is_exported():
+            raise ValueError(STATISTICS_HINT)
+        # torch.compile leaves its graph for them; fake tensors have no values, and a CUDA graph would not wait
+        if torch.compiler.is_compiling() or not is_traced(like):
+            self._estimate_if_due(moves)
+
+    @torch.compiler.disable
+    def _estimate_if_due(self, moves: bool) -> None:
+        """`moves`: whether this forward belongs to a training that changes the features."""
+        norms, (_, dtype, interval) = self.list_norms(), self.describe_features()
+        age = int(norms[0].age)
+        self._is_current = not moves
+        # rounded weights shift the features, so that those of another dtype need statistics of their own
+        if dtype != self._estimated_in or age == NEVER or age >= (interval if moves else 1):
+            # in training under autocast the features are rounded, and those of a table of vectors are not
+            with nullcontext() if moves else keepable(norms[0].age.device.type):
+                done = self.estimate_statistics()
+            self._is_current &= done  # a blank bank will be given images
+            self._estimated_in = dtype if done else self._estimated_in
+        if moves:
+            for norm in norms:
+                norm.grow_older()
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        """As torch, whenever weights are loaded."""
+        self._is_current = False  # the loaded statistics may be older than the loaded weights
+        super()._load_from_state_dict(*args, **kwargs)
+
+    def _apply(self, *args: Any, **kwargs: Any) -> Self:
+        """As torch, whenever weights get another device or dtype."""
+        self._is_current = False
+        return super()._apply(*args, **kwargs)
+
+
+def project(features: Tensor, linear: nn.Module, norm: FeatureNorm | None, folded: Tensor | None = None) -> Tensor:
+    """Features [..., D] -> [..., H]: through the norm, where there is one, and the linear layer.
+
+    Args:
+        features: [..., D].
+        linear: D -> H.
+        norm: of the features.
+        folded: see `fold`; None goes one step after the other.
+    """
+    if norm is None:
+        return linear(features)
+    if folded is None:
+        return linear(norm(features))
+    # the folded weight has large entries that cancel, so half precision would not do
+    with without_autocast(features.device):
+        centred = norm.centred(features).to(folded.dtype)
+        return F.linear(centred, folded, linear.bias.to(folded.dtype)).to(features.dtype)
+
+
+def fold(linear: nn.Module, norm: FeatureNorm, kind: type[nn.Linear] = nn.Linear) -> Tensor | None:
+    """The layer's weight with the norm's transform in it, [H, D] float32 or wider.
+
+    None where the layer is not of this very `kind`, as adapters and quantized ones, or has hooks: what they compute is
+    not said by the weight.
+    """
+    return norm.transformed(linear.weight) if type(linear) is kind and not has_hooks([linear, norm]) else None
+
+
+def check_norm_fields(config: PreTrainedConfig) -> None:
+    """Refuses wrong values of feature_norm, feature_norm_epsilon and feature_norm_interval.
+
+    Raises:
+        ValueError: names the field, its value and what is allowed.
+    """
+    norm, epsilon = config.feature_norm, config.feature_norm_epsilon
+    require(config, norm in (None, *KINDS), "feature_norm", norm, " or ".join(map(repr, (None, *KINDS))))
+    require(config, 0 < epsilon < 1, "feature_norm_epsilon", epsilon, "a number above 0 and below 1")
+    check_sizes(config, ("feature_norm_interval",))
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager:
+    """Inside, operations have the dtype of what they are given; the meta device knows no autocast."""
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
+
+
+def principal_directions(centred: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvectors and eigenvalues of the covariance of centred features.
+
+    Args:
+        centred: [n, D] float64.
+
+    Returns:
+        Directions [D, min(n, D)], those without variance being 0 or of any direction, and variances [min(n, D)].
+    """
+    count, size = centred.shape
+    if size <= count:
+        variances, directions = torch.linalg.eigh(centred.T @ centred / count)
+        return directions, variances.clamp(min=0)
+    # the products of the images with each other have the same eigenvalues, and are fewer
+    variances, mixtures = torch.linalg.eigh(centred @ centred.T / count)
+    variances = variances.clamp(min=0)
+    lengths = torch.where(variances > SAME * variances.amax(), (count * variances).rsqrt(), torch.zeros_like(variances))
+    return centred.T @ mixtures * lengths, variances
+
+
+__all__ = [
+    "KINDS",
+    "MOST_IMAGES",
+    "NEVER",
+    "STATISTICS_HINT",
+    "FeatureNorm",
+    "KeepsStatistics",
+    "check_norm_fields",
+    "fold",
+    "principal_directions",
+    "project",
+    "without_autocast",
+]

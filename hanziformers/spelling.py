@@ -22,8 +22,8 @@ from transformers.processing_utils import ProcessorMixin
 from .confusion_sets import default_sets
 from .tokenization.characters import code_points, is_han
 from .tokenization.text_checks import check_text
+from .training.controls import permuted_pinyin
 from .training.fine_tuning_checks import longest_input
-from .training.spelling_controls import permuted_pinyin
 
 CANDIDATES = ("free", "confusions")
 KEPT = 16  # most probable tokens of a position, among which candidates are looked for

@@ -1,33 +1,58 @@
-"""Pre-trains GlyphCRM and BERT side by side and plots their losses: Figure 7 of the GlyphCRM paper, in small.
+"""Pre-trains models side by side, with the controls that a claim about glyph images needs, and compares their losses.
 
-    python run_scripts/compare_pretraining.py --output_dir outputs/figure7 --seeds 1 2 3 --jobs 2 \
-        --run BERT=bert --run GlyphCRM=glyph_crm:glyph_initializer=kaiming \
+    python run_scripts/compare_pretraining.py --output_dir outputs/pretraining --seeds 1 2 3 --jobs 2 \
+        --arm bert_untied bert_untied_20x glyph_crm glyph_crm_whiten_3x glyph_crm_whiten_3x_permuted \
+        --glyph_overrides glyph_size=24,first_block_channels=8,second_block_channels=64 \
         --train_files 'corpus/*.jsonl.gz' --validation_files 'corpus/*.valid.jsonl.gz' --max_steps 2000 ...
 
-A run is NAME=MODEL_TYPE[:config overrides of its own], repeated for every seed. Options that this script does not have
-go to run_pretraining.py. All runs get the same Transformer, vocabulary, examples, order and masks; what differs is
-below the Transformer: a table of embeddings, or glyph images. Writes pretraining.json, .md and .png into --results.
+An arm is BASE[_Nx][_permuted|_random]. Bases are bert_tied, bert_untied, bert_frozen_table (untied), glyph_crm,
+glyph_crm_frozen (its CNN is), pixels (no CNN: the linears read the pixels); the last three also with _standard or
+_whiten (their features are). _Nx gives N times the learning rate to what makes the vectors of characters: BERT's table,
+GlyphCRM's linears. _permuted permutes the glyph images between characters, _random replaces them by random ones, both
+by the run's seed: a model that is no worse with them learns nothing from what the images show. --run NAME=MODEL_TYPE
+[:config overrides] is a run of your own. Options that this script does not have go to run_pretraining.py, such as
+--withhold 0.05 (characters withheld from training), --rare_below 10, --max_characters 1000000 (little text).
+
+All runs get the same Transformer, vocabulary, examples, order and masks. Every one is a process of its own, with its
+output in log.txt; a finished one is not done again, and one that fails is named at the end, and leaves the others
+alone. Writes pretraining.md, .json and .png into --results.
 """
 
-import json
+import re
 import shlex
 import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from matplotlib.figure import Figure
+from transformers import AutoConfig
+
+from hanziformers.training.new_model import sees_glyphs
+from hanziformers.training.pretraining_comparison import Outcome, write_results
+from hanziformers.training.pretraining_recipes import RECIPES
 
 SCRIPT = Path(__file__).parent / "run_pretraining.py"
-FIGURES = {
-    "eval_mlm_loss": "masked characters, loss (nats)",
-    "eval_mlm_accuracy": "masked characters, accuracy",
-    "eval_nsp_loss": "next sentence, loss (nats)",
-    "eval_nsp_accuracy": "next sentence, accuracy",
+TABLE, LINEARS, CNN = "embeddings", "glyph_linear", "glyph"  # parts with learning rates of their own
+GLYPH_BASES = {"glyph_crm": "", "glyph_crm_frozen": "", "pixels": "glyph_cnn=none"}
+BASES = {  # base -> model type, overrides of the configuration, what makes the vectors, learning rates
+    "bert_tied": ("bert", "tie_word_embeddings=true", TABLE, {}),
+    "bert_untied": ("bert", "tie_word_embeddings=false", TABLE, {}),
+    "bert_frozen_table": ("bert", "tie_word_embeddings=false", TABLE, {TABLE: 0.0}),
+} | {
+    f"{base}{f'_{norm}' if norm else ''}": (
+        "glyph_crm",
+        ",".join(filter(None, (overrides, f"feature_norm={norm}" if norm else ""))),
+        LINEARS,
+        {CNN: 0.0} if base == "glyph_crm_frozen" else {},
+    )
+    for base, overrides in GLYPH_BASES.items()
+    for norm in ("", "standard", "whiten")
 }
+CONTROLS = {"permuted": "permute_glyphs", "random": "random_glyphs"}
+ARM = re.compile(rf"({'|'.join(BASES)})(?:_(\d+(?:\.\d+)?)x)?(?:_({'|'.join(CONTROLS)}))?")
 
 
 @dataclass(frozen=True)
@@ -38,112 +63,120 @@ class Run:
         name: as table and plot call it.
         model_type: of run_pretraining.py.
         overrides: of the configuration, beside those of all runs.
+        rates: part -> learning rate, in units of --learning_rate.
+        control: "permuted", "random", or "" for true glyph images.
     """
 
     name: str
     model_type: str
     overrides: str
+    rates: Mapping[str, float] = field(default_factory=dict, hash=False)
+    control: str = ""
 
     def folder(self, output_dir: str, seed: int) -> Path:
         """Where the run of a seed is kept."""
         return Path(output_dir) / f"{'-'.join(self.name.split())}-seed{seed}"
 
+    def options(self, seed: int, args: Namespace) -> list[str]:
+        """The options of run_pretraining.py that are not those of all runs."""
+        own = args.glyph_overrides if sees_glyphs(AutoConfig.for_model(self.model_type)) else ""
+        overrides = ",".join(filter(None, (args.config_overrides, own, self.overrides)))
+        options = {"model_type": self.model_type, "recipe": args.recipe, "seed": seed, "config_overrides": overrides}
+        options |= {"output_dir": self.folder(args.output_dir, seed), "learning_rate": args.learning_rate}
+        if self.rates:
+            rates = (f"{part}={times * args.learning_rate:g}" for part, times in self.rates.items())
+            options["learning_rates"] = ",".join(rates)
+        if self.control:
+            options[CONTROLS[self.control]] = seed
+        return [part for name, value in options.items() for part in (f"--{name}", str(value))]
 
-def parse_runs(texts: list[str]) -> list[Run]:
-    """Reads NAME=MODEL_TYPE[:overrides].
+
+def arm(name: str) -> Run:
+    """The run that the name of an arm stands for.
 
     Raises:
-        ValueError: a name or model type is missing; two runs would share a folder.
+        ValueError: there is no such arm, or it makes no sense.
     """
-    runs: list[Run] = []
+    found = ARM.fullmatch(name)
+    if not found:
+        raise ValueError(
+            f"--arm {name} is not known; give BASE[_Nx][_permuted|_random], e.g. glyph_crm_whiten_3x_permuted; bases "
+            f"are {', '.join(BASES)}"
+        )
+    base, times, control = found.groups()
+    model_type, overrides, part, rates = BASES[base]
+    if control and part == TABLE:
+        raise ValueError(f"--arm {name} is not allowed: a BERT sees no glyph images; leave _{control} out")
+    if times and part in rates:
+        raise ValueError(f"--arm {name} is not allowed: the table of {base} is frozen; leave _{times}x out")
+    return Run(name, model_type, overrides, rates | ({part: float(times)} if times else {}), control or "")
+
+
+def parse_runs(texts: Sequence[str], arms: Sequence[str] = ()) -> list[Run]:
+    """The runs of --arm, then those of --run, NAME=MODEL_TYPE[:overrides].
+
+    Raises:
+        ValueError: a name or model type is missing; two runs would share a folder; there is none; see `arm`.
+    """
+    runs = [arm(name) for name in arms]
     for text in texts:
         name, _, rest = text.partition("=")
         model_type, _, overrides = rest.partition(":")
-        run = Run(name.strip(), model_type.strip(), overrides)
-        if not (run.name and run.model_type):
+        runs.append(Run(name.strip(), model_type.strip(), overrides))
+        if not (runs[-1].name and runs[-1].model_type):
             raise ValueError(f"--run {text!r} is not allowed; give NAME=MODEL_TYPE[:overrides], e.g. BERT=bert")
-        other = next((other for other in runs if other.folder("", 0) == run.folder("", 0)), None)
+    for index, run in enumerate(runs):
+        other = next((other for other in runs[:index] if other.folder("", 0) == run.folder("", 0)), None)
         if other:
-            raise ValueError(f"--run {text!r} would share the folder of the run {other.name!r}; give it another name")
-        runs.append(run)
+            raise ValueError(
+                f"the run {run.name!r} would share the folder of the run {other.name!r}; name it otherwise"
+            )
+    if not runs:
+        raise ValueError("there is nothing to compare: give --arm or --run")
     return runs
 
 
-def pretrain(run: Run, seed: int, args: Namespace, options: list[str]) -> Path:
-    """Pre-trains once, in a process of its own, and returns its folder. A finished run is not done again."""
+def pretrain(run: Run, seed: int, args: Namespace, options: list[str]) -> Path | None:
+    """Pre-trains once, in a process of its own: its folder, None if it failed. A finished run is not done again."""
     folder = run.folder(args.output_dir, seed)
     if not (folder / "all_results.json").is_file():
-        own = ["--model_type", run.model_type, "--recipe", "glyph_crm", "--seed", str(seed)]
-        own += ["--output_dir", str(folder)]
-        own += ["--config_overrides", ",".join(filter(None, [args.config_overrides, run.overrides]))]
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "log.txt").open("w") as log:
-            subprocess.run([sys.executable, str(SCRIPT), *own, *options], check=True, stdout=log, stderr=log)
+            command = [sys.executable, str(SCRIPT), *run.options(seed, args), *options]
+            done = subprocess.run(command, stdout=log, stderr=log)
+        if done.returncode:
+            print(f"{run.name}, seed {seed}: failed with exit status {done.returncode}, see {folder}/log.txt")
+            return None
+        print(f"{run.name}, seed {seed}: done", flush=True)
     return folder
-
-
-def curves(folders: list[Path], key: str) -> tuple[np.ndarray, np.ndarray]:
-    """Steps [S] and values [seeds, S] of a figure of the evaluations, where all seeds were evaluated."""
-    histories = [json.loads((folder / "loss.json").read_text()) for folder in folders]
-    rows = [dict((row["step"], row[key]) for row in history if key in row) for history in histories]
-    steps = sorted(set.intersection(*(set(row) for row in rows)))
-    return np.array(steps), np.array([[row[step] for step in steps] for row in rows])
-
-
-def plot(runs: dict[str, list[Path]], path: Path) -> None:
-    """Plots the mean over the seeds, and the range between them."""
-    figure = Figure(figsize=(11, 4.5), layout="tight")
-    for axes, key in zip(figure.subplots(1, 2), ("eval_mlm_loss", "eval_nsp_loss"), strict=True):
-        for model, folders in runs.items():
-            steps, values = curves(folders, key)
-            (line,) = axes.plot(steps, values.mean(0), label=model)
-            axes.fill_between(steps, values.min(0), values.max(0), alpha=0.2, color=line.get_color())
-        axes.set_title(FIGURES[key])
-        axes.set_xlabel("step")
-        axes.grid(alpha=0.3)
-        axes.legend()
-    figure.savefig(path, dpi=120)
-
-
-def table(runs: dict[str, list[Path]], points: int = 5) -> str:
-    """A Markdown table: mean and smallest to largest over the seeds at some steps and at the end."""
-    steps = curves(next(iter(runs.values())), "eval_mlm_loss")[0]
-    lines = [f"| step | model | {' | '.join(FIGURES.values())} |", "|" + "---|" * (2 + len(FIGURES))]
-    for index in sorted({int(index) for index in np.linspace(0, len(steps) - 1, points)}):
-        for model, folders in runs.items():
-            values = [curves(folders, key)[1][:, index] for key in FIGURES]
-            cells = [f"{each.mean():.4f} ({each.min():.4f} to {each.max():.4f})" for each in values]
-            lines.append(f"| {steps[index]} | {model} | {' | '.join(cells)} |")
-    return "\n".join(lines)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Runs the script."""
-    parser = ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--output_dir", default="outputs/figure7", help="folder of the runs")
-    parser.add_argument("--results", default="results", help="folder of table and plot")
+    parser = ArgumentParser(description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser.add_argument("--output_dir", default="outputs/pretraining", help="folder of the runs")
+    parser.add_argument("--results", default="results", help="folder of tables and plot")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
+    parser.add_argument("--recipe", default="glyph_crm", choices=[*RECIPES])
+    parser.add_argument("--learning_rate", type=float, default=1e-3, help="of all parts, but see _Nx")
     parser.add_argument("--config_overrides", default="", help="of all runs")
-    parser.add_argument("--run", action="append", required=True, help="NAME=MODEL_TYPE[:config overrides]; repeat it")
+    parser.add_argument("--glyph_overrides", default="", help="of those that see glyph images")
+    parser.add_argument("--arm", nargs="+", action="extend", default=[], help="BASE[_Nx][_permuted|_random]")
+    parser.add_argument("--run", action="append", default=[], help="NAME=MODEL_TYPE[:config overrides]; repeat it")
     args, options = parser.parse_known_args(argv)
-    compared = parse_runs(args.run)
+    compared = parse_runs(args.run, args.arm)
     with ThreadPoolExecutor(args.jobs) as pool:
         jobs = {(run, seed): pool.submit(pretrain, run, seed, args, options) for seed in args.seeds for run in compared}
-        runs = {run.name: [jobs[run, seed].result() for seed in args.seeds] for run in compared}
-    results = Path(args.results)
-    results.mkdir(parents=True, exist_ok=True)
-    plot(runs, results / "pretraining.png")
-    figures = {
-        name: {key: [values.tolist() for values in curves(folders, key)] for key in FIGURES}
-        for name, folders in runs.items()
-    }
-    (results / "pretraining.json").write_text(json.dumps(figures) + "\n", encoding="utf-8")
-    command = f"python run_scripts/compare_pretraining.py {shlex.join(sys.argv[1:] if argv is None else argv)}"
-    text = f"# GlyphCRM and BERT from the same start\n\n```bash\n{command}\n```\n\n![Losses](pretraining.png)\n\n"
-    text += f"Validation, mean over the seeds {args.seeds} (smallest to largest):\n\n{table(runs)}\n"
-    (results / "pretraining.md").write_text(text, encoding="utf-8")
-    print(table(runs))
+        folders = {key: job.result() for key, job in jobs.items()}
+    failed = [f"{run.name}, seed {seed}" for (run, seed), folder in folders.items() if folder is None]
+    finished = {run: {seed: folders[run, seed] for seed in args.seeds if folders[run, seed]} for run in compared}
+    outcomes = [Outcome(run.name, run.control, of_seeds) for run, of_seeds in finished.items() if of_seeds]
+    if outcomes:
+        command = f"python run_scripts/compare_pretraining.py {shlex.join(sys.argv[1:] if argv is None else argv)}"
+        print(write_results(outcomes, Path(args.results), command, failed))
+    if failed:
+        sys.exit(f"these runs failed, see their log.txt: {'; '.join(failed)}")
 
 
 if __name__ == "__main__":

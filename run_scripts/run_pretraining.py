@@ -9,6 +9,9 @@ Recipes: `glyph_crm` is masked characters on glyph images and next sentence, the
 masks. `--preset paper` (or `released`, `large`) fills in optimizer and schedule as published; options that are given
 come before it.
 
+Controls for what glyph images do: --permute_glyphs, --random_glyphs, --withhold, --rare_below, --max_characters (see
+compare_pretraining.py, and training/unfamiliar_characters.py for the figures).
+
 Text is streamed: files with one document per line, or JSON lines with the column --text_column, also .gz (their content
 says which); or --dataset_name for a data set of the Hub. What is among --validation_files is not trained on. Without
 --vocab_file the vocabulary is counted from the training text. Masks depend on seed, epoch and the example's own tokens
@@ -17,6 +20,10 @@ that was interrupted, in whatever way, resumes from its last checkpoint with the
 would have had (--resume_from_checkpoint False starts from scratch). The validation examples, not their masks, are the
 same for every --seed.
 
+An evaluation tells the masked tokens apart that are shown as [MASK], as a random token and unchanged: the last can be
+copied, so [MASK] decides, also which checkpoint is the best (--load_best_model_at_end). It also measures how far apart
+the vectors of characters are, and warns of a collapse.
+
 Writes beside the model: all_results.json, loss.json, loss.png, README.md.
 """
 
@@ -24,31 +31,50 @@ import sys
 from dataclasses import dataclass, field, fields
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from datasets import IterableDataset
+from torch import nn
 from torch.utils.data import DataLoader
-from transformers import HfArgumentParser, PreTrainedModel, Trainer, TrainingArguments, set_seed
+from transformers import (
+    HfArgumentParser,
+    PreTrainedModel,
+    Trainer,
+    TrainingArguments,
+    set_seed,
+)
+from transformers.integrations import is_deepspeed_zero3_enabled
+from transformers.trainer_utils import EvalLoopOutput
 from transformers.utils import logging
 
 from hanziformers.tokenization.vocabulary_building import build_vocabulary, count_characters
+from hanziformers.training.controls import apply_controls, control_section
 from hanziformers.training.finite_trainer import FiniteTrainer
 from hanziformers.training.loss_curve import LossCurve
 from hanziformers.training.model_card import table, write_card
 from hanziformers.training.model_loading import ModelArguments, get_tokenizer, load_model
 from hanziformers.training.pretraining_files import TextArguments, load_documents, read_texts
+from hanziformers.training.pretraining_probes import CharacterProbes
 from hanziformers.training.pretraining_recipes import RECIPES
-from hanziformers.training.pretraining_scores import per_example, summarise
+from hanziformers.training.pretraining_scores import NOTES, per_example, summarise
 from hanziformers.training.pretraining_stream import PretrainingStream
 from hanziformers.training.pretraining_text import MakeExamples, SentenceEncoder
 from hanziformers.training.resuming import restarts, train
+from hanziformers.training.unfamiliar_characters import (
+    ControlArguments,
+    as_unknown,
+    score_unfamiliar,
+    unfamiliar_groups,
+    withheld_characters,
+)
 
 logger = logging.get_logger("transformers.run_pretraining")
 CARD = Path(__file__).parent.parent / "model_cards" / "pretraining.md"
 
 
 @dataclass
-class PretrainingArguments(TextArguments, ModelArguments):
+class PretrainingArguments(ControlArguments, TextArguments, ModelArguments):
     """What to pre-train, on which text, how."""
 
     recipe: str = field(default="glyph_crm", metadata={"help": "objective and tokenizer", "choices": [*RECIPES]})
@@ -71,6 +97,9 @@ class PretrainingTrainingArguments(TrainingArguments):
 
     max_steps: int = 10_000
     learning_rate: float = 1e-4
+    learning_rates: str = field(
+        default="", metadata={"help": "of parts, the others have --learning_rate: embeddings=2e-3 (BERT), glyph=0"}
+    )
     weight_decay: float = 0.01
     warmup_steps: float = 0.1
     per_device_train_batch_size: int = 32
@@ -84,10 +113,25 @@ class PretrainingTrainingArguments(TrainingArguments):
     report_to: str = "none"
     dataloader_pin_memory: bool = torch.cuda.is_available()
     remove_unused_columns: bool = False  # the collator reads more than the model
+    encode_once: bool = field(
+        default=False,
+        metadata={"help": "encode characters once a step, not once in each of --gradient_accumulation_steps batches"},
+    )
 
 
 class PretrainingTrainer(FiniteTrainer):
-    """A Trainer whose training examples are already those of this process: nothing may divide them again."""
+    """A Trainer whose training examples are already those of this process: nothing may divide them again.
+
+    Its evaluations tell apart how masked tokens were shown (see `per_example`), and measure the characters' vectors.
+
+    Args:
+        mask_token_id: of [MASK]; None where no token is shown as that.
+    """
+
+    def __init__(self, *args: Any, mask_token_id: int | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, compute_metrics=summarise, **kwargs)
+        self.mask_token_id = mask_token_id
+        self.probes = CharacterProbes(get_tokenizer(self.processing_class))
 
     def get_train_dataloader(self) -> DataLoader:
         """The stream in batches; the Trainer moves them to the device."""
@@ -99,11 +143,34 @@ class PretrainingTrainer(FiniteTrainer):
             pin_memory=self.args.dataloader_pin_memory,
         )
 
+    def prediction_step(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """As in Trainer; in place of the logits their sums [B, 12 or 14] of `per_example`."""
+        loss, logits, labels = super().prediction_step(model, inputs, *args, **kwargs)
+        if logits is None:  # prediction_loss_only
+            return loss, None, labels
+        return loss, per_example(logits, labels, inputs["input_ids"].to(loss.device), self.mask_token_id), labels
+
+    def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> EvalLoopOutput:
+        """As in Trainer; the figures of `CharacterProbes` are among the metrics."""
+        output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
+        if self.is_fsdp_enabled or is_deepspeed_zero3_enabled():
+            logger.warning_once("the vectors of characters are not measured, as FSDP and ZeRO-3 divide the weights")
+        else:
+            figures = self.probes(self.accelerator.unwrap_model(self.model))
+            output.metrics.update({f"{metric_key_prefix}_{name}": value for name, value in figures.items()})
+        return output
+
 
 def parse(argv: list[str] | None) -> tuple[PretrainingArguments, PretrainingTrainingArguments]:
-    """Reads the options; the values of a preset are the defaults of those that are not given."""
+    """Reads the options; the values of a preset are the defaults of those that are not given.
+
+    Where a best checkpoint is asked for, [MASK] decides which it is, unless another figure is given.
+    """
     parser = HfArgumentParser((PretrainingArguments, PretrainingTrainingArguments))
-    args, _ = parser.parse_args_into_dataclasses(argv)
+    args, training = parser.parse_args_into_dataclasses(argv)
+    if training.metric_for_best_model or training.save_strategy == "best":
+        figure = "eval_mask_loss" if RECIPES[args.recipe].masks else "eval_mlm_loss"
+        parser.set_defaults(metric_for_best_model=figure)
     if args.preset:
         presets = RECIPES[args.recipe].presets
         if args.preset not in presets:
@@ -146,6 +213,8 @@ def check_effect(args: PretrainingArguments) -> None:
     others = {name for other in RECIPES.values() for name in other.options} - recipe.options
     for name in sorted(others & given.keys()):
         raise ValueError(f"{name}={given[name]} has no effect with --recipe {args.recipe}; leave it out")
+    if "withhold_seed" in given and not args.withhold:
+        raise ValueError(f"withhold_seed={args.withhold_seed} has no effect without --withhold; leave it out")
     for other in ("vocab_file", "model_name_or_path"):
         if "vocab_size" in given and other in given:
             raise ValueError(
@@ -153,11 +222,15 @@ def check_effect(args: PretrainingArguments) -> None:
                 "vocabulary; leave one of them out"
             )
     # a model that has a recipe of its own is made for that one's tokenizer, which another recipe does not bring
-    own = {other.model_type: name for name, other in RECIPES.items()}.get(args.model_type, args.recipe)
-    if own != args.recipe and not (args.tokenizer_type or args.model_name_or_path):
+    fitting: dict[str | None, list[str]] = {}
+    for name, other in RECIPES.items():
+        fitting.setdefault(other.model_type, []).append(name)
+    own = fitting.get(args.model_type, [args.recipe])
+    if args.recipe not in own and not (args.tokenizer_type or args.model_name_or_path):
         raise ValueError(
             f"--model_type {args.model_type} does not fit --recipe {args.recipe}, which brings the tokenizer of "
-            f"{recipe.model_type}; give --recipe {own}, or name a tokenizer (--tokenizer_type {args.model_type})"
+            f"{recipe.model_type}; give --recipe {' or '.join(own)}, or name a tokenizer (--tokenizer_type "
+            f"{args.model_type})"
         )
 
 
@@ -237,7 +310,7 @@ def describe(args: PretrainingArguments, trainer: Trainer, metrics: dict[str, fl
     """Writes README.md from model_cards/pretraining.md."""
     recipe, checkpoint = RECIPES[args.recipe], args.model_name_or_path
     start = f"initialised from `{checkpoint}`" if checkpoint and not args.from_scratch else "trained from scratch"
-    losses = "`mlm_loss` is the mean over all masked tokens"
+    losses = f"`mlm_loss` is the mean over all {'masked' if recipe.masks else 'predicted'} tokens"
     figures = sorted((name, value) for name, value in metrics.items() if isinstance(value, float))
     write_card(
         CARD,
@@ -253,6 +326,8 @@ def describe(args: PretrainingArguments, trainer: Trainer, metrics: dict[str, fl
         losses=losses + (", `nsp_loss` over all pairs" if recipe.next_sentence else ""),
         text=", ".join(args.train_files) or args.dataset_name,
         steps=str(trainer.state.global_step),
+        notes=" ".join(note for name, note in NOTES.items() if f"eval_{name}" in metrics)
+        + control_section(trainer.model.config),
         results=table("figure value", figures),
     )
 
@@ -271,9 +346,11 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         args.tokenizer_type = args.tokenizer_type or recipe.model_type
         args.vocab_file = args.vocab_file or vocabulary_file(args, training, documents)
     model, processing_class, _ = load_model(args, recipe.auto_class)
+    apply_controls(model, processing_class, args.permute_glyphs, random_glyphs=args.random_glyphs)
     check_recipe(args, model)
     check_length(args.max_seq_length, model)
     tokenizer = get_tokenizer(processing_class)
+    withheld = withheld_characters(tokenizer, args.withhold, args.withhold_seed)
     encode = recipe.encoder(processing_class, args.max_seq_length)
     make = recipe.examples(tokenizer, args.max_seq_length, **vars(args))
     if recipe.next_sentence and training.process_index == 0:
@@ -288,9 +365,8 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         train_dataset=PretrainingStream(documents, encode, make, seed=training.seed, **shared),
         eval_dataset=held_out and validation_examples(held_out, encode, make, args.max_eval_examples),
         processing_class=processing_class,
-        data_collator=recipe.collator(tokenizer, seed=training.seed, **vars(args)),
-        compute_metrics=summarise,
-        preprocess_logits_for_metrics=per_example,
+        data_collator=recipe.collator(tokenizer, training.seed, as_unknown(withheld, tokenizer), **vars(args)),
+        mask_token_id=tokenizer.mask_token_id if recipe.masks else None,
         callbacks=[LossCurve()],
     )
     has_trained = train(trainer)
@@ -298,6 +374,10 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     history, last = trainer.state.log_history, trainer.state.global_step
     done = [row for row in history if has_trained and "eval_loss" in row and row["step"] == last]
     metrics = {} if held_out is None else done[-1] if done else trainer.evaluate()
+    if held_out is not None:
+        groups = unfamiliar_groups(args, tokenizer, read_texts(documents))
+        figures = score_unfamiliar(trainer, trainer.eval_dataset, groups, recipe.masks, args.withhold_seed)
+        metrics = {**metrics, **figures}
     trainer.save_metrics("eval", metrics)
     if trainer.is_world_process_zero():
         describe(args, trainer, metrics, sys.argv[1:] if argv is None else argv)

@@ -2,27 +2,32 @@
 
 import json
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 from script_tools import main_of
 
 main = main_of("compare_pretraining")
-ROW = {"eval_mlm_loss": 3.0, "eval_mlm_accuracy": 0.25, "eval_nsp_loss": 0.5, "eval_nsp_accuracy": 0.75}
+ROW = {"eval_mask_loss": 3.0, "eval_mask_accuracy": 0.25, "eval_nsp_accuracy": 0.75}
+END = {**ROW, "eval_chance_accuracy": 0.03}
 
 
 @pytest.fixture
 def started(monkeypatch):
-    """The commands of run_pretraining.py, which is not run: each leaves two evaluations behind."""
+    """The commands of run_pretraining.py, which is not run: each leaves two evaluations behind, or fails."""
     commands = []
 
-    def run(command, check, stdout, stderr):
-        assert check
+    def run(command, stdout, stderr):
         commands.append(dict(zip(command[2::2], command[3::2], strict=True)))
+        if "fails" in commands[-1]["--config_overrides"]:
+            stdout.write("no such field\n")
+            return SimpleNamespace(returncode=1)
         folder = commands[-1]["--output_dir"]
         history = [{"step": step, **ROW} for step in (0, 6)]
-        for name, content in (("loss.json", history), ("all_results.json", {})):
+        for name, content in (("loss.json", history), ("all_results.json", END)):
             with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
                 json.dump(content, file)
+        return SimpleNamespace(returncode=0)
 
     monkeypatch.setattr(subprocess, "run", run)
     return commands
@@ -45,33 +50,90 @@ def test_every_run_and_seed_is_started_once_with_its_options(started, tmp_path, 
             "--seed": seed,
             "--output_dir": str(tmp_path / "runs" / f"{folders[model_type]}-seed{seed}"),
             "--config_overrides": overrides[model_type],
+            "--learning_rate": "0.001",
             "--max_steps": "6",
         }
         for model_type in ("bert", "glyph_crm")
         for seed in ("1", "2")
     ]
-    table = capsys.readouterr().out.strip()
-    assert "| 6 | Glyph CRM | 3.0000 (3.0000 to 3.0000) | 0.2500 (" in table
-    written = (tmp_path / "results" / "pretraining.md").read_text(encoding="utf-8")
-    assert table in written
-    assert "compare_pretraining.py --output_dir" in written
-    assert (tmp_path / "results" / "pretraining.png").stat().st_size > 1000
+    assert "| Glyph CRM | 3.0000 ± 0.0000 | 3.0000 ± 0.0000 |" in capsys.readouterr().out
     compare(tmp_path, *options)
     assert len(started) == 4  # finished runs are not done again
 
 
 @pytest.mark.parametrize(
-    ("runs", "message"),
+    ("name", "expected"),
     [
-        (["BERT"], "--run 'BERT' is not allowed; give NAME=MODEL_TYPE"),
-        (["BERT="], "--run 'BERT=' is not allowed"),
-        (["=bert"], "--run '=bert' is not allowed"),
-        (["BERT=:hidden_size=8"], "--run 'BERT=:hidden_size=8' is not allowed"),
-        (["A=bert", "A=glyph_crm"], "--run 'A=glyph_crm' would share the folder of the run 'A'"),
-        (["A B=bert", "A-B=glyph_crm"], "--run 'A-B=glyph_crm' would share the folder of the run 'A B'"),
+        ("bert_tied", {"--config_overrides": "a=1,tie_word_embeddings=true"}),
+        (
+            "bert_untied_20x",
+            {"--config_overrides": "a=1,tie_word_embeddings=false", "--learning_rates": "embeddings=0.02"},
+        ),
+        (
+            "bert_frozen_table",
+            {"--config_overrides": "a=1,tie_word_embeddings=false", "--learning_rates": "embeddings=0"},
+        ),
+        ("glyph_crm", {"--config_overrides": "a=1,b=2"}),
+        (
+            "glyph_crm_whiten_3x_permuted",
+            {
+                "--config_overrides": "a=1,b=2,feature_norm=whiten",
+                "--learning_rates": "glyph_linear=0.003",
+                "--permute_glyphs": "5",
+            },
+        ),
+        (
+            "glyph_crm_frozen_standard_2.5x",
+            {"--config_overrides": "a=1,b=2,feature_norm=standard", "--learning_rates": "glyph=0,glyph_linear=0.0025"},
+        ),
+        (
+            "pixels_whiten_random",
+            {"--config_overrides": "a=1,b=2,glyph_cnn=none,feature_norm=whiten", "--random_glyphs": "5"},
+        ),
     ],
 )
-def test_runs_that_would_train_something_else_are_refused(started, tmp_path, runs, message):
+def test_what_an_arm_is(started, tmp_path, name, expected):
+    compare(tmp_path, "--arm", name, "--seeds", "5", "--config_overrides", "a=1", "--glyph_overrides", "b=2")
+    (command,) = started
+    common = {"--model_type": "bert" if name.startswith("bert") else "glyph_crm", "--recipe": "glyph_crm"}
+    common |= {"--seed": "5", "--learning_rate": "0.001", "--output_dir": str(tmp_path / "runs" / f"{name}-seed5")}
+    assert command == {**common, **expected}
+
+
+def test_a_run_that_fails_is_named_and_leaves_the_others_alone(started, tmp_path, capsys):
+    own = ["--run", "wrong=bert:fails=1", "--jobs", "2", "--seeds", "1", "2"]
+    with pytest.raises(SystemExit, match="wrong, seed 1; wrong, seed 2"):
+        compare(tmp_path, "--arm", "bert_tied", "pixels", *own)
+    assert len(started) == 6
+    assert f"failed with exit status 1, see {tmp_path}/runs/wrong-seed2/log.txt" in capsys.readouterr().out
+    assert (tmp_path / "runs" / "wrong-seed1" / "log.txt").read_text() == "no such field\n"
+    page = (tmp_path / "results" / "pretraining.md").read_text(encoding="utf-8")
+    assert "Failed and left out: wrong, seed 1." in page
+    assert "| pixels |" in page
+    assert "| wrong |" not in page
+    with pytest.raises(SystemExit, match="wrong, seed 1"):  # only those are tried again
+        compare(tmp_path, "--arm", "bert_tied", "pixels", *own)
+    assert len(started) == 8
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--run", "BERT"], "--run 'BERT' is not allowed; give NAME=MODEL_TYPE"),
+        (["--run", "BERT="], "--run 'BERT=' is not allowed"),
+        (["--run", "=bert"], "--run '=bert' is not allowed"),
+        (["--run", "BERT=:hidden_size=8"], "--run 'BERT=:hidden_size=8' is not allowed"),
+        (["--run", "A=bert", "--run", "A=glyph_crm"], "the run 'A' would share the folder of the run 'A'"),
+        (["--run", "A B=bert", "--run", "A-B=glyph_crm"], "the run 'A-B' would share the folder of the run 'A B'"),
+        (["--arm", "pixels", "--run", "pixels=bert"], "the run 'pixels' would share the folder of the run 'pixels'"),
+        (["--arm", "bert"], "--arm bert is not known; give BASE.*bases are bert_tied, bert_untied"),
+        (["--arm", "glyph_crm_whiten_permuted_3x"], "--arm glyph_crm_whiten_permuted_3x is not known"),
+        (["--arm", "bert_tied_permuted"], "a BERT sees no glyph images; leave _permuted out"),
+        (["--arm", "bert_frozen_table_20x"], "the table of bert_frozen_table is frozen; leave _20x out"),
+        ([], "there is nothing to compare: give --arm or --run"),
+    ],
+)
+def test_runs_that_would_train_something_else_are_refused(started, tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
-        compare(tmp_path, *(part for run in runs for part in ("--run", run)))
+        compare(tmp_path, *options)
     assert not started

@@ -4,7 +4,7 @@ import pytest
 import torch
 from bilstm_tools import build as build_bilstm
 from mpm_cner_tools import build
-from transformers import TrainingArguments
+from transformers import BertConfig, BertForMaskedLM, TrainingArguments
 
 from hanziformers.training.fine_tuning import FineTuningArguments
 from hanziformers.training.finite_trainer import FiniteTrainer
@@ -54,6 +54,26 @@ def test_a_model_with_one_rate(tmp_path):
         part_groups(torch.nn.Linear(2, 2), arguments(tmp_path, learning_rates="swin=1e-4"))
     with pytest.raises(ValueError, match="names 'semantic'; parts of a MpmCnerForTokenClassification are swin, rest"):
         part_groups(build(), arguments(tmp_path, learning_rates="semantic=1e-4"))
+
+
+def test_the_table_of_a_model_of_transformers_has_a_rate(tmp_path):
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    for tied in (True, False):
+        model = BertForMaskedLM(BertConfig(vocab_size=11, tie_word_embeddings=tied, **sizes))
+        assert part_groups(model, arguments(tmp_path, learning_rate=1e-3)) is None
+        options = arguments(tmp_path, learning_rate=1e-3, learning_rates="embeddings=2e-2", weight_decay=0.1)
+        groups = part_groups(model, options)
+        assert {(group["name"], group["lr"]) for group in groups} == {("embeddings", 2e-2), ("rest", 1e-3)}
+        table = next(group for group in groups if group["name"] == "embeddings")
+        assert [*map(id, table["params"])] == [id(model.get_input_embeddings().weight)]
+        assert table["weight_decay"] == 0.1
+        number = sum(parameter.numel() for group in groups for parameter in group["params"])
+        assert number == sum(parameter.numel() for parameter in model.parameters())
+    part_groups(model, arguments(tmp_path, learning_rates="embeddings=0"))
+    frozen = [name for name, parameter in model.named_parameters() if not parameter.requires_grad]
+    assert frozen == ["bert.embeddings.word_embeddings.weight"]
+    with pytest.raises(ValueError, match="names 'glyph'; parts of a BertForMaskedLM are embeddings, rest"):
+        part_groups(model, arguments(tmp_path, learning_rates="glyph=0"))
 
 
 @pytest.mark.parametrize(

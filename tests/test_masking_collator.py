@@ -301,3 +301,29 @@ def test_ratios_that_are_more_than_all(tokenizer):
 def test_an_empty_batch(tokenizer):
     with pytest.raises(ValueError, match="no example"):
         DataCollatorForMaskedCharacters(tokenizer)([])
+
+
+def test_tokens_that_are_not_to_be_known(tokenizer, examples):
+    """They are shown as others with their readings, and are neither selected nor random tokens."""
+    unknown = tokenizer.unk_token_id
+    hidden = {tokenizer.convert_tokens_to_ids(token): unknown for token in "行的a"}
+    other = tokenizer.convert_tokens_to_ids("京")
+    hidden[tokenizer.convert_tokens_to_ids("忙")] = other
+    before = originals(tokenizer, examples)
+    gone = torch.isin(before["input_ids"], torch.tensor([*hidden]))
+    shown = torch.tensor([hidden.get(row, row) for row in range(len(tokenizer))])
+    own = torch.from_numpy(tokenizer.values_of_tokens(np.arange(len(tokenizer)))["pinyin_ids"])
+    for seed in range(30):
+        options = {"mlm_probability": 0.9, "mask_replace_prob": 0.3, "random_replace_prob": 0.6, "seed": seed}
+        batch = DataCollatorForMaskedCharacters(tokenizer, shown_as=hidden, **options)([dict(one) for one in examples])
+        assert torch.equal(batch["input_ids"][gone], shown[before["input_ids"]][gone])
+        assert torch.equal(batch["pinyin_ids"][gone], own[batch["input_ids"]][gone])
+        assert (batch["labels"][gone] == -100).all()
+        assert not torch.isin(batch["input_ids"], torch.tensor([*hidden])).any()
+        assert (batch["labels"] != -100).any()
+    # what is shown as itself is only left alone
+    same = DataCollatorForMaskedCharacters(tokenizer, mlm_probability=1, shown_as={row: row for row in hidden})(
+        examples
+    )
+    assert torch.equal(same["input_ids"][gone], before["input_ids"][gone])
+    assert (same["labels"][gone] == -100).all()

@@ -49,5 +49,5 @@ def test_no_class_no_figure():
 def test_plots():
     plots = PairScores(MpmPretrainingConfig(num_labels=4)).plots(["training", "font"])
     assert list(plots) == ["loss", "accuracy"]
-    assert plots["accuracy"][1]["eval_font_gic_accuracy"] == "GIC, font"
-    assert plots["loss"][1]["loss"] == "training, weighted sum"
+    assert plots["accuracy"]["accuracy"]["eval_font_gic_accuracy"] == "GIC, font"
+    assert plots["loss"]["loss (nats)"]["loss"] == "training, weighted sum"

@@ -3,7 +3,10 @@
 import gzip
 import json
 import lzma
+from collections import Counter
+from zlib import crc32
 
+import numpy as np
 import pytest
 from datasets import IterableDataset
 from torch.utils.data import DataLoader
@@ -13,6 +16,7 @@ from hanziformers.training.pretraining_files import (
     find_files,
     load_documents,
     read_texts,
+    sample_documents,
     text_files,
 )
 
@@ -279,3 +283,34 @@ def test_a_data_set_that_breaks_off(tmp_path):
     rows = IterableDataset.from_generator(lambda: iter([{"text": "天"}, {"text": 3}]))
     with pytest.raises(ValueError, match="a document has text=3, .*; it is the one read after '天'"):
         list(read_texts(rows))
+
+
+def test_a_sample_is_the_same_for_all_orders_and_a_part_of_larger_ones(warnings):
+    rng = np.random.default_rng(0)
+    every = ["".join(rng.choice(list("天地玄黄宇宙洪荒"), rng.integers(0, 30))) for _ in range(300)]
+    slow = sorted((text for text in every if text), key=lambda text: (crc32(text.encode()), text))
+    total, found = sum(map(len, every)), {}
+    for number in (1, 100, 1000, total):
+        rows = ({"text": text} for text in rng.permutation(every))
+        sample = sample_documents(rows, number)
+        found[number] = [row["text"] for row in sample]
+        size = int(np.searchsorted(np.cumsum([*map(len, slow)]), number)) + 1
+        assert sorted(found[number]) == sorted(slow[:size])
+        assert sample.num_shards == min(16, size)
+    assert not Counter(found[100]) - Counter(found[1000])
+    assert not any("all that there is" in warning for warning in warnings)
+    sample_documents([{"text": "天"}], 2)
+    assert "1 documents of 1 characters, which is all that there is (--max_characters 2)" in warnings[-1]
+    with pytest.raises(ValueError, match="max_characters=0 is not allowed; give 1 or more"):
+        sample_documents([], 0)
+
+
+def test_a_sample_of_files_is_what_is_trained_on(tmp_path):
+    for number in range(3):
+        write(tmp_path, f"{number}.txt", "".join(f"天地{number}{line}\n" for line in range(40)))
+    args = TextArguments(train_files=[str(tmp_path / "*.txt")], max_characters=60)
+    args.validation_files = [str(tmp_path / "0.txt")]
+    train = [row["text"] for row in load_documents(args, "train")]
+    assert 60 <= sum(map(len, train)) < 64
+    assert {text[2] for text in train} == {"1", "2"}  # of all files that are not held out
+    assert len(list(load_documents(args, "validation"))) == 40

@@ -46,12 +46,15 @@ def test_what_the_recipes_are():
     assert (glyph_crm.segments, chinese_bert.segments) == (2, 1)
     collators = [recipe.collator(TOKENIZER, mlm_probability=0.3, seed=5, **OPTIONS) for recipe in RECIPES.values()]
     for collator in collators:
-        assert (collator.mlm_probability, collator.seed, collator.tokenizer) == (0.3, 5, TOKENIZER)
-    assert [collator.predict_unknown for collator in collators] == [True, False]
-    assert [collator.whole_word_ratio for collator in collators] == [0.0, 0.5]
-    for name, recipe in RECIPES.items():
-        assert AutoConfig.for_model(recipe.model_type).model_type == name
-        assert "paper" in recipe.presets
+        assert (collator.seed, collator.tokenizer, collator.shown_as) == (5, TOKENIZER, None)
+    assert [collator.mlm_probability for collator in collators] == [0.3, 0.3, 0.15]  # the last one does not mask
+    assert [collator.predict_unknown for collator in collators] == [True, False, False]
+    assert [collator.whole_word_ratio for collator in collators] == [0.0, 0.5, 0.0]
+    assert [recipe.masks for recipe in RECIPES.values()] == [True, True, False]
+    for name in ("glyph_crm", "chinese_bert"):
+        assert AutoConfig.for_model(RECIPES[name].model_type).model_type == name
+        assert "paper" in RECIPES[name].presets
+    assert RECIPES["glyph_crm"].collator(TOKENIZER, 5, {7: 1}, mlm_probability=0.3).shown_as == {7: 1}
 
 
 def test_options_of_other_recipes_have_no_effect():
@@ -60,7 +63,7 @@ def test_options_of_other_recipes_have_no_effect():
     assert examples(packs, 24) == examples(packs, 24, short_seq_prob=1.0)
     assert examples(pairs, 24) != examples(pairs, 24, short_seq_prob=1.0)
     assert examples(packs, 24) != examples(packs, 24, packed_prob=0.1)
-    assert not pairs.options & packs.options
+    assert pairs.options & packs.options == {"mlm_probability"}
 
 
 def test_a_further_recipe_is_one_more_entry():
@@ -89,9 +92,9 @@ def model_of(auto_class, model_type):
 @pytest.mark.parametrize(
     ("model_type", "fitting"),
     [
-        ("bert", ["glyph_crm", "chinese_bert"]),
-        ("glyph_crm", ["glyph_crm", "chinese_bert"]),
-        ("chinese_bert", ["chinese_bert"]),
+        ("bert", ["glyph_crm", "chinese_bert", "causal"]),
+        ("glyph_crm", ["glyph_crm", "chinese_bert", "causal"]),
+        ("chinese_bert", ["chinese_bert", "causal"]),
     ],
 )
 def test_models_that_take_the_labels(model_type, fitting):
@@ -106,6 +109,8 @@ def test_a_recipe_in_words():
     models = {name: model_of(AutoModelForPreTraining, name) for name in ("bert", "glyph_crm")}
     assert glyph_crm.describe(models["bert"], **OPTIONS) == f"masked characters, {sums}"
     assert glyph_crm.describe(models["glyph_crm"], **OPTIONS) == f"masked characters on glyph images, {sums}"
+    causal = RECIPES["causal"].describe(models["glyph_crm"], whole_word_ratio=0.5, packed_prob=1.0)
+    assert causal == "the next character from those before it on glyph images, in packed sentences"
     found = {
         (words, packed): chinese_bert.describe(models["bert"], whole_word_ratio=words, packed_prob=packed)
         for words, packed in ((0.9, 0.75), (0.0, 0.0), (1.0, 1.0))

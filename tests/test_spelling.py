@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 from spelling_tools import FAMILIES, SIZES, VOCABULARY, Scripted, make
-from transformers import BertConfig, BertForTokenClassification, BertModel
+from transformers import BertConfig, BertForTokenClassification, BertModel, BertTokenizer
 
 from hanziformers import correct_spelling
 from hanziformers.spelling import KEPT, Decider, character_positions, most_probable
-from hanziformers.training.spelling_controls import PermutedPinyin
+from hanziformers.training.controls import PermutedPinyin
 
 TABLE = {
     ("门", "我"): {"们": 4.0, "入": 2.0},
@@ -55,6 +55,18 @@ def test_one_text_and_many(parts):
 def test_what_is_no_chinese_character_is_neither_changed_nor_written(parts):
     assert replaced(correct_spelling(*parts, "我们再")) == [(2, "再", "在")]
     assert correct_spelling(*parts, "人己")["suggestions"] == []
+
+
+def test_traditional_text(parts):
+    """Characters stand as they are written, simplified or traditional, and confusions are those of both."""
+    vocabulary = {token: row for row, token in enumerate([*list(VOCABULARY)[:5], *"我門們覽覺來"])}
+    tokenizer = BertTokenizer(vocabulary, model_max_length=48)
+    table = {("門", "我"): {"們": 3.0}, ("覺", "[UNK]"): {"覽": 2.0, "來": 3.0}}
+    model = Scripted(vocabulary, table, parts[0].config)
+    assert replaced(correct_spelling(model, tokenizer, "我門來國覺")) == [(1, "門", "們"), (4, "覺", "來")]
+    held = correct_spelling(model, tokenizer, "我門來國覺", candidates="confusions")
+    assert replaced(held) == [(1, "門", "們"), (4, "覺", "覽")]
+    assert held["text"] == "我們來國覽"
 
 
 def test_candidates_may_be_held_to_confusions(parts):

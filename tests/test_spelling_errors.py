@@ -7,7 +7,8 @@ import pytest
 from process_tools import run_program
 from test_confusion_sets import SOME
 
-from hanziformers.confusion_sets import KINDS, kinds_of
+from hanziformers.confusion_sets import KINDS, common_characters, kinds_of
+from hanziformers.training.spelling_data import find_kinds
 from hanziformers.training.spelling_errors import ErrorMaker, ErrorOptions
 
 TEXTS = ["未来在人，ABC 123。", "请你再来的土地", "本来清静的日子 a未b", "", "abc", "我们在清晨休息", "㐂未𰻝"]
@@ -107,6 +108,19 @@ def test_common_characters_are_written_by_default():
 def test_wrong_options(options, message):
     with pytest.raises(ValueError, match=message):
         ErrorOptions(**options)
+
+
+def test_traditional_text_gets_traditional_errors():
+    text, simplified = "我們在學校讀書，這裡說國語。", {*common_characters("simplified")}
+    traditional = {*common_characters("traditional")}
+    maker = ErrorMaker(ErrorOptions(rate=1, characters="traditional"))
+    written = [maker([text], copy)[0] for copy in range(5)]
+    changed = [(a, b) for made, _ in written for a, b in zip(text, made, strict=True) if a != b]
+    assert len(changed) == sum(len(kinds) for _, kinds in written) > 50
+    assert {b for _, b in changed} <= traditional
+    assert {b for _, b in changed} - simplified
+    pairs = [(made, text) for made, _ in written]
+    assert sum(kind == "other" for kinds in find_kinds(pairs) for kind in kinds) == 0
 
 
 def test_files_of_characters(tmp_path):

@@ -4,7 +4,9 @@ import inspect
 from typing import Any
 
 from torch import nn
-from transformers import TrainingArguments
+from transformers import PreTrainedModel, TrainingArguments
+
+from ..modeling.character_model import rate_groups
 
 USUAL = 4e-5  # of a model that was trained before
 
@@ -19,7 +21,8 @@ def part_groups(model: nn.Module, args: TrainingArguments) -> list[dict[str, Any
     """The groups of parameters that a model wants its optimiser to have.
 
     A model says so by a method `parameter_groups(<encoder>_lr, <part>_lr=..., ..., weight_decay=...)`: the first rate
-    is `--learning_rate`, the others have defaults, which `--learning_rates` replaces.
+    is `--learning_rate`, the others have defaults, which `--learning_rates` replaces. A model of transformers has the
+    parts "embeddings", its table of input embeddings (and a decoder that is tied to it), and "rest".
 
     Args:
         model: not wrapped.
@@ -36,12 +39,17 @@ def part_groups(model: nn.Module, args: TrainingArguments) -> list[dict[str, Any
     ask = getattr(model, "parameter_groups", None)
     names = [] if ask is None else [name for name in inspect.signature(ask).parameters if name.endswith("_lr")]
     parts = [name.removesuffix("_lr") for name in names[1:]]
+    if ask is None and isinstance(model, PreTrainedModel):
+        parts = ["embeddings", "rest"]
     unknown = [part for part in rates if part not in parts]
     if unknown:
         known = ", ".join(parts) if parts else "none: it has one rate, --learning_rate"
         raise ValueError(f"--learning_rates names {unknown[0]!r}; parts of a {type(model).__name__} are {known}")
-    if ask is None:
+    if ask is None and not rates:
         return None
+    if ask is None:
+        usual = dict.fromkeys(parts, choose_learning_rate(model, args))
+        return rate_groups(model, {"embeddings": [model.get_input_embeddings()]}, usual | rates, args.weight_decay)
     more = {f"{part}_lr": rate for part, rate in rates.items()}
     return ask(**{names[0]: choose_learning_rate(model, args), **more, "weight_decay": args.weight_decay})
 

@@ -3,6 +3,7 @@
 A masked position has its own glyph image and its own reading; nothing of the character that was there stays.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
@@ -44,6 +45,8 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
         whole_word_ratio: probability that an example is masked by words; above 0 every example needs `word_ids`.
         predict_unknown: whether [UNK] may be selected: GlyphCRM's target for a character that its label vocabulary
             lacks (section 3.4.1).
+        shown_as: tokens that a model is not to know, and the token that stands in the place of each, with its glyph
+            image and reading: [UNK], as a rule. They are never selected, and never random tokens.
         seed: see above.
         pad_to_multiple_of: the padded length is a multiple of this number.
         return_tensors: "pt" or "np".
@@ -64,6 +67,7 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
     random_replace_prob: float = 0.1
     whole_word_ratio: float = 0.0
     predict_unknown: bool = False
+    shown_as: Mapping[int, int] | None = None
     seed: int | None = None
     pad_to_multiple_of: int | None = None
     return_tensors: str = "pt"
@@ -76,10 +80,13 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
             lowest = "above 0" if name == "mlm_probability" else "from 0"
             if not 0 <= value <= 1 or (value == 0 and lowest == "above 0"):
                 raise ValueError(f"{name}={value} is not allowed; give a number {lowest} to 1")
-        special = np.array(self.tokenizer.all_special_ids)
-        self._ordinary = np.setdiff1d(np.arange(len(self.tokenizer)), special)  # what a random token is chosen from
+        special, hidden = np.array(self.tokenizer.all_special_ids), dict(self.shown_as or {})
+        self._shown = np.arange(len(self.tokenizer))  # [V]: what stands in the place of each
+        self._shown[[*hidden]] = [*hidden.values()]
+        # what a random token is chosen from
+        self._ordinary = np.setdiff1d(np.arange(len(self.tokenizer)), [*special, *hidden])
         self._predictable = np.ones(len(self.tokenizer), bool)  # [V]: which ids may be selected
-        self._predictable[special] = False
+        self._predictable[[*special, *hidden]] = False
         self._predictable[self.tokenizer.unk_token_id] = self.predict_unknown
         self._values: dict[str, np.ndarray] = {}  # what belongs to each token: [V, ...]
         if hasattr(self.tokenizer, "values_of_tokens"):  # BERT's has nothing but ids
@@ -111,11 +118,9 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
 
     def mask(self, example: Example, rng: np.random.Generator) -> Example:
         """Masks one example: its keys as lists, and `labels` int64 [L] (-100 where nothing is predicted)."""
-        not_for_the_model = ("epoch", "word_ids", "special_tokens_mask")
-        output = {key: value for key, value in example.items() if key not in not_for_the_model}
         ids = np.array(example["input_ids"], np.int64)  # a copy
         if not self.mlm:
-            return {**output, "labels": ids}
+            return {**self._written(example, ids.copy(), ids[:0]), "labels": ids}
         labels = np.full(len(ids), -100, np.int64)
         selected = self._select(ids, example.get("word_ids"), rng)
         labels[selected] = ids[selected]
@@ -125,8 +130,22 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
         masked, random = selected[chance < self.mask_replace_prob], selected[randomized]
         ids[masked] = self.tokenizer.mask_token_id
         ids[random] = self._ordinary[rng.integers(len(self._ordinary), size=len(random))]
-        changed = np.concatenate([masked, random])
-        output["input_ids"], output["labels"] = ids.tolist(), labels
+        return {**self._written(example, ids, np.concatenate([masked, random])), "labels": labels}
+
+    def _written(self, example: Example, ids: np.ndarray, changed: np.ndarray) -> Example:
+        """An example as the model sees it.
+
+        Args:
+            example: as it was made.
+            ids: its tokens in place of its own, int64 [L]; those of `shown_as` are replaced in it.
+            changed: positions of the tokens that are not its own, int64 [n].
+        """
+        hidden = np.flatnonzero(self._shown[ids] != ids)
+        ids[hidden] = self._shown[ids[hidden]]
+        changed = np.concatenate([changed, hidden])
+        not_for_the_model = ("epoch", "word_ids", "special_tokens_mask")
+        output = {key: value for key, value in example.items() if key not in not_for_the_model}
+        output["input_ids"] = ids.tolist()
         # glyph image and reading of a changed position would give its character away: both are the new token's
         for name, values in self._values.items():
             if name in output:

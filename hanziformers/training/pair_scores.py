@@ -69,8 +69,8 @@ class PairScores:
             return {f"eval_{name}_{task}_{figure}": f"{task.upper()}, {name}" for task in self.tasks for name in sets}
 
         return {
-            "loss": ("loss (nats)", {"loss": "training, weighted sum", **curves("loss")}),
-            "accuracy": ("accuracy", curves("accuracy")),
+            "loss": {"loss (nats)": {"loss": "training, weighted sum", **curves("loss")}},
+            "accuracy": {"accuracy": curves("accuracy")},
         }
 
 

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from glob import escape, glob
+from heapq import heappop, heappush
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
-from datasets import IterableDataset
+from datasets import Dataset, IterableDataset
 from transformers.utils import logging
 
 from .hub_data import load_data_set, read_rows
@@ -18,6 +20,7 @@ from .text_files import LONE_SURROGATE, is_json, json_records, read_lines, shown
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
+_SHARDS = 16
 _LINES = "give --text_column '' if every line is plain text"
 # beginnings of what is no plain text: WikiExtractor, Sogou's news, XML, HTML; a line of tags of any name
 _MARKUP = re.compile(
@@ -44,6 +47,9 @@ class TextArguments:
         metadata={
             "help": "column of JSON lines or data set that holds the text; '' to take every line of files as text"
         },
+    )
+    max_characters: int | None = field(
+        default=None, metadata={"help": "train on so many characters: whole documents, chosen by a hash of their text"}
     )
 
 
@@ -163,7 +169,8 @@ def load_documents(args: TextArguments, split: str) -> IterableDataset | None:
 
     Raises:
         FileNotFoundError: see `text_files`.
-        ValueError: see `text_files`; files beside a data set; no text at all, or none in the column `text_column`.
+        ValueError: see `text_files` and `sample_documents`; files beside a data set; no text at all, or none in the
+            column `text_column`.
     """
     beside = [f"--{name} {getattr(args, name)}" for name in ("train_files", "validation_files") if getattr(args, name)]
     if args.dataset_name and beside:
@@ -195,7 +202,34 @@ def load_documents(args: TextArguments, split: str) -> IterableDataset | None:
         documents = documents.select_columns([args.text_column])  # before renaming: another may be called `text`
         if args.text_column != "text":
             documents = documents.rename_column(args.text_column, "text")
+    if split == "train" and args.max_characters is not None:
+        documents = sample_documents(documents, args.max_characters)
     return documents
+
+
+def sample_documents(documents: Iterable[dict[str, Any]], number: int) -> IterableDataset:
+    """Takes the documents with the smallest hashes of their texts, so many that they have `number` characters.
+
+    Every run, process and seed gets the same ones, from all files alike, and a smaller number gives a part of a larger
+    number's. They are held in memory.
+
+    Raises:
+        ValueError: a number below 1.
+    """
+    if number < 1:
+        raise ValueError(f"max_characters={number} is not allowed; give 1 or more, or leave it out")
+    chosen: list[tuple[int, str]] = []  # a heap: the greatest hash first
+    length = 0
+    for text in filter(None, read_texts(documents)):
+        heappush(chosen, (-crc32(text.encode()), text))
+        length += len(text)
+        while length - len(chosen[0][1]) >= number:
+            length -= len(heappop(chosen)[1])
+    texts = [text for _, text in sorted(chosen, reverse=True)]
+    there = "" if length >= number else ", which is all that there is"
+    logger.warning(f"training text: {len(texts)} documents of {length} characters{there} (--max_characters {number})")
+    shards = max(1, min(len(texts), _SHARDS))  # processes and workers share them out
+    return Dataset.from_dict({"text": texts}).to_iterable_dataset(num_shards=shards)
 
 
 def read_texts(documents: Iterable[dict[str, Any]]) -> Iterator[str]:
@@ -242,4 +276,4 @@ def _fault(text: Any) -> str:
     return ""
 
 
-__all__ = ["TextArguments", "find_files", "load_documents", "read_texts", "text_files"]
+__all__ = ["TextArguments", "find_files", "load_documents", "read_texts", "sample_documents", "text_files"]

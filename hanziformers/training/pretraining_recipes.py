@@ -6,7 +6,7 @@ make = recipe.examples(tokenizer, length=512, short_seq_prob=0.1)
 collator = recipe.collator(tokenizer, mlm_probability=0.15, seed=42)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any
@@ -16,6 +16,7 @@ from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, PreTrain
 from transformers.processing_utils import ProcessorMixin
 
 from ..tokenization.words import token_words
+from .causal_collator import DataCollatorForNextCharacters
 from .masking_collator import DataCollatorForMaskedCharacters
 from .new_model import sees_glyphs
 from .pretraining_text import MakeExamples, SentenceEncoder, packs, pairs
@@ -32,11 +33,13 @@ class Recipe:
         segments: of an example: 2 for sentence pairs (with `next_sentence_label`), 1 for text alone.
         make_examples: (tokenizer, length, **options) -> documents to examples.
         example_options: names of the user's options which `make_examples` takes.
-        collator_options: names of the user's options which the collator takes, beside `mlm_probability`.
+        collator_class: makes batches of examples.
+        collator_options: names of the user's options which the collator takes.
         collator_settings: what else the collator is given.
         words: numbers the words of a sentence's tokens; None for masks without words.
         presets: published optimizer and schedule, by name. A batch is that of one process: divide it by processes and
             accumulation steps.
+        masks: whether tokens are masked, so that losses by what is shown in their place have a meaning.
     """
 
     objective: str
@@ -45,10 +48,12 @@ class Recipe:
     segments: int
     make_examples: Callable[..., MakeExamples]
     example_options: tuple[str, ...] = ()
+    collator_class: type[DataCollatorForMaskedCharacters] = DataCollatorForMaskedCharacters
     collator_options: tuple[str, ...] = ()
     collator_settings: dict[str, Any] = field(default_factory=dict)
     words: Callable[[str, np.ndarray], np.ndarray] | None = None
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    masks: bool = True
 
     @property
     def options(self) -> set[str]:
@@ -82,11 +87,15 @@ class Recipe:
         return self.make_examples(tokenizer, length, **{name: options[name] for name in self.example_options})
 
     def collator(
-        self, tokenizer: PreTrainedTokenizerBase, mlm_probability: float, seed: int, **options: Any
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        seed: int,
+        shown_as: Mapping[int, int] | None = None,
+        **options: Any,
     ) -> DataCollatorForMaskedCharacters:
         """Examples to batches; options of other recipes are left out."""
         own = {name: options[name] for name in self.collator_options} | self.collator_settings
-        return DataCollatorForMaskedCharacters(tokenizer, mlm_probability=mlm_probability, seed=seed, **own)
+        return self.collator_class(tokenizer, seed=seed, shown_as=shown_as, **own)
 
 
 def _mixture(first: str, second: str, ratio: float) -> str:
@@ -127,6 +136,7 @@ RECIPES = {
         segments=2,
         make_examples=pairs,
         example_options=("short_seq_prob",),
+        collator_options=("mlm_probability",),
         collator_settings={"predict_unknown": True},  # section 3.4.1
         presets={"paper": _GLYPH_CRM, "released": {**_GLYPH_CRM, "adam_beta2": 0.98, "adam_epsilon": 1e-6}},
     ),
@@ -137,7 +147,7 @@ RECIPES = {
         segments=1,
         make_examples=packs,
         example_options=("packed_prob",),
-        collator_options=("whole_word_ratio",),
+        collator_options=("mlm_probability", "whole_word_ratio"),
         words=token_words,
         presets={
             "paper": _CHINESE_BERT,
@@ -149,6 +159,17 @@ RECIPES = {
                 "per_device_train_batch_size": 8_000,
             },
         },
+    ),
+    # no paper's: a proxy in which models can be compared in fewer steps
+    "causal": Recipe(
+        objective="the next character from those before it{glyphs}, in {texts}",
+        model_type="glyph_crm",
+        auto_class=AutoModelForMaskedLM,
+        segments=1,
+        make_examples=packs,
+        example_options=("packed_prob",),
+        collator_class=DataCollatorForNextCharacters,
+        masks=False,
     ),
 }
 

@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ..spelling import character_positions
 from ..tokenization.characters import code_points
-from .spelling_controls import PermutedPinyin
+from .controls import PermutedPinyin
 
 IGNORED = -100
 
@@ -54,7 +54,7 @@ def encode_spelling(
         dataset: columns `text` and `correct` (see `spelling_data`).
         tokenizer: a fast tokenizer; its keys become columns.
         max_length: longest sequence in tokens, special ones included; what is longer is cut.
-        pinyin: of a control, see `spelling_controls`.
+        pinyin: of a control, see `controls`.
 
     Returns:
         The dataset with the tokenizer's keys, `labels` and `positions` (the character of each token, -1 for what is

@@ -17,8 +17,8 @@ from transformers import (
 
 from ..spelling import CANDIDATES, Change, Decider, apply, as_dict, check_decision, most_probable
 from ..tokenization.characters import code_points, is_han
+from .controls import apply_controls, control_section, permuted_pinyin
 from .model_loading import ModelArguments, Text, get_tokenizer, load_model
-from .spelling_controls import apply_controls, control_section, permuted_pinyin
 from .spelling_data import SpellingReport, from_dataset, make_dataset, read_spelling
 from .spelling_errors import ErrorMaker, ErrorOptions
 from .spelling_features import SpellingCoverage, encode_spelling

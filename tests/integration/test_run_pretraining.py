@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
 import sys
 from math import log
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from PIL import Image
 from process_tools import run_program, run_ranks, run_until
 from safetensors.torch import load_file
+from script_tools import main_of
 from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, AutoProcessor, AutoTokenizer
 
 import hanziformers  # noqa: F401
@@ -22,6 +22,8 @@ SCRIPT = Path(__file__).parents[2] / "run_scripts" / "run_pretraining.py"
 TINY = "hidden_size=32,num_hidden_layers=2,num_attention_heads=2,intermediate_size=48,max_position_embeddings=32"
 GLYPH = ",glyph_size=24,first_block_channels=2,second_block_channels=4"
 EXACT = ",hidden_dropout_prob=0,attention_probs_dropout_prob=0"
+KINDS = ("mlm", "mask", "random", "unchanged")
+PROBES = ("mean_cosine", "nearest_cosine", "effective_rank", "saturation")
 CHARACTERS = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏闰余成岁律吕调阳"
 
 
@@ -76,6 +78,16 @@ def losses(folder: Path) -> dict[int, float]:
     return {row["step"]: row["loss"] for row in history if "loss" in row}
 
 
+def evaluations(folder: Path) -> dict[int, dict[str, float]]:
+    """The figures of every evaluation, by step, without times."""
+    history = json.loads((folder / "loss.json").read_text())
+    rows = {row["step"]: row for row in history if "eval_loss" in row}
+    return {
+        step: {key: value for key, value in row.items() if not key.endswith(("_runtime", "_second", "_time"))}
+        for step, row in rows.items()
+    }
+
+
 @pytest.fixture(scope="module")
 def script():
     sys.path.insert(0, str(SCRIPT.parent))
@@ -105,11 +117,18 @@ def test_what_it_leaves(trained):
     assert start["eval_nsp_loss"] == pytest.approx(log(2), abs=0.1)
     assert start["eval_loss"] == pytest.approx(start["eval_mlm_loss"] + start["eval_nsp_loss"], abs=0.1)
     assert metrics["eval_mlm_loss"] < start["eval_mlm_loss"]
-    assert Image.open(folder / "loss.png").size[0] > 500
+    for row in (start, metrics, json.loads((folder / "all_results.json").read_text())):
+        assert row.keys() >= {f"eval_{kind}_{name}" for kind in KINDS for name in ("loss", "accuracy")}
+        assert row.keys() >= {f"eval_vectors_{name}" for name in PROBES}
+    losses_of_kinds = [metrics[f"eval_{kind}_loss"] for kind in KINDS[1:]]
+    assert min(losses_of_kinds) < metrics["eval_mlm_loss"] < max(losses_of_kinds)
+    assert Image.open(folder / "loss.png").size[0] > 1500  # with the panels of the vectors
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "--learning_rate 0.003" in card
     assert "| song | Hanziformers Song |" in card  # the font manifest
     assert f"{metrics['eval_mlm_loss']:.4f}" in card
+    assert "`mask_` says what was learnt" in card
+    assert "`vectors_saturation` is the ratio" in card
     assert "$" not in card
     assert len(list(folder.glob("checkpoint-*"))) == 2
 
@@ -133,8 +152,58 @@ def test_a_killed_run_resumes_to_the_same_losses(trained, data, tmp_path):
     done = run_program(*command)
     assert done.returncode == 0, done.stderr[-3000:]
     assert losses(folder) == losses(whole)
+    assert evaluations(folder) == evaluations(whole)
     first, second = (load_file(path / "model.safetensors") for path in (whole, folder))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_looking_at_the_vectors_changes_nothing(trained, data, script, tmp_path, monkeypatch):
+    monkeypatch.setattr(script.CharacterProbes, "__call__", lambda probes, model: {})
+    metrics = script.main(options(data, tmp_path / "tiny"))
+    assert not [name for name in metrics if "vectors" in name]
+    assert losses(tmp_path / "tiny") == losses(trained[0])
+    first, second = (load_file(path / "model.safetensors") for path in (trained[0], tmp_path / "tiny"))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_masks_decide_which_checkpoint_is_the_best(data, script, tmp_path):
+    named = {"model_type": "bert", "eval_steps": 2, "save_steps": 2, "max_steps": 6, "save_total_limit": 1}
+    script.main(options(data, tmp_path / "bert", "--load_best_model_at_end", **named))
+    found = {step: row["eval_mask_loss"] for step, row in evaluations(tmp_path / "bert").items() if step}
+    state = json.loads((tmp_path / "bert" / "trainer_state.json").read_text())
+    assert state["best_metric"] == min(found.values())
+    assert state["best_global_step"] == min(found, key=found.get)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "figure"),
+    [
+        ([], None),
+        (["--load_best_model_at_end"], "eval_mask_loss"),
+        (["--save_strategy", "best"], "eval_mask_loss"),
+        (["--lr_scheduler_type", "reduce_lr_on_plateau"], "eval_mask_loss"),
+        (["--load_best_model_at_end", "--metric_for_best_model", "eval_loss"], "eval_loss"),
+        (["--load_best_model_at_end", "--metric_for_best_model", "loss"], "loss"),
+        (["--load_best_model_at_end", "--recipe", "chinese_bert"], "eval_mask_loss"),
+        (["--load_best_model_at_end", "--recipe", "causal"], "eval_mlm_loss"),
+        (["--load_best_model_at_end", "--recipe", "chinese_bert", "--preset", "paper"], "eval_mask_loss"),
+    ],
+)
+def test_what_decides_which_checkpoint_is_the_best(script, tmp_path, arguments, figure):
+    _, training = script.parse(["--output_dir", str(tmp_path), *arguments])
+    assert training.metric_for_best_model == figure
+    assert training.greater_is_better == (None if figure is None else False)
+
+
+def test_two_processes_evaluate_as_one(data, script, tmp_path):
+    """Of 37 examples in batches of 3 the last ones are repeated, so that both processes have as many."""
+    named = {"max_eval_examples": 37, "per_device_eval_batch_size": 3, "max_steps": 1, "eval_steps": 1}
+    run_ranks(SCRIPT, *options(data, tmp_path / "two", **named))
+    script.main(options(data, tmp_path / "one", **named))
+    two, one = evaluations(tmp_path / "two")[0], evaluations(tmp_path / "one")[0]
+    keys = [key for key in one if key.startswith("eval_") and key != "eval_loss"]  # that is a mean over batches
+    assert len(keys) == 2 * len(KINDS) + 2 + len(PROBES)
+    assert {key: two[key] for key in keys} == pytest.approx({key: one[key] for key in keys}, rel=1e-5, abs=1e-6)
 
 
 def test_a_run_killed_while_it_saved_resumes(trained, data, script, tmp_path, caplog):
@@ -240,25 +309,62 @@ def test_the_baseline_sees_the_same_examples_and_masks(trained, data, script, tm
         assert (selected | ~masked).all()
 
 
-def test_finished_runs_are_compared(trained, tmp_path):
+def test_runs_are_compared_with_their_controls(trained, data, tmp_path, capsys):
+    """One that is finished, one that is trained, in a process of its own."""
     runs = tmp_path / "runs"
-    for name in ("BERT-seed3", "Glyph-CRM-seed3"):
-        shutil.copytree(trained[0], runs / name)
-    command = [sys.executable, str(SCRIPT.parent / "compare_pretraining.py"), "--output_dir", str(runs), "--seeds", "3"]
-    command += ["--results", str(tmp_path / "results")]
-    command += ["--run", "BERT=bert", "--run", "Glyph CRM=glyph_crm:glyph_size=24"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    loss = f"{trained[1]['eval_mlm_loss']:.4f}"
-    for name in ("BERT", "Glyph CRM"):
-        assert f"| 12 | {name} | {loss} ({loss} to {loss}) |" in done.stdout
-    assert done.stdout.strip() in (tmp_path / "results" / "pretraining.md").read_text(encoding="utf-8")
+    shutil.copytree(trained[0], runs / "glyph_crm-seed3")
+    own = options(data, runs, max_steps=6)
+    skipped = {"--recipe", "--model_type", "--output_dir", "--config_overrides", "--learning_rate", "--seed"}
+    shared = [part for pair in zip(own[::2], own[1::2], strict=True) if pair[0] not in skipped for part in pair]
+    shared += ["--config_overrides", TINY, "--glyph_overrides", GLYPH.removeprefix(","), "--withhold", "0.2"]
+    folders = ["--output_dir", str(runs), "--results", str(tmp_path / "results"), "--seeds", "3"]
+    main_of("compare_pretraining")([*folders, "--arm", "glyph_crm", "glyph_crm_2x_permuted", *shared])
+    finished = evaluations(trained[0])
+    assert f"| glyph_crm | {finished[0]['eval_mask_loss']:.4f} | {finished[6]['eval_mask_loss']:.4f} |" in (
+        capsys.readouterr().out
+    )
+    page = (tmp_path / "results" / "pretraining.md").read_text(encoding="utf-8")
+    assert "## Near characters withheld from training: loss" in page
     assert Image.open(tmp_path / "results" / "pretraining.png").size[0] > 500
+    permuted = AutoModelForPreTraining.from_pretrained(runs / "glyph_crm_2x_permuted-seed3")
+    assert permuted.config.permuted_glyphs == 3
+    found = json.loads((runs / "glyph_crm_2x_permuted-seed3" / "all_results.json").read_text())
+    assert found["eval_withheld_positions"] > 10
+    card = (runs / "glyph_crm_2x_permuted-seed3" / "README.md").read_text(encoding="utf-8")
+    assert "the glyph images of Chinese characters are permuted (seed 3)" in card
+    assert "`withheld_` are losses near them" in card
+    before, after = (
+        model.get_input_embeddings().glyphs
+        for model in (AutoModelForPreTraining.from_pretrained(trained[0]).base_model, permuted.base_model)
+    )
+    assert sorted(map(bytes, before.numpy())) == sorted(map(bytes, after.numpy()))
+    assert not torch.equal(before, after)
+
+
+def test_withheld_characters_are_never_seen(data, script, tmp_path, monkeypatch):
+    """In no batch of training or evaluation, but for those that score them."""
+    args, seen = options(data, tmp_path / "out", "--withhold", "0.3", model_type="bert", max_steps=3, eval_steps=3), []
+    mask = script.PretrainingTrainer.compute_loss
+
+    def compute_loss(trainer, model, inputs, *more, **named):
+        seen.append((inputs["input_ids"].unique(), inputs["labels"].unique()))
+        return mask(trainer, model, inputs, *more, **named)
+
+    monkeypatch.setattr(script.PretrainingTrainer, "compute_loss", compute_loss)
+    metrics = script.main(args)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    withheld = torch.tensor(script.withheld_characters(tokenizer, 0.3, 1))
+    assert len(withheld) == round(0.3 * len(CHARACTERS))
+    assert seen
+    assert not any(torch.isin(ids, withheld).any() for pair in seen for ids in pair)
+    assert metrics["eval_withheld_true_loss"] != metrics["eval_withheld_unknown_loss"]
 
 
 def test_the_baseline_trains_and_reloads(data, script, tmp_path):
     metrics = script.main(options(data, tmp_path / "bert", model_type="bert", max_steps=6))
     assert metrics["eval_mlm_loss"] < log(40)
+    assert metrics["eval_vectors_effective_rank"] > 20  # rows of a new table are nearly orthogonal
+    assert "eval_vectors_saturation" not in metrics
     assert type(AutoModelForPreTraining.from_pretrained(tmp_path / "bert")).__name__ == "BertForPreTraining"
     assert type(AutoTokenizer.from_pretrained(tmp_path / "bert")).__name__ == "GlyphCrmTokenizer"
     card = (tmp_path / "bert" / "README.md").read_text(encoding="utf-8")
@@ -266,8 +372,32 @@ def test_the_baseline_trains_and_reloads(data, script, tmp_path):
     assert "`nsp_loss` over all pairs" in card
 
 
+@pytest.mark.parametrize("model_type", ["bert", "glyph_crm"])
+def test_the_next_character(data, script, tmp_path, model_type):
+    """Without masks, on little text, with a learning rate of its own for what makes the vectors."""
+    part = {"bert": "embeddings", "glyph_crm": "glyph_linear"}[model_type]
+    named = {"recipe": "causal", "max_steps": 2, "eval_steps": 2, "max_characters": 500, "rare_below": 12}
+    metrics = script.main(
+        options(data, tmp_path / "out", "--learning_rates", f"{part}=0", model_type=model_type, **named)
+    )
+    assert metrics["eval_mlm_loss"] < log(45)
+    assert not [name for name in metrics if name.startswith(("eval_mask", "eval_nsp"))]
+    assert metrics["eval_rare_true_loss"] > 0
+    assert metrics["eval_chance_accuracy"] > 0.05
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "the next character from those before it" in card
+    if model_type == "bert":  # whose table is frozen: as it was initialised
+        found = evaluations(tmp_path / "out")
+        assert found[0]["eval_vectors_mean_cosine"] == found[2]["eval_vectors_mean_cosine"]
+
+
 def test_chinese_bert(data, script, tmp_path):
-    script.main(options(data, tmp_path / "out", model_type="chinese_bert", recipe="chinese_bert", max_steps=6))
+    metrics = script.main(
+        options(data, tmp_path / "out", model_type="chinese_bert", recipe="chinese_bert", max_steps=6)
+    )
+    assert metrics.keys() >= {f"eval_{kind}_{name}" for kind in KINDS for name in ("loss", "accuracy")}
+    assert metrics.keys() >= {f"eval_vectors_{name}" for name in PROBES[:3]}
+    assert "eval_vectors_saturation" not in metrics  # there is no tanh
     model = AutoModelForMaskedLM.from_pretrained(tmp_path / "out")
     assert type(model).__name__ == "ChineseBertForMaskedLM"
     table = model.bert.embeddings.glyph_embeddings.embedding.weight
@@ -345,6 +475,9 @@ def test_presets(data, script, tmp_path):
         (["--train_files", "{train}", "--max_seq_length", "4"], "max_seq_length=4 is not allowed: .*give 5 or more"),
         (["--train_files", "{train}", "--label_smoothing_factor", "0.1"], "label_smoothing_factor=0.1 is not allowed"),
         (["--train_files", "{train}", "--packed_prob", "0.5"], "packed_prob=0.5 has no effect with --recipe glyph_crm"),
+        (["--recipe", "causal", "--mlm_probability", "0.2"], "mlm_probability=0.2 has no effect with --recipe causal"),
+        (["--train_files", "{train}", "--withhold_seed", "3"], "withhold_seed=3 has no effect without --withhold"),
+        (["--train_files", "{train}", "--max_characters", "0"], "max_characters=0 is not allowed; give 1 or more"),
         (["--recipe", "chinese_bert", "--short_seq_prob", "0"], "short_seq_prob=0.0 has no effect with --recipe chin"),
         (
             ["--train_files", "{train}", "--dataset_name", "some/texts"],
@@ -361,7 +494,7 @@ def test_presets(data, script, tmp_path):
         ),
         (
             ["--recipe", "chinese_bert", "--model_type", "glyph_crm"],
-            "--model_type glyph_crm does not fit --recipe chinese_bert.*give --recipe glyph_crm",
+            "--model_type glyph_crm does not fit --recipe chinese_bert.*give --recipe glyph_crm or causal",
         ),
         (
             ["--train_files", "{train}", "--config_overrides", TINY, "--model_type", "bert", "--max_seq_length", "64"],

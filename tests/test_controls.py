@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 from spelling_tools import CHARACTERS, VOCABULARY, make
-from transformers import AutoConfig
+from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from hanziformers.training.spelling_controls import PermutedPinyin, apply_controls, control_section, permuted_pinyin
+from hanziformers.training.controls import PermutedPinyin, apply_controls, control_section, permuted_pinyin
+from hanziformers.training.model_loading import ModelArguments, load_model
 
 ROWS = [VOCABULARY[one] for one in CHARACTERS]
 OTHERS = sorted({*VOCABULARY.values()} - {*ROWS})
@@ -47,6 +48,38 @@ def test_glyph_images_are_permuted_between_chinese_characters(family, tmp_path):
     )
 
 
+@pytest.mark.parametrize("family", ["chinese_bert", "glyph_crm"])
+def test_glyph_images_become_random_with_as_much_ink(family, tmp_path):
+    model, processor = make(family)
+    before = images(model)
+    apply_controls(model, processor, random_glyphs=5)
+    after = images(model)
+    assert (before[OTHERS] == after[OTHERS]).all()
+    values = np.unique(after[ROWS])
+    assert len(values) == 2
+    assert values[0] == 0
+    assert after[ROWS].mean() == pytest.approx(before[ROWS].mean(), rel=0.05)
+    assert len(np.unique(after[ROWS], axis=0)) == len(ROWS)
+    again, _ = make(family)
+    apply_controls(again, processor, random_glyphs=5)
+    assert (images(again) == after).all()
+    assert control_section(model.config).endswith("the glyph images of Chinese characters are random (seed 5).")
+    for options in ({"random_glyphs": 6}, {"glyphs": 5}, {"glyphs": 5, "random_glyphs": 5}):
+        with pytest.raises(ValueError, match="has random_glyphs=5, and 6 is requested|two controls of the same glyph"):
+            apply_controls(model, processor, **options)
+
+
+def test_fine_tuning_keeps_the_glyph_images_of_a_control(tmp_path):
+    model, processor = make("glyph_crm")
+    apply_controls(model, processor, 5)
+    model.save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
+    args = ModelArguments(model_name_or_path=str(tmp_path))
+    tuned, _, _ = load_model(args, AutoModelForSequenceClassification, ["0", "1"])
+    assert (images(tuned) == images(model)).all()
+    assert tuned.config.permuted_glyphs == 5
+
+
 def test_pinyin_is_permuted_between_characters_not_between_syllables():
     model, tokenizer = make("chinese_bert")
     own = tokenizer("在再载的apple，")
@@ -66,6 +99,8 @@ def test_pinyin_is_permuted_between_characters_not_between_syllables():
 def test_models_without_glyphs_or_pinyin_are_warned_of(warnings):
     model, tokenizer = make("bert")
     before = {name: value.clone() for name, value in model.state_dict().items()}
+    apply_controls(model, tokenizer, random_glyphs=1)
+    assert "random_glyphs=1 has no effect: a bert sees no glyph images" in warnings.pop()
     apply_controls(model, tokenizer, 1, 2)
     assert len(warnings) == 2
     assert "permute_glyphs=1 has no effect: a bert sees no glyph images" in warnings[0]

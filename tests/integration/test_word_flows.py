@@ -5,7 +5,9 @@ import string
 
 import pytest
 import torch
-from remote_tools import run_without_package
+from process_tools import run_ranks, run_until
+from remote_tools import REPOSITORY, run_without_package
+from safetensors.torch import load_file
 from script_tools import as_flags, main_of
 from transformers import AutoModelForTokenClassification, AutoProcessor, AutoTokenizer, pipeline
 
@@ -40,10 +42,22 @@ def data(tmp_path_factory):
     return folder
 
 
-def run(script, data, file, output, **own):
+def options(data, file, output, **own):
     new = {"config_overrides": SIZES, "vocabulary_bank": True, "glyph_styles": "song", "num_train_epochs": 1}
     files = {"train_file": data / file, "test_file": data / file, "output_dir": output, "disable_tqdm": True}
-    return main_of(script)([*as_flags({**new, **files, **own}), "--do_train", "--do_predict"])
+    return [*as_flags({**new, **files, **own}), "--do_train", "--do_predict"]
+
+
+def run(script, data, file, output, **own):
+    return main_of(script)(options(data, file, output, **own))
+
+
+def host(data, model_type):
+    """The script, the data and the options of a host."""
+    if model_type == "lattice_lstm":
+        tagger = {"model_type": model_type, "vocab_file": data / "vocab.txt", "classifier": "crf"}
+        return "run_ner", "tags.jsonl", tagger
+    return "run_classification", "pairs.tsv", {"model_type": model_type, "min_word_count": 1}
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +87,34 @@ def test_code_that_a_folder_carries(lattice, tmp_path):
     with torch.no_grad():
         own = AutoModelForTokenClassification.from_pretrained(lattice)(**inputs).logits
     torch.testing.assert_close(torch.tensor(logits), own)
+
+
+@pytest.mark.parametrize("model_type", ["lattice_lstm", "bimpm"])
+def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path, model_type):
+    script, file, own = host(data, model_type)
+    own |= {"num_train_epochs": 4, "save_strategy": "steps", "save_steps": 2, "eval_strategy": "no"}
+    own |= {"load_best_model_at_end": False, "per_device_train_batch_size": 8}
+    whole = run(script, data, file, tmp_path / "whole" / "host", **own)
+    arguments = options(data, file, tmp_path / "host", **own)
+    path = REPOSITORY / "run_scripts" / f"{script}.py"
+    run_until(tmp_path / "host" / "checkpoint-4" / "trainer_state.json", path, *arguments)
+    assert not (tmp_path / "host" / "model.safetensors").exists()
+    assert main_of(script)(arguments) == whole
+    first, second = (load_file(tmp_path / place / "host" / "model.safetensors") for place in ("whole", ""))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("model_type", ["lattice_lstm", "bimpm"])
+def test_two_processes_train_and_score(data, tmp_path, model_type):
+    script, file, own = host(data, model_type)
+    arguments = options(data, file, tmp_path / "two", **own, per_device_train_batch_size=4)
+    run_ranks(REPOSITORY / "run_scripts" / f"{script}.py", *arguments)
+    found = json.loads((tmp_path / "two" / "all_results.json").read_text())
+    again = {"model_name_or_path": tmp_path / "two", "test_file": data / file, "output_dir": tmp_path / "alone"}
+    alone = main_of(script)([*as_flags(again), "--disable_tqdm", "True", "--do_predict"])["test"]
+    assert found["test_f1"] == alone["f1"]
+    of_two, of_one = ((tmp_path / name / "predictions.jsonl").read_text() for name in ("two", "alone"))
+    assert of_two == of_one
 
 
 @pytest.mark.parametrize("cut", ["words", "characters"])

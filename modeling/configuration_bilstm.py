@@ -14,6 +14,10 @@ class BiLstmConfig(RecurrentConfig):
     Every field is checked when the configuration is made. The fields are those of `RecurrentConfig`, `GlyphCnnConfig`
     and `CharacterConfig`. With `classifier="crf"` the tagger is the BiLSTM-CRF of the paper's Tables 2 to 4.
 
+    Args:
+        glyph_initializer: "uniform" here, as in the authors' code. With "kaiming" the vectors of glyphs are twenty times
+            as long as those of ids, and much alike: a tagger learns, a classifier of whole texts hardly does.
+
     Example:
         >>> from hanziformers import BiLstmConfig
         >>> BiLstmConfig().input_size
@@ -23,6 +27,8 @@ class BiLstmConfig(RecurrentConfig):
     """
 
     model_type = "bilstm"
+
+    glyph_initializer: str = "uniform"
 
     def validate_architecture(self) -> None:
         """As every configuration here; the first rows of the bank are those of the vocabulary."""

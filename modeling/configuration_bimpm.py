@@ -19,6 +19,8 @@ class BiMpmConfig(RecurrentConfig):
 
     Args:
         num_perspectives: cosines l of each of the eight matchings, >= 1; the paper's experiments have 1 to 20.
+        glyph_initializer: "uniform" here, as in the authors' code. With "kaiming" the vectors of glyphs are twenty
+            times as long as those of ids, and much alike, so that all words match each other and nothing is learnt.
 
     Example:
         >>> from hanziformers import BiMpmConfig
@@ -32,6 +34,7 @@ class BiMpmConfig(RecurrentConfig):
     hidden_dropout: float | int = 0.1
     classifier_dropout: float | int = 0.1
     num_perspectives: int = 20
+    glyph_initializer: str = "uniform"
 
     def validate_architecture(self) -> None:
         """As every configuration here; also refuses a matching without perspectives."""

@@ -9,6 +9,7 @@ from torch.export import Dim
 from torch.nn import functional as F
 from transformers import AutoModel, AutoModelForSequenceClassification
 
+from hanziformers import BiMpmConfig
 from hanziformers.modeling.modeling_bimpm import BiMpmForSequenceClassification, BiMpmModel
 
 # ---------------------------------------------------------------------------------------------- against its parts
@@ -89,6 +90,19 @@ def test_the_loss_is_eq_2_and_reaches_every_parameter():
     assert gradients(model).keys() == {name for name, _ in model.named_parameters()}
     model.base_model.set_epoch(2)
     torch.testing.assert_close(model(**inputs, labels=labels).loss, (1 - 0.064) * task + 0.064 * images)
+
+
+def test_glyphs_do_not_drown_words():
+    """Else all words are alike for cosines, and nothing is learnt. With the sizes that a model has by default."""
+    config = BiMpmConfig(vocab_size=50, glyph_vocab_size=40)
+    model, inputs = BiMpmModel(config).eval(), make_inputs(extras=0)
+    model.set_glyphs(torch.randint(0, 256, (40, *config.glyph_shape), dtype=torch.uint8))
+    del inputs["extra_glyphs"]
+    with torch.no_grad():
+        vectors = model(**inputs, output_hidden_states=True).hidden_states[0]
+    ids, glyphs = vectors.split((config.embedding_dim, config.glyph_dim), -1)
+    norms = [part.norm(dim=-1)[inputs["attention_mask"] == 1].mean() for part in (ids, glyphs)]
+    assert 0 < norms[1] < norms[0]
 
 
 def test_dropouts_are_those_of_the_configuration():

@@ -420,7 +420,8 @@ def test_hosts_give_what_they_give_on_the_cpu(host, glyce):
         for one, batch in ((model, inputs), (other, there)):
             one.train()(**batch).loss.backward()
             steps.append(on_cpu(gradients(one).values()))
-            torch.optim.AdamW(one.parameters(), lr=0.01, fused=True, eps=1e-3).step()
+            # not Adam: its first step makes much of how small gradients are rounded
+            torch.optim.SGD(one.parameters(), lr=0.01, fused=True).step()
             one.zero_grad()
             one.eval()
         assert relative_error(steps[1], steps[0]) < 1e-4

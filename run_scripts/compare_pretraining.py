@@ -14,10 +14,11 @@ by the run's seed: a model that is no worse with them learns nothing from what t
 --withhold 0.05 (characters withheld from training), --rare_below 10, --max_characters 1000000 (little text).
 
 All runs get the same Transformer, vocabulary, examples, order and masks. Every one is a process of its own, with its
-output in log.txt; a finished one is not done again, and one that fails is named at the end, and leaves the others
-alone. Writes pretraining.md, .json and .png into --results.
+output in log.txt; a finished one is not done again (the page says which was made by other options), and one that fails
+is named at the end, and leaves the others alone. Writes pretraining.md, .json and .png into --results.
 """
 
+import json
 import re
 import shlex
 import subprocess
@@ -136,19 +137,53 @@ def parse_runs(texts: Sequence[str], arms: Sequence[str] = ()) -> list[Run]:
     return runs
 
 
+def check_options(options: Sequence[str], runs: Sequence[Run], args: Namespace) -> None:
+    """Refuses further options that would replace what makes one run differ from another, and those without validation.
+
+    Raises:
+        ValueError: names the option and the fix.
+    """
+    given = [option.partition("=")[0].removeprefix("--") for option in options if option.startswith("--")]
+    own = {*CONTROLS.values(), *(one.removeprefix("--") for run in runs for one in run.options(0, args)[::2])}
+    for name in given:
+        if name in own:
+            raise ValueError(f"--{name} would be the same for all runs, which have one of their own: leave it out")
+    if not {"validation_files", "dataset_name"} & {*given}:
+        raise ValueError("there is no validation text, and runs are compared by their losses on it: give some")
+
+
 def pretrain(run: Run, seed: int, args: Namespace, options: list[str]) -> Path | None:
     """Pre-trains once, in a process of its own: its folder, None if it failed. A finished run is not done again."""
     folder = run.folder(args.output_dir, seed)
-    if not (folder / "all_results.json").is_file():
+    if not is_finished(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "log.txt").open("w") as log:
-            command = [sys.executable, str(SCRIPT), *run.options(seed, args), *options]
-            done = subprocess.run(command, stdout=log, stderr=log)
+            done = subprocess.run(command_of(run, seed, args, options), stdout=log, stderr=log)
         if done.returncode:
             print(f"{run.name}, seed {seed}: failed with exit status {done.returncode}, see {folder}/log.txt")
             return None
+        if not is_finished(folder):  # a data set of the Hub may have no validation text
+            print(f"{run.name}, seed {seed}: failed, with no figures of an evaluation, see {folder}/log.txt")
+            return None
         print(f"{run.name}, seed {seed}: done", flush=True)
     return folder
+
+
+def command_of(run: Run, seed: int, args: Namespace, options: list[str]) -> list[str]:
+    """The command of a run."""
+    return [sys.executable, str(SCRIPT), *run.options(seed, args), *options]
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a run has all of its figures; those of training are in the file before the model is evaluated."""
+    figures = folder / "all_results.json"
+    return figures.is_file() and "eval_chance_accuracy" in json.loads(figures.read_text())
+
+
+def is_of_command(folder: Path, command: Sequence[str]) -> bool:
+    """Whether a run was made by these options, as far as its model card says by which."""
+    card = folder / "README.md"
+    return not card.is_file() or f"{SCRIPT.name} {shlex.join(command[2:])}\n" in card.read_text(encoding="utf-8")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -166,15 +201,23 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--run", action="append", default=[], help="NAME=MODEL_TYPE[:config overrides]; repeat it")
     args, options = parser.parse_known_args(argv)
     compared = parse_runs(args.run, args.arm)
+    check_options(options, compared, args)
     with ThreadPoolExecutor(args.jobs) as pool:
         jobs = {(run, seed): pool.submit(pretrain, run, seed, args, options) for seed in args.seeds for run in compared}
         folders = {key: job.result() for key, job in jobs.items()}
     failed = [f"{run.name}, seed {seed}" for (run, seed), folder in folders.items() if folder is None]
+    other = [
+        f"{run.name}, seed {seed}"
+        for (run, seed), folder in folders.items()
+        if folder and not is_of_command(folder, command_of(run, seed, args, options))
+    ]
     finished = {run: {seed: folders[run, seed] for seed in args.seeds if folders[run, seed]} for run in compared}
     outcomes = [Outcome(run.name, run.control, of_seeds) for run, of_seeds in finished.items() if of_seeds]
     if outcomes:
         command = f"python run_scripts/compare_pretraining.py {shlex.join(sys.argv[1:] if argv is None else argv)}"
-        print(write_results(outcomes, Path(args.results), command, failed))
+        notes = [f"Failed and left out: {name}." for name in failed]
+        notes += [f"Finished before, by other options (see their README.md): {', '.join(other)}."] if other else []
+        print(*notes, write_results(outcomes, Path(args.results), command, notes), sep="\n")
     if failed:
         sys.exit(f"these runs failed, see their log.txt: {'; '.join(failed)}")
 

@@ -205,7 +205,7 @@ class HostExperiments(Experiments):
             if any(piece.partition("=")[0].strip() == "glyce" for piece in overrides.split(",")[:-1]):
                 raise ValueError(f"--config_overrides {overrides} sets glyce, which the tables compare: leave it out")
             check_overrides(model_type, overrides)
-            check_flags(KINDS[run.data.task].task, self.further_options(run))
+            check_flags(KINDS[run.data.task].task, self.further_options(run), stage.options)
 
     def needed(self) -> list[Run]:
         """Every system on every data set, those of one seed together."""

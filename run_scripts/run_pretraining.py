@@ -56,7 +56,7 @@ from hanziformers.training.model_card import table, write_card
 from hanziformers.training.model_loading import ModelArguments, get_tokenizer, load_model
 from hanziformers.training.pretraining_files import TextArguments, load_documents, read_texts
 from hanziformers.training.pretraining_probes import CharacterProbes
-from hanziformers.training.pretraining_recipes import RECIPES
+from hanziformers.training.pretraining_recipes import RECIPES, check_recipe
 from hanziformers.training.pretraining_scores import NOTES, per_example, summarise
 from hanziformers.training.pretraining_stream import PretrainingStream
 from hanziformers.training.pretraining_text import MakeExamples, SentenceEncoder
@@ -64,6 +64,7 @@ from hanziformers.training.resuming import restarts, train
 from hanziformers.training.unfamiliar_characters import (
     ControlArguments,
     as_unknown,
+    note_withheld,
     score_unfamiliar,
     unfamiliar_groups,
     withheld_characters,
@@ -215,6 +216,10 @@ def check_effect(args: PretrainingArguments) -> None:
         raise ValueError(f"{name}={given[name]} has no effect with --recipe {args.recipe}; leave it out")
     if "withhold_seed" in given and not args.withhold:
         raise ValueError(f"withhold_seed={args.withhold_seed} has no effect without --withhold; leave it out")
+    if args.rare_below < 0:
+        raise ValueError(
+            f"rare_below={args.rare_below} is not allowed; give a number above 0, or 0 for no such figures"
+        )
     for other in ("vocab_file", "model_name_or_path"):
         if "vocab_size" in given and other in given:
             raise ValueError(
@@ -231,20 +236,6 @@ def check_effect(args: PretrainingArguments) -> None:
             f"--model_type {args.model_type} does not fit --recipe {args.recipe}, which brings the tokenizer of "
             f"{recipe.model_type}; give --recipe {' or '.join(own)}, or name a tokenizer (--tokenizer_type "
             f"{args.model_type})"
-        )
-
-
-def check_recipe(args: PretrainingArguments, model: PreTrainedModel) -> None:
-    """Refuses a model that does not take the labels of the recipe.
-
-    Raises:
-        ValueError: names the recipes that fit.
-    """
-    if not RECIPES[args.recipe].takes(model):
-        fitting = " or ".join(f"--recipe {name}" for name, recipe in RECIPES.items() if recipe.takes(model))
-        raise ValueError(
-            f"--recipe {args.recipe} does not fit a {type(model).__name__}, which takes no next_sentence_label; give "
-            f"{fitting}"
         )
 
 
@@ -347,10 +338,11 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         args.vocab_file = args.vocab_file or vocabulary_file(args, training, documents)
     model, processing_class, _ = load_model(args, recipe.auto_class)
     apply_controls(model, processing_class, args.permute_glyphs, random_glyphs=args.random_glyphs)
-    check_recipe(args, model)
+    check_recipe(args.recipe, model)
     check_length(args.max_seq_length, model)
     tokenizer = get_tokenizer(processing_class)
     withheld = withheld_characters(tokenizer, args.withhold, args.withhold_seed)
+    note_withheld(model.config, withheld, tokenizer)
     encode = recipe.encoder(processing_class, args.max_seq_length)
     make = recipe.examples(tokenizer, args.max_seq_length, **vars(args))
     if recipe.next_sentence and training.process_index == 0:
@@ -358,6 +350,8 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     shared = {"rank": training.process_index, "world_size": training.world_size, "buffer": args.shuffle_buffer}
     held_out = load_documents(args, "validation")
     if held_out is None:
+        if args.rare_below:
+            raise ValueError(f"rare_below={args.rare_below} has no effect without validation text: give some")
         training.eval_strategy, training.eval_on_start = "no", False
     trainer = PretrainingTrainer(
         model=model,
@@ -370,9 +364,11 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         callbacks=[LossCurve()],
     )
     has_trained = train(trainer)
-    # the last evaluation may have been at the last step; that of a run that was already finished is of an earlier start
-    history, last = trainer.state.log_history, trainer.state.global_step
-    done = [row for row in history if has_trained and "eval_loss" in row and row["step"] == last]
+    # the weights may have been evaluated already, those of the best checkpoint where that was loaded; what is known of
+    # a run that was already finished is of an earlier start
+    state = trainer.state
+    step = state.best_global_step if training.load_best_model_at_end and state.best_global_step else state.global_step
+    done = [row for row in state.log_history if has_trained and "eval_loss" in row and row["step"] == step]
     metrics = {} if held_out is None else done[-1] if done else trainer.evaluate()
     if held_out is not None:
         groups = unfamiliar_groups(args, tokenizer, read_texts(documents))

@@ -5,6 +5,7 @@ import pytest
 import torch
 from spelling_tools import VOCABULARY, make
 
+from hanziformers import ChineseBertTokenizer
 from hanziformers.training.causal_collator import DataCollatorForNextCharacters
 
 TEXTS = ["我们在学校，未来", "大土", "apple我们1的再"]
@@ -40,6 +41,17 @@ def test_no_position_sees_what_comes_after_it(family, side):
         assert not differs[:, :position].any()
         later = is_token & is_token[:, [position]] & (torch.arange(length) >= position)
         assert (differs == later)[is_token].all()
+
+
+def test_readings_do_not_tell_what_comes_next():
+    """In its sentence 长 is read cháng before 短 and zhǎng before 大; 的 is outside of the vocabulary here."""
+    tokens = [*(token for token in VOCABULARY if token != "的"), "长", "短"]
+    tokenizer = ChineseBertTokenizer({token: row for row, token in enumerate(tokens)})
+    examples = [{key: tokenizer(text)[key] for key in ("input_ids", "pinyin_ids")} for text in ("长短", "长大", "目的")]
+    assert list(examples[0]["pinyin_ids"][1]) != list(examples[1]["pinyin_ids"][1])
+    batch = DataCollatorForNextCharacters(tokenizer)(examples)
+    own = torch.from_numpy(tokenizer.values_of_tokens(np.arange(len(tokens)))["pinyin_ids"])
+    assert torch.equal(batch["pinyin_ids"], own[batch["input_ids"]])
 
 
 @pytest.mark.parametrize("side", ["right", "left"])

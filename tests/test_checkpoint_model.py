@@ -41,6 +41,20 @@ def test_another_model_is_refused(tmp_path, what):
     assert "another --output_dir, or --resume_from_checkpoint False" in message
 
 
+@pytest.mark.parametrize("field", ["permuted_glyphs", "random_glyphs", "permuted_pinyin", "withheld_characters"])
+def test_another_control_is_refused(tmp_path, field):
+    """Fields that a configuration has only where they say something; weights would be loaded under another name."""
+    control = make_model()
+    setattr(control.config, field, 3)
+    for saved, own in ((control, make_model()), (make_model(), control)):
+        saved.save_pretrained(tmp_path)
+        values = [getattr(one.config, field, None) for one in (saved, own)]
+        with pytest.raises(ValueError, match=f"{field} is {values[0]} there and {values[1]} in this run"):
+            refuse_other_model(tmp_path, own)
+    setattr(control.config, field, None)
+    refuse_other_model(tmp_path, control)
+
+
 def test_shapes_are_compared_where_the_configuration_says_nothing(tmp_path):
     make_model(num_labels=3).save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())

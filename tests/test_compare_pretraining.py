@@ -1,28 +1,39 @@
 """compare_pretraining.py: which runs are compared, and with which options each is started."""
 
 import json
+import shlex
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from script_tools import main_of
 
 main = main_of("compare_pretraining")
+SCRIPTS = f"{Path(__file__).parents[1] / 'run_scripts'}/"
 ROW = {"eval_mask_loss": 3.0, "eval_mask_accuracy": 0.25, "eval_nsp_accuracy": 0.75}
 END = {**ROW, "eval_chance_accuracy": 0.03}
 
 
 @pytest.fixture
 def started(monkeypatch):
-    """The commands of run_pretraining.py, which is not run: each leaves two evaluations behind, or fails."""
+    """The commands of run_pretraining.py, which is not run: each leaves two evaluations behind, or fails.
+
+    One with the override `killed` ends after its training, before the evaluation.
+    """
     commands = []
 
     def run(command, stdout, stderr):
         commands.append(dict(zip(command[2::2], command[3::2], strict=True)))
+        assert commands[-1].pop("--validation_files") == "v.txt"
         if "fails" in commands[-1]["--config_overrides"]:
             stdout.write("no such field\n")
             return SimpleNamespace(returncode=1)
         folder = commands[-1]["--output_dir"]
+        if "killed" in commands[-1]["--config_overrides"]:
+            Path(folder, "all_results.json").write_text('{"train_loss": 3.0}', encoding="utf-8")
+            return SimpleNamespace(returncode=0)
+        Path(folder, "README.md").write_text(f"python run_scripts/{shlex.join(command[1:])[len(SCRIPTS) :]}\n")
         history = [{"step": step, **ROW} for step in (0, 6)]
         for name, content in (("loss.json", history), ("all_results.json", END)):
             with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
@@ -34,7 +45,8 @@ def started(monkeypatch):
 
 
 def compare(tmp_path, *options):
-    main(["--output_dir", str(tmp_path / "runs"), "--results", str(tmp_path / "results"), *options])
+    folders = ["--output_dir", str(tmp_path / "runs"), "--results", str(tmp_path / "results")]
+    main([*folders, "--validation_files", "v.txt", *options])
 
 
 def test_every_run_and_seed_is_started_once_with_its_options(started, tmp_path, capsys):
@@ -131,9 +143,44 @@ def test_a_run_that_fails_is_named_and_leaves_the_others_alone(started, tmp_path
         (["--arm", "bert_tied_permuted"], "a BERT sees no glyph images; leave _permuted out"),
         (["--arm", "bert_frozen_table_20x"], "the table of bert_frozen_table is frozen; leave _20x out"),
         ([], "there is nothing to compare: give --arm or --run"),
+        (["--arm", "pixels", "--seed", "4"], "--seed would be the same for all runs, which have one of their own"),
+        (["--arm", "pixels", "--random_glyphs=4"], "--random_glyphs would be the same for all runs"),
+        (["--arm", "bert_tied", "--permute_glyphs", "4"], "--permute_glyphs would be the same for all runs"),
+        (["--arm", "pixels", "--model_type", "bert"], "--model_type would be the same for all runs"),
+        (["--arm", "pixels_3x", "--learning_rates", "glyph=0"], "--learning_rates would be the same for all runs"),
     ],
 )
 def test_runs_that_would_train_something_else_are_refused(started, tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         compare(tmp_path, *options)
     assert not started
+
+
+def test_losses_need_validation_text(started, tmp_path):
+    with pytest.raises(ValueError, match="there is no validation text"):
+        main(["--output_dir", str(tmp_path), "--arm", "pixels", "--train_files", "t.txt"])
+    assert not started
+
+
+def test_rates_of_all_runs_that_have_none_of_their_own(started, tmp_path):
+    compare(tmp_path, "--run", "A=glyph_crm", "--seeds", "1", "--learning_rates", "glyph_linear=0.1")
+    assert started[0]["--learning_rates"] == "glyph_linear=0.1"
+
+
+def test_a_run_that_ended_before_its_evaluation_is_not_finished(started, tmp_path, capsys):
+    for number in (1, 2):
+        with pytest.raises(SystemExit, match="A, seed 1"):
+            compare(tmp_path, "--run", "A=bert:killed=1", "--arm", "pixels", "--seeds", "1")
+        assert len(started) == 1 + number
+    assert "A, seed 1: failed, with no figures of an evaluation" in capsys.readouterr().out
+
+
+def test_a_finished_run_of_other_options_is_named(started, tmp_path, capsys):
+    pages = []
+    for arms, steps in ((["pixels"], 6), (["pixels", "bert_tied"], 6), (["pixels", "bert_tied"], 60)):
+        compare(tmp_path, "--arm", *arms, "--seeds", "1", "2", "--max_steps", str(steps))
+        pages.append((tmp_path / "results" / "pretraining.md").read_text(encoding="utf-8"))
+    assert len(started) == 4
+    note = "Finished before, by other options (see their README.md): pixels, seed 1, bert_tied, seed 1, pixels, seed 2"
+    assert [note in page for page in pages] == ["Finished before" in page for page in pages] == [False, False, True]
+    assert note in capsys.readouterr().out

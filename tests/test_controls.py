@@ -1,12 +1,22 @@
 """Glyph images and pinyin that belong to other characters."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from spelling_tools import CHARACTERS, VOCABULARY, make
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from hanziformers.training.controls import PermutedPinyin, apply_controls, control_section, permuted_pinyin
+from hanziformers import ChineseBertTokenizer, GlyphCrmTokenizer, HanziGlyphImageProcessor, HanziProcessor
+from hanziformers.training.controls import (
+    PermutedPinyin,
+    apply_controls,
+    control_section,
+    permuted_pinyin,
+    rows_by_character,
+    shown_character,
+)
 from hanziformers.training.model_loading import ModelArguments, load_model
 
 ROWS = [VOCABULARY[one] for one in CHARACTERS]
@@ -96,15 +106,61 @@ def test_pinyin_is_permuted_between_characters_not_between_syllables():
     assert (PermutedPinyin(tokenizer, 8)(ROWS, values) != every).any()
 
 
-def test_models_without_glyphs_or_pinyin_are_warned_of(warnings):
+def test_controls_that_have_no_effect_are_refused():
     model, tokenizer = make("bert")
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    apply_controls(model, tokenizer, random_glyphs=1)
-    assert "random_glyphs=1 has no effect: a bert sees no glyph images" in warnings.pop()
-    apply_controls(model, tokenizer, 1, 2)
-    assert len(warnings) == 2
-    assert "permute_glyphs=1 has no effect: a bert sees no glyph images" in warnings[0]
-    assert "permute_pinyin=2 has no effect: a bert takes no pinyin" in warnings[1]
+    for options, message in (
+        ({"random_glyphs": 1}, "random_glyphs=1 has no effect: a bert sees no glyph images; leave it out"),
+        ({"glyphs": 1}, "permute_glyphs=1 has no effect: a bert sees no glyph images; leave it out"),
+        ({"pinyin": 2}, "permute_pinyin=2 has no effect: a bert takes no pinyin; leave it out"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            apply_controls(model, tokenizer, **options)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert control_section(model.config) == ""
     assert permuted_pinyin(model.config, tokenizer) is None
+
+
+def test_the_character_that_a_token_shows():
+    for token, character in {"天": "天", "##天": "天", "\u2fa6": "金", "\uf900": "\u8c48", "##\u2fa6": "金"}.items():
+        assert shown_character(token) == character
+    for token in (
+        "",
+        None,
+        "##",
+        "##s",
+        "天地",
+        "##天地",
+        "，",
+        "a",
+        "\u328e",
+        "\u3220",
+        "\u3192",
+        "\u2e9f天",
+        "[UNK]",
+    ):
+        assert shown_character(token) == ""  # in a circle, in brackets, small: other glyph images
+    rows, character = rows_by_character(["[UNK]", "##天", "天", None, "##地", "\u2fa6", "金", "天地"])
+    assert rows.tolist() == [2, 4, 6]
+    assert character.tolist() == [-1, 0, 0, -1, 1, 2, 2, -1]
+
+
+@pytest.mark.parametrize("option", ["glyphs", "random_glyphs"])
+def test_tokens_that_show_the_same_character_stay_the_same(option):
+    """Else a random token would show a true glyph image."""
+    vocabulary = {token: row for row, token in enumerate([*VOCABULARY, "##大", "\u2f49", "月", "##月", "##未"])}
+    pairs = [("大", "##大"), ("月", "\u2f49"), ("月", "##月"), ("未", "##未")]
+    shown = {}
+    processor = HanziProcessor(HanziGlyphImageProcessor(size=24), GlyphCrmTokenizer(vocabulary))
+    true = processor.render_bank()
+    base = SimpleNamespace(set_glyphs=lambda images, rows: shown.update(zip(rows.tolist(), images, strict=True)))
+    config = SimpleNamespace(glyph_styles=["song"], model_type="glyph_crm")
+    apply_controls(SimpleNamespace(config=config, base_model=base), processor, **{option: 5})
+    assert sorted(shown) == sorted([*ROWS, *(vocabulary[one] for one in ("月", *(other for _, other in pairs)))])
+    for one, other in pairs:
+        assert (shown[vocabulary[one]] == shown[vocabulary[other]]).all()
+    changed = [(true[row] != images).any() for row, images in shown.items()]
+    assert np.mean(changed) > 0.8
+    pinyin = PermutedPinyin(ChineseBertTokenizer(vocabulary), 7)
+    own = pinyin([vocabulary[one] for one, _ in pairs], np.zeros((4, 8)))
+    assert (own == pinyin([vocabulary[other] for _, other in pairs], np.zeros((4, 8)))).all()

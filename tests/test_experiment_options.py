@@ -35,7 +35,9 @@ def test_flags_that_scripts_have():
     [
         (SrlTask, "--task_name ner", "trainings of a SrlTask have no option --task_name ner: leave it out"),
         (NerTask, "--pruning_order 2", "trainings of a NerTask have no option --pruning_order 2"),
-        (DependencyTask, "--seed 1 --epoch 3", "have no option --epoch 3"),
+        (DependencyTask, "--weight_decay 1 --epoch 3", "have no option --epoch 3"),
+        (SrlTask, "--label_smoothing 0.1", "have no option --label_smoothing 0.1"),
+        (SrlTask, "--seed 1", "--seed: what the runs have of their own is decided here; leave it out"),
         (DependencyTask, "--num_train_epochs many", "--num_train_epochs many: .*invalid float value: 'many'"),
         (SrlTask, "--syntax other", "syntax.*: invalid choice: 'other'"),
         (DependencyTask, "--learning_rate", "learning_rate.*: expected one argument"),
@@ -44,6 +46,12 @@ def test_flags_that_scripts_have():
 def test_other_flags_are_refused(task, flags, message):
     with pytest.raises(ValueError, match=message):
         check_flags(task, flags.split())
+
+
+@pytest.mark.parametrize("flags", ["--read_tag 1 --train_file x", "--train-file=x", "--output-dir x", "--seed=1"])
+def test_what_runs_have_of_their_own_is_refused(flags):
+    with pytest.raises(ValueError, match="--(train.file|output-dir|seed): what the runs have of their own"):
+        check_flags(SrlTask, flags.split(), own={"train_file"})
 
 
 def test_overrides_that_a_model_takes():

@@ -153,3 +153,19 @@ def test_a_page(tmp_path):
     assert text.endswith("| table |\n\n![a.png](a.png)\n")
     assert json.loads((tmp_path / "x.json").read_text()) == [{"f1": 0.5}]
     assert (tmp_path / "a.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    "option", ["--seed 5", "--seed=5", "--output-dir x", "--do_train False", "--config-overrides a=2"]
+)
+def test_options_that_would_make_all_runs_alike_are_refused(commands, tmp_path, option):
+    with pytest.raises(ValueError, match="what the runs have of their own is decided here; leave it out"):
+        make(tmp_path, "--rate", "3", *option.split()).carry_out_all()
+    assert not commands
+
+
+def test_runs_of_one_folder_are_refused(commands, tmp_path, monkeypatch):
+    monkeypatch.setattr(TwoStages, "needed", lambda self: [RUN, RUN])
+    with pytest.raises(ValueError, match="-seed3 would be the folder of several runs: give every seed"):
+        make(tmp_path).carry_out_all()
+    assert not commands

@@ -321,6 +321,10 @@ def test_tokens_that_are_not_to_be_known(tokenizer, examples):
         assert (batch["labels"][gone] == -100).all()
         assert not torch.isin(batch["input_ids"], torch.tensor([*hidden])).any()
         assert (batch["labels"] != -100).any()
+    padded = DataCollatorForMaskedCharacters(tokenizer, mlm=False, shown_as=hidden)(examples)
+    assert torch.equal(padded["input_ids"], shown[before["input_ids"]])
+    real = before["attention_mask"] == 1
+    assert torch.equal(padded["labels"][real], before["input_ids"].masked_fill(gone, -100)[real])
     # what is shown as itself is only left alone
     same = DataCollatorForMaskedCharacters(tokenizer, mlm_probability=1, shown_as={row: row for row in hidden})(
         examples

@@ -102,6 +102,9 @@ def test_a_table():
 def test_json_lines(tmp_path):
     write_json_lines(tmp_path / "a.jsonl", [{"text": "好"}, {"text": "\n"}])
     assert (tmp_path / "a.jsonl").read_text(encoding="utf-8") == '{"text": "好"}\n{"text": "\\n"}\n'
+    with pytest.raises(ZeroDivisionError):
+        write_json_lines(tmp_path / "b.jsonl", ({"text": 1 / number} for number in (1, 0)))
+    assert not (tmp_path / "b.jsonl").exists()  # a part of the lines would look like all of them
 
 
 def test_a_card_is_filled_in(trainer, tmp_path):

@@ -81,6 +81,20 @@ def test_options_about_glyphs_that_an_override_removes(vocabulary, warnings):
         assert any(text.startswith(f"--{name} has no effect: a bilstm") for text in warnings), name
 
 
+@pytest.mark.parametrize("from_scratch", [False, True])
+def test_glyphs_cannot_be_given_to_a_checkpoint_without(vocabulary, tmp_path, from_scratch):
+    small = "hidden_size=8,embedding_dim=4,glyph_dim=8,glyph_groups=1"
+    new = ModelArguments(model_type="bilstm", vocab_file=vocabulary, config_overrides=f"glyce=false,{small}")
+    for part in load_model(new, AutoModel)[:2]:
+        part.save_pretrained(tmp_path)
+    assert load_model(ModelArguments(str(tmp_path)), AutoModel)[0].config.glyce is False
+    message = (
+        r"is without glyphs, and its .* renders \['cao'\] alone: leave --config_overrides glyce=true out, or make a"
+    )
+    with pytest.raises(ValueError, match=message):
+        load_model(ModelArguments(str(tmp_path), config_overrides="glyce=true", from_scratch=from_scratch), AutoModel)
+
+
 def test_glyph_crm_keeps_its_inputs(glyph_crm):
     for auto in (AutoModelForMaskedLM, AutoModelForTokenClassification):
         labels = ["O", "B-X"] if auto is AutoModelForTokenClassification else None

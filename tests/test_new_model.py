@@ -17,6 +17,7 @@ from transformers import (
 )
 
 from hanziformers import (
+    BiLstmConfig,
     ChineseBertTokenizer,
     GlyphCrmTokenizer,
     HanziGlyphImageProcessor,
@@ -310,3 +311,13 @@ def test_one_small_font_is_saved_with_a_model_without_glyphs(vocabulary, tmp_pat
     assert processor.image_processor.styles == ["seal"]
     inputs = processor(["银行", "㐀"], padding=True, return_tensors="pt")
     assert AutoModel.from_config(config)(**inputs)[0].isfinite().all()
+
+
+@pytest.mark.parametrize("styles", [["lishu", "cao", "kai"], None])
+def test_the_small_font_is_one_that_can_be_saved(vocabulary, tmp_path, styles):
+    config = new_config("bilstm", glyce=False, glyph_styles=styles or BiLstmConfig().glyph_styles)
+    processor = new_processing_class(config, vocabulary, vocabulary_bank=True)
+    processor.save_pretrained(tmp_path)
+    assert "lishu" in config.glyph_styles
+    assert processor.image_processor.styles == ["cao"]
+    assert (tmp_path / "fonts" / "cao.woff2").is_file()

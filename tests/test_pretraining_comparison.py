@@ -75,7 +75,7 @@ def test_the_page(outcomes, tmp_path):
     ):
         assert line in text
     assert "rare" not in text
-    assert write_results(outcomes, tmp_path / "results", "python x.py", ["other, seed 4"]) == text
+    assert write_results(outcomes, tmp_path / "results", "python x.py", ["Failed and left out: other, seed 4."]) == text
     written = (tmp_path / "results" / "pretraining.md").read_text(encoding="utf-8")
     assert "python x.py" in written
     assert "Failed and left out: other, seed 4." in written

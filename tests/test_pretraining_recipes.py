@@ -7,7 +7,7 @@ import pytest
 from pretraining_tools import SEP, TEXTS, TOKENIZER
 from transformers import AutoConfig, AutoModelForMaskedLM, AutoModelForPreTraining
 
-from hanziformers.training.pretraining_recipes import RECIPES, Recipe
+from hanziformers.training.pretraining_recipes import RECIPES, Recipe, check_recipe
 
 OPTIONS = {"short_seq_prob": 0.1, "packed_prob": 0.9, "whole_word_ratio": 0.5, "vocab_size": 3}
 
@@ -100,6 +100,18 @@ def model_of(auto_class, model_type):
 def test_models_that_take_the_labels(model_type, fitting):
     models = {name: model_of(recipe.auto_class, model_type) for name, recipe in RECIPES.items()}
     assert [name for name, recipe in RECIPES.items() if recipe.takes(models[name])] == fitting
+
+
+@pytest.mark.parametrize("model_type", ["bert", "glyph_crm"])
+def test_what_a_recipe_does_not_work_with_is_refused(model_type):
+    model = model_of(AutoModelForMaskedLM, model_type)
+    check_recipe("causal", model)
+    with pytest.raises(ValueError, match="takes no next_sentence_label; give --recipe chinese_bert or --recipe causal"):
+        check_recipe("glyph_crm", model)
+    model.set_attn_implementation("eager")  # adds the mask to its scores: every position sees all others
+    check_recipe("chinese_bert", model)
+    with pytest.raises(ValueError, match="--recipe causal does not work with the attention 'eager'.*use 'sdpa'"):
+        check_recipe("causal", model)
 
 
 def test_a_recipe_in_words():

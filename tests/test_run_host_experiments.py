@@ -144,7 +144,12 @@ def test_published_systems_and_columns_are_those_of_the_tables():
 
 
 def test_options_of_some_trainings(started, run_experiments, all_data):
-    own = ["--options", "ner=--num_train_epochs 20 --config_overrides hidden_size=100", "--options", "GSD=--seed 5"]
+    own = [
+        "--options",
+        "ner=--num_train_epochs 20 --config_overrides hidden_size=100",
+        "--options",
+        "GSD=--warmup_steps 5",
+    ]
     own += ["--options", "lattice_lstm=--num_train_epochs 7 --config_overrides word_size=8"]
     run_experiments(*all_data, *own, "--seeds", "1", "--config_overrides", "glyph_dim=32", "--num_train_epochs", "3")
     found = {}
@@ -159,7 +164,7 @@ def test_options_of_some_trainings(started, run_experiments, all_data):
         overrides = f"glyph_dim=32,hidden_size=100,word_size=8,glyce={glyce}"
         assert found["Weibo", "lattice_lstm", overrides] == [*longer, "--num_train_epochs", "7"]
         assert found["UD1", "lattice_lstm", f"glyph_dim=32,word_size=8,glyce={glyce}"] == seven
-        assert found["GSD", "biaffine", f"glyph_dim=32,glyce={glyce}"] == [*common, "--seed", "5"]
+        assert found["GSD", "biaffine", f"glyph_dim=32,glyce={glyce}"] == [*common, "--warmup_steps", "5"]
         assert found["UP2", "srl", f"glyph_dim=32,glyce={glyce}"] == common
 
 
@@ -205,7 +210,11 @@ def test_others_go_on_where_runs_fail(started, run_experiments, data, tmp_path):
         (["--srl", "{x}", "--options", "X="], "--options 'X=' is not allowed; give KEY=.*one of ner, .* X, bilstm"),
         (["--srl", "{x}", "--options", "Y=--seed 1"], "--options 'Y=--seed 1' is not allowed; give KEY="),
         (["--srl", "{x}", "--options", "X=--rate 1"], "trainings of a SrlTask have no option --rate 1"),
-        (["--srl", "{x}", "--read_tag", "1", "--rate"], "trainings of a SrlTask have no option --rate"),
+        (["--srl", "{x}", "--seed", "5"], "--seed: what the runs have of their own is decided here; leave it out"),
+        (["--srl", "{x}", "--options", "X=--model-type bimpm"], "--model-type: what the runs have of their own"),
+        (["--srl", "{x}", "--options", "srl=--config-overrides glyce=true"], "--config-overrides: what the runs"),
+        (["--srl", "{x}", "--seeds", "1", "1"], "srl-X-k-order-pruning-100-seed1 would be the folder of several runs"),
+        (["--srl", "{x}", "--read_tags", "1", "--rate"], "trainings of a SrlTask have no option --rate"),
         (["--srl", "{x}", "--config_overrides", "arc_size=8"], "arc_size=8,glyce=false: a srl has no field arc_size"),
         (["--srl", "{x}", "--options", "X=--config_overrides 'glyce =true'"], "sets glyce, which the tables compare"),
     ],

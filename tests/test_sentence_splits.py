@@ -81,3 +81,15 @@ def test_too_little_text(corpus, tmp_path):
     assert not (tmp_path / "text").exists()
     with pytest.raises(FileNotFoundError, match="there is no file .*none.txt"):
         cut([str(tmp_path / "none.txt")], tmp_path / "text", 10, 2, 3)
+
+
+def test_a_document_that_stands_twice_is_in_one_split(tmp_path):
+    """It has more sentences than are taken from it at once."""
+    for name in "ab":
+        texts = [
+            "".join(f"第{document}篇的{one}{two}句话。" for one in DIGITS for two in DIGITS[:5]) for document in DIGITS
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in texts * 2))
+    splits, _ = cut([str(tmp_path / "*.jsonl")], tmp_path / "text", 120, 40, 40)
+    documents = [{text[1] for text in texts} for texts in splits.values()]
+    assert len(set.union(*documents)) == sum(map(len, documents))

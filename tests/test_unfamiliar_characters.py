@@ -8,6 +8,7 @@ import torch
 from spelling_tools import CHARACTERS, VOCABULARY, make
 from torch.nn import functional as F
 
+from hanziformers import ChineseBertTokenizer
 from hanziformers.training.causal_collator import DataCollatorForNextCharacters
 from hanziformers.training.masking_collator import DataCollatorForMaskedCharacters
 from hanziformers.training.unfamiliar_characters import (
@@ -18,6 +19,7 @@ from hanziformers.training.unfamiliar_characters import (
     chance_accuracy,
     in_rounds,
     near,
+    note_withheld,
     rare_characters,
     score_unfamiliar,
     unfamiliar_groups,
@@ -75,6 +77,34 @@ def test_permuted_characters_are_never_their_own():
         assert sorted(ways["permuted"]) == sorted(ways["permuted"].values()) == sorted(IDS.tolist())
         assert all(row != shown for row, shown in ways["permuted"].items())
         assert ways["unknown"] == as_unknown(IDS, tokenizer) == dict.fromkeys(IDS.tolist(), tokenizer.unk_token_id)
+
+
+def test_every_token_of_a_withheld_character_is_unknown():
+    """But ways of showing differ only in what is shown: the random tokens are the same."""
+    vocabulary = {token: row for row, token in enumerate([*VOCABULARY, "##学", "##日", "\u2f47"])}  # of 日
+    tokenizer = ChineseBertTokenizer(vocabulary)
+    ids = np.array([vocabulary["学"], vocabulary["日"]])
+    hidden = as_unknown(ids, tokenizer)
+    assert {*hidden.values()} == {tokenizer.unk_token_id}
+    assert [*hidden] == sorted(vocabulary[token] for token in ("学", "日", "##学", "##日", "\u2f47"))
+    ways = ways_of_showing(ids, tokenizer, 1)
+    assert all({*shown} == {*ids.tolist()} for shown in ways.values())
+    collator = DataCollatorForMaskedCharacters(
+        tokenizer, mlm_probability=1, random_replace_prob=1, mask_replace_prob=0, shown_as=hidden
+    )
+    batch = collator([tokenizer("我们在目大土")] * 300)
+    assert len(batch["input_ids"].unique()) > 20
+    assert not np.isin(batch["input_ids"], [*hidden]).any()
+
+
+def test_withheld_characters_are_noted():
+    model, tokenizer = make("bert")
+    note_withheld(model.config, IDS[:0], tokenizer)
+    assert not hasattr(model.config, "withheld_characters")
+    note_withheld(model.config, IDS, tokenizer)
+    assert model.config.withheld_characters == "学大目"
+    note_withheld(model.config, IDS[:0], tokenizer)  # a checkpoint that is trained on with all characters
+    assert model.config.withheld_characters is None
 
 
 def test_near_is_what_a_loop_finds():

@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from datasets.fingerprint import Hasher
 from glyph_tools import NumberGlyphs
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -106,8 +107,16 @@ def test_words_of_many_characters_show_32(warnings):
     assert encoded["glyph_ids"].shape == (2, 4, 32)
     assert tokenizer.shortened == {words[1]: 2, words[2]: 1, words[3]: 1}
     assert len(warnings) == 1
-    assert f"'{words[1]}' has 52 different characters" in warnings[0]
+    assert warnings[0].startswith(f"3 words have more than 32 different characters, such as {words[1]!r}: the first 32")
     assert {tokenizer(text, return_tensors="pt")["glyph_ids"].shape[2] for text in ("", "银行", letters)} == {32}
+
+
+def test_use_does_not_change_what_data_sets_hash():
+    tokenizer = make_word_tokenizer()
+    before = Hasher.hash(tokenizer)
+    tokenizer(["".join(map(chr, range(0x4E00, 0x4E00 + 1000)))], is_split_into_words=True)
+    assert [len(word) for word in tokenizer.shortened] == [60]
+    assert Hasher.hash(tokenizer) == before
 
 
 def test_lists_are_padded_where_padding_is_requested():

@@ -20,6 +20,7 @@ from .character_inputs import CharacterInputs
 from .characters import code_points, may_have_ink
 from .extra_glyphs import ExtraGlyphs
 from .ragged import PaddedExamples
+from .tally import Tally
 from .text_checks import check_batch, check_words, explain
 from .word_counting import check_cut, cut_text
 
@@ -47,8 +48,8 @@ class WordInputs(ExtraGlyphs, CharacterInputs):
 
     Attributes:
         cut: into what a string is cut, "words" or "characters".
-        shortened: by word: how often characters of it were left out, as more than 32 of them differ; the first time is
-            warned about. Each worker of a data loader counts for itself.
+        shortened: by word (its first 60 characters): how often characters of it were left out, as more than 32 of them
+            differ. Each worker of a data loader counts for itself.
     """
 
     def __init__(self, *args: Any, cut: str = "words", **kwargs: Any) -> None:
@@ -65,7 +66,7 @@ class WordInputs(ExtraGlyphs, CharacterInputs):
         check_cut(cut)
         super().__init__(*args, cut=cut, **kwargs)
         self.cut = cut
-        self.shortened: Counter[str] = Counter()
+        self.shortened = Tally()
 
     def _encode_plus(
         self,
@@ -128,26 +129,27 @@ class WordInputs(ExtraGlyphs, CharacterInputs):
         """The open glyph ids of each word's characters."""
         codes = code_points(alignment.text)
         ids = np.where(may_have_ink()[codes], self._open_glyphs().open_ids(codes), 0).tolist()
-        rows = []
+        rows, shortened = [], Counter()
         for index in range(len(alignment.encodings)):
             start, width = alignment.spans(index)
             bounds = zip(start.tolist(), (start + width).tolist(), strict=True)
-            rows.append([self._shown(ids[first:end], alignment.text[first:end]) for first, end in bounds])
+            rows.append([self._shown(ids[first:end], alignment.text[first:end], shortened) for first, end in bounds])
+        if shortened and self.shortened.add(shortened):
+            logger.warning(
+                f"{len(self.shortened)} words have more than {MOST} different characters, such as "
+                f"{next(iter(shortened))!r}: the first {MOST} of them are shown. (tokenizer.shortened has the counts.)"
+            )
         return {**super().extra_values(alignment), "glyph_ids": rows}
 
-    def _shown(self, ids: list[int], word: str) -> list[int]:
-        """The open glyph ids of a word that are shown, of those of all its characters; 0 is none."""
+    @staticmethod
+    def _shown(ids: list[int], word: str, shortened: Counter[str]) -> list[int]:
+        """The open glyph ids of a word that are shown, of those of all its characters (0 is none); counts the word."""
         shown = [row for row in ids if row]
         if len(shown) <= MOST:
             return shown
         shown = list(dict.fromkeys(shown))  # a word's glyphs are the maximum over its characters: each counts once
         if len(shown) > MOST:
-            if not self.shortened:
-                logger.warning(
-                    f"{word!r:.60} has {len(shown)} different characters: of such a word the first {MOST} are shown. "
-                    "(tokenizer.shortened has the counts.)"
-                )
-            self.shortened[word] += 1
+            shortened[word[:60]] += 1
         return shown[:MOST]
 
     def padded_values(self, values: dict[str, list[Any]]) -> dict[str, list[Any]]:

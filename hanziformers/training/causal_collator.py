@@ -16,9 +16,10 @@ class DataCollatorForNextCharacters(DataCollatorForMaskedCharacters):
     """Pads, labels every position with the token after it, and hides from it what comes after it.
 
     `labels` int64 [B, L] are -100 where the next token is special or one of `shown_as`; `attention_mask` bool
-    [B, 1, L, L] says which positions (last axis) a position sees: itself, and tokens before it. Models with scaled
-    dot product attention (transformers' default) take it as it is. The other arguments are those of the base class; the
-    ones about masks have no effect.
+    [B, 1, L, L] says which positions (last axis) a position sees: itself, and tokens before it. Only models with
+    scaled dot product attention (transformers' default) take it as it is: others must be refused. A reading is the one
+    that a token has by itself: that of 长 in its sentence would tell whether 大 or 短 comes next. The other arguments
+    are those of the base class; the ones about masks have no effect.
     """
 
     def _collate(self, examples: list[Example], return_tensors: str) -> dict:
@@ -36,7 +37,10 @@ class DataCollatorForNextCharacters(DataCollatorForMaskedCharacters):
         ids = np.array(example["input_ids"], np.int64)
         following = np.append(ids[1:], self.tokenizer.pad_token_id)
         labels = np.where(self._predictable[following], following, -100)
-        return {**self._written(example, ids, ids[:0]), "labels": labels}
+        output = self._written(example, ids, ids[:0])
+        # open glyph_ids, of characters outside of the vocabulary, stay: a glyph image says nothing of other characters
+        readings = {name: values[ids].tolist() for name, values in self._values.items() if name != "glyph_ids"}
+        return {**output, **{name: readings[name] for name in output.keys() & readings}, "labels": labels}
 
 
 __all__ = ["DataCollatorForNextCharacters"]

@@ -10,6 +10,7 @@ from safetensors import safe_open
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from .checkpoint_files import read_object
+from .controls import CONTROL_FIELDS
 from .new_model import get_tokenizer
 
 WEIGHTS = "model.safetensors"
@@ -54,9 +55,10 @@ def _differences(saved: dict[str, Any], folder: Path, model: PreTrainedModel) ->
     if names[0] != names[-1]:
         yield "the class", names[0], names[-1]
     other = type(config).from_dict(saved)
-    for name in ("id2label", *_own_fields(config)):
-        if getattr(other, name) != getattr(config, name):
-            yield name, getattr(other, name), getattr(config, name)
+    for name in ("id2label", *_own_fields(config), *CONTROL_FIELDS):
+        values = [getattr(one, name, None) for one in (other, config)]
+        if values[0] != values[1]:
+            yield name, *values
     problems = [other.problem_type, config.problem_type]
     if None not in problems and problems[0] != problems[1]:  # None: a head decides by its first labels
         yield "problem_type", *problems

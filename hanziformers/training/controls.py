@@ -6,21 +6,25 @@ look or sound alike. What it loses against the same model with its own ones is w
 configuration (`permuted_glyphs`, `random_glyphs`, `permuted_pinyin`) says that a model is such a control, so that it is
 used, and fine-tuned, as it was trained. Characters outside of the bank, whose glyph images come with the text, keep
 their own.
+
+A character is the same in all tokens that show it: those of BERT's vocabulary that continue a word (天 and ##天), and
+radicals that Unicode encodes twice (金 and U+2FA6).
 """
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging
 
 from ..processors.processing_hanzi import HanziProcessor
 from ..processors.processor_parts import has_open_glyphs
 from ..tokenization.characters import code_points, is_han
 from .new_model import get_tokenizer, new_image_processor, sees_glyphs
 
-logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
+# Fields of a configuration that are set only where they say something: how a model was changed, or trained.
+CONTROL_FIELDS = ("permuted_glyphs", "random_glyphs", "permuted_pinyin", "withheld_characters")
 
 
 def apply_controls(
@@ -40,7 +44,8 @@ def apply_controls(
         random_glyphs: seed by which glyph images are made of random pixels, in the model itself, in place of `glyphs`.
 
     Raises:
-        ValueError: the model was made a control by another seed, or in the other way.
+        ValueError: the model was made a control by another seed, or in the other way; it sees no glyph images, or takes
+            no pinyin, so that the control would have no effect.
     """
     config, tokenizer = model.config, get_tokenizer(processing_class)
     wanted = {"permuted_glyphs": glyphs, "random_glyphs": random_glyphs, "permuted_pinyin": pinyin}
@@ -55,13 +60,13 @@ def apply_controls(
     for name, seed in of_glyphs.items():
         if not sees_glyphs(config):
             option = {"permuted_glyphs": "permute_glyphs"}.get(name, name)
-            logger.warning(f"{option}={seed} has no effect: a {config.model_type} sees no glyph images")
-        elif getattr(config, name, None) is None:
+            raise ValueError(f"{option}={seed} has no effect: a {config.model_type} sees no glyph images; leave it out")
+        if getattr(config, name, None) is None:
             _change_glyphs(model, processing_class, _GLYPHS[name], seed)
             setattr(config, name, seed)
     if pinyin is not None and "pinyin_ids" not in tokenizer.model_input_names:
-        logger.warning(f"permute_pinyin={pinyin} has no effect: a {config.model_type} takes no pinyin")
-    elif pinyin is not None:
+        raise ValueError(f"permute_pinyin={pinyin} has no effect: a {config.model_type} takes no pinyin; leave it out")
+    if pinyin is not None:
         config.permuted_pinyin = pinyin
 
 
@@ -95,8 +100,9 @@ def _change_glyphs(
         processor = HanziProcessor(new_image_processor(model.config), tokenizer)
     in_vocabulary = list(range(len(tokenizer)))
     tokens = tokenizer.bank_tokens() if has_open_glyphs(tokenizer) else tokenizer.convert_ids_to_tokens(in_vocabulary)
-    images, rows = processor.render_bank(), chinese_characters(tokens)
-    model.base_model.set_glyphs(change(images[rows], np.random.default_rng(seed)), rows)
+    images, (rows, character) = processor.render_bank(), rows_by_character(tokens)
+    changed, shown = change(images[rows], np.random.default_rng(seed)), np.flatnonzero(character >= 0)
+    model.base_model.set_glyphs(changed[character[shown]], shown)
 
 
 class PermutedPinyin:
@@ -109,10 +115,11 @@ class PermutedPinyin:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, seed: int) -> None:
         size = max(tokenizer.get_vocab().values()) + 1  # a vocabulary may have gaps
-        rows = chinese_characters([token or "" for token in tokenizer.convert_ids_to_tokens(list(range(size)))])
+        rows, character = rows_by_character(tokenizer.convert_ids_to_tokens(list(range(size))))
         own = tokenizer.values_of_tokens(np.arange(size))["pinyin_ids"]
+        permuted = own[rows[np.random.default_rng(seed).permutation(len(rows))]]  # [c, 8]
         self._table = np.full_like(own, -1)  # -1: no Chinese character of the vocabulary
-        self._table[rows] = own[rows[np.random.default_rng(seed).permutation(len(rows))]]
+        self._table[character >= 0] = permuted[character[character >= 0]]
 
     def __call__(self, input_ids: Sequence[int], pinyin_ids: Sequence[Sequence[int]]) -> np.ndarray:
         """The pinyin of tokens [L] in place of their own [L, 8]: int64 [L, 8]; that of other tokens as it is."""
@@ -133,6 +140,35 @@ def chinese_characters(tokens: Sequence[str]) -> np.ndarray:
     return np.array(single, np.int64)[is_han(codes)]
 
 
+def shown_character(token: str | None) -> str:
+    """The Chinese character whose glyph image a token has, "" for other tokens; None is an id that no token has."""
+    bare = (token or "").removeprefix("##")
+    kind = unicodedata.decomposition(bare).partition(">")[0] if len(bare) == 1 else ""
+    if kind[:1] != "<" or kind == "<compat":  # a character in a circle, or a small one, is another glyph image
+        bare = unicodedata.normalize("NFKC", bare)
+    return bare if len(bare) == 1 and is_han(code_points(bare)).all() else ""
+
+
+def rows_by_character(tokens: Sequence[str | None]) -> tuple[np.ndarray, np.ndarray]:
+    """Groups the tokens that show the same Chinese character.
+
+    Args:
+        tokens: [V].
+
+    Returns:
+        The row of every character, that of the token which is nothing else, if there is one: int64 [c], ascending; and
+        for every token the number of its character among them, or -1: int64 [V].
+    """
+    shown = [shown_character(token) for token in tokens]
+    first: dict[str, int] = {}
+    for row, (token, character) in enumerate(zip(tokens, shown, strict=True)):
+        if character and (character not in first or token == character):
+            first[character] = row
+    number = {character: index for index, character in enumerate(sorted(first, key=first.__getitem__))}
+    rows = np.array(sorted(first.values()), np.int64)
+    return rows, np.array([number.get(character, -1) for character in shown], np.int64)
+
+
 def control_section(config: PreTrainedConfig) -> str:
     """What a model card says of a control; "" for a model that is none."""
     found = {
@@ -147,4 +183,13 @@ def control_section(config: PreTrainedConfig) -> str:
     )
 
 
-__all__ = ["PermutedPinyin", "apply_controls", "chinese_characters", "control_section", "permuted_pinyin"]
+__all__ = [
+    "CONTROL_FIELDS",
+    "PermutedPinyin",
+    "apply_controls",
+    "chinese_characters",
+    "control_section",
+    "permuted_pinyin",
+    "rows_by_character",
+    "shown_character",
+]

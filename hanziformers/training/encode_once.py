@@ -4,7 +4,8 @@
 
 The scripts add it with --encode_once. Losses and gradients are those of training without it, up to rounding (a
 dropout in an adapter of the encoder would be the same for all batches of a step, as it is for all copies of a
-character). The activations of all distinct characters of a step are in memory together.
+character). The activations of all distinct characters of a step are in memory together. The statistics of a
+`feature_norm` stay the same for a step, and feature_norm_interval counts steps, not batches.
 """
 
 from typing import Any

@@ -1,13 +1,13 @@
 """Options of some trainings of many, and their check before the first one starts.
 
 options = parse_options(["ner=--num_train_epochs 20 --config_overrides hidden_size=100"], keys=["ner", "pair"])
-check_flags(NerTask, options[0].rest)
+check_flags(NerTask, options[0].rest, own={"train_file", "classifier"})
 check_overrides("bilstm", options[0].overrides)
 """
 
 import shlex
 from argparse import ArgumentError, ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,6 +15,7 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, HfArgumentParser
 
 from .data_arguments import DataArguments
+from .experiments import check_own
 from .fine_tuning import FineTuningArguments
 from .model_loading import ModelArguments
 from .task import Task
@@ -63,19 +64,22 @@ def parse_options(texts: Sequence[str], keys: Sequence[str]) -> list[Options]:
 @cache
 def _parser(task: type[Task]) -> HfArgumentParser:
     """That of a task's script; it has no option that must be given."""
-    return HfArgumentParser((task, ModelArguments, DataArguments, FineTuningArguments), exit_on_error=False)
+    arguments = (task, ModelArguments, DataArguments, FineTuningArguments)
+    return HfArgumentParser(arguments, exit_on_error=False, allow_abbrev=False)
 
 
-def check_flags(task: type[Task], options: Sequence[str]) -> None:
-    """Refuses options that the script of a task lacks, and values of another type.
+def check_flags(task: type[Task], options: Sequence[str], own: Collection[str] = ()) -> None:
+    """Refuses options that the script of a task lacks, values of another type, and what the runs have of their own.
 
     Args:
         task: of the script.
-        options: as they are on a command line.
+        options: as they are on a command line, not abbreviated.
+        own: see `check_own`.
 
     Raises:
         ValueError: names them.
     """
+    check_own(options, own)
     try:
         _, unknown = _parser(task).parse_known_args(options)
     except ArgumentError as error:

@@ -10,7 +10,8 @@ import subprocess
 import sys
 from abc import ABC, abstractmethod
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from matplotlib.figure import Figure
 PREVIOUS = "{previous}"  # in the options of a stage: the folder of the stage before
 _FINISHED, _PREDICTIONS = "all_results.json", "predictions.jsonl"
 _PANELS_IN_ROW = 4
+_OF_EVERY_RUN = {"seed", "output_dir", "do_train", "do_predict", "config_overrides"}
 
 
 @dataclass(frozen=True)
@@ -133,9 +135,18 @@ class Experiments(ABC):
         """Carries out all runs, `jobs` at the same time.
 
         Raises:
+            ValueError: two runs have one folder, or options would make all of them alike.
             RuntimeError: some failed; names their logs. All others were carried out.
         """
         runs = self.needed()
+        for run in runs:
+            check_own(self.further_options(run))
+        folders = Counter(run.folder(self.args.output_dir) for run in runs)
+        if twice := [str(folder) for folder, count in folders.items() if count > 1]:
+            raise ValueError(
+                f"{twice[0]} would be the folder of several runs: give every seed and system once, and every data set "
+                "a name of its own"
+            )
         with ThreadPoolExecutor(self.args.jobs) as pool:
             failures = list(filter(None, pool.map(self._failure, runs)))
         if failures:
@@ -210,6 +221,22 @@ class Experiments(ABC):
 def as_flags(options: Mapping[str, Any]) -> list[str]:
     """{"seed": 7} as ["--seed", "7"]; options that are "" are left out."""
     return [part for name, value in options.items() if value != "" for part in (f"--{name}", str(value))]
+
+
+def check_own(options: Sequence[str], own: Collection[str] = ()) -> None:
+    """Refuses options that would win over what experiments decide: each run's seed, folder, steps and overrides.
+
+    Args:
+        options: of some trainings, as they are on a command line.
+        own: names of further ones that differ between the runs, or follow from the task.
+
+    Raises:
+        ValueError: names them.
+    """
+    given = [option.partition("=")[0] for option in options if option.startswith("--")]
+    # a script knows --train-file by the name --train_file too
+    if twice := [option for option in given if option[2:].replace("-", "_") in _OF_EVERY_RUN.union(own)]:
+        raise ValueError(f"{', '.join(twice)}: what the runs have of their own is decided here; leave it out")
 
 
 def is_finished(folder: Path) -> bool:
@@ -291,6 +318,7 @@ __all__ = [
     "Stage",
     "add_options",
     "as_flags",
+    "check_own",
     "is_finished",
     "parse_data",
     "plot_systems",

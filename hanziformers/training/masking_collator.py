@@ -38,7 +38,7 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
 
     Args:
         tokenizer: of the model.
-        mlm: False only pads, and every token is to be predicted (the labels are the ids).
+        mlm: False only pads, and every token is to be predicted (the labels are the ids) but those of `shown_as`.
         mlm_probability: ratio of the tokens that are selected for prediction, in (0, 1].
         mask_replace_prob: ratio of the selected tokens that become [MASK], in [0, 1].
         random_replace_prob: ratio of the selected tokens that become a random token, in [0, 1].
@@ -120,7 +120,8 @@ class DataCollatorForMaskedCharacters(DataCollatorMixin):
         """Masks one example: its keys as lists, and `labels` int64 [L] (-100 where nothing is predicted)."""
         ids = np.array(example["input_ids"], np.int64)  # a copy
         if not self.mlm:
-            return {**self._written(example, ids.copy(), ids[:0]), "labels": ids}
+            labels = np.where(self._shown[ids] == ids, ids, -100)
+            return {**self._written(example, ids, ids[:0]), "labels": labels}
         labels = np.full(len(ids), -100, np.int64)
         selected = self._select(ids, example.get("word_ids"), rng)
         labels[selected] = ids[selected]

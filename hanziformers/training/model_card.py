@@ -33,9 +33,11 @@ def _cell(value: Any) -> str:
 
 
 def write_json_lines(path: Path, rows: Iterable[dict]) -> None:
-    """Writes one JSON object per line, UTF-8."""
-    with path.open("w", encoding="utf-8") as file:
+    """Writes one JSON object per line, UTF-8; a run that is killed meanwhile leaves no file of this name behind."""
+    part = path.with_name(f"{path.name}.part")
+    with part.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    part.replace(path)
 
 
 def eval_results(

@@ -56,11 +56,7 @@ def check_runs(experiments: Experiments, task: type[Task]) -> None:
         ValueError: names them.
     """
     stages = [stage for run in experiments.needed() for stage in experiments.stages(run, Path())]
-    own = {"seed", *(name for stage in stages for name in stage.options)}
-    given = [option.partition("=")[0] for option in experiments.options]
-    if twice := [option for option in given if option.removeprefix("--") in own]:
-        raise ValueError(f"{', '.join(twice)}: what the runs have of their own is decided here; leave it out")
-    check_flags(task, experiments.options)
+    check_flags(task, experiments.options, {name for stage in stages for name in stage.options})
     new = [stage.options for stage in stages if "model_type" in stage.options]
     for model, overrides in {(options["model_type"], options["config_overrides"]) for options in new}:
         check_overrides(model, overrides)

@@ -136,7 +136,7 @@ def load_model(
         processing_class = AutoProcessor.from_pretrained(checkpoint, **remote)
         _check_options(args, config, processing_class)
         set_special_tokens(config, get_tokenizer(processing_class))
-        own = _own_labels(config)
+        own, saw_glyphs = _own_labels(config), sees_glyphs(config)
         labels = _labels(checkpoint, own, labels, training)
         head = {name: getattr(config, name, None) for name in ("classifier", "crf_scheme")}
     else:
@@ -150,7 +150,7 @@ def load_model(
     if processing_class is None:
         processing_class = _new_processing_class(args, config, texts)
     elif sees_glyphs(config) and _image_processor(processing_class) is not None:
-        check_image_processor(config, processing_class.image_processor)
+        _check_rendering(args, config, processing_class.image_processor, saw_glyphs)
     if checkpoint and not args.from_scratch:
         model = _load_weights(args, auto_class, config, new_head=labels not in (None, own))
     else:
@@ -276,6 +276,20 @@ def _check_options(
             f"{args.model_name_or_path}, whose glyph images are rendered already: leave it out, or give --from_scratch "
             "True"
         )
+
+
+def _check_rendering(args: ModelArguments, config: PreTrainedConfig, image_processor: Any, saw_glyphs: bool) -> None:
+    """Refuses glyph images other than those of the checkpoint, which may have been made for a model without glyphs."""
+    try:
+        check_image_processor(config, image_processor)
+    except ValueError as error:
+        if saw_glyphs:
+            raise
+        raise ValueError(
+            f"{args.model_name_or_path} is without glyphs, and its image processor renders {image_processor.styles} "
+            f"alone: leave --config_overrides {args.config_overrides} out, or make a new model (--model_type "
+            f"{config.model_type}) in place of --model_name_or_path"
+        ) from error
 
 
 def _check_head(auto_class: Any, config: PreTrainedConfig) -> None:

@@ -8,6 +8,7 @@
 Nothing here knows a family by its name: what a family needs is read from its configuration and from the auto classes.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,8 @@ def set_special_tokens(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerB
 def new_image_processor(config: PreTrainedConfig) -> HanziGlyphImageProcessor:
     """The image processor that renders the glyph images which a configuration describes.
 
-    For a model that sees none it has the one style whose fonts, which are saved with it, are the smallest.
+    For a model that sees none it has one style alone: of those whose fonts are shipped, and thus saved with it, the one
+    with the smallest.
     """
     settings = {own: getattr(config, field) for field, own in GLYPH_SETTINGS.items() if hasattr(config, field)}
     if not sees_glyphs(config) and len(settings.get("styles", ())) > 1:
@@ -147,9 +149,9 @@ def new_image_processor(config: PreTrainedConfig) -> HanziGlyphImageProcessor:
     return HanziGlyphImageProcessor(**settings)
 
 
-def _size_of_fonts(style: str) -> int:
-    """Bytes of the shipped fonts of a style; of a part of a zip, of all of it, as it is saved."""
-    return sum(Path(path.partition("#")[0]).stat().st_size for path in shipped_paths(style))
+def _size_of_fonts(style: str) -> float:
+    """Bytes of the shipped fonts of a style, inf without one; of a part of a zip, of all of it, as it is saved."""
+    return sum(Path(path.partition("#")[0]).stat().st_size for path in shipped_paths(style)) or math.inf
 
 
 def render_glyphs(model: PreTrainedModel, processing_class: ProcessorMixin | PreTrainedTokenizerBase) -> dict[str, Any]:

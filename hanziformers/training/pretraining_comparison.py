@@ -159,14 +159,14 @@ def page(outcomes: Sequence[Outcome]) -> str:
     return "\n\n".join(f"## {title}\n\n{text}" for title, text in parts.items() if text)
 
 
-def write_results(outcomes: Sequence[Outcome], results: Path, command: str, failed: Sequence[str] = ()) -> str:
+def write_results(outcomes: Sequence[Outcome], results: Path, command: str, notes: Sequence[str] = ()) -> str:
     """Writes pretraining.md, .json and .png; returns the tables.
 
     Args:
         outcomes: one or more.
         results: the folder.
         command: that made them.
-        failed: what to say of runs that are left out.
+        notes: what to say of runs that are left out, or made by other options.
     """
     results.mkdir(parents=True, exist_ok=True)
     plot(outcomes, results / "pretraining.png")
@@ -182,7 +182,7 @@ def write_results(outcomes: Sequence[Outcome], results: Path, command: str, fail
     text = f"# Pre-training with controls\n\n```bash\n{command}\n```\n\n![Curves](pretraining.png)\n\n"
     seeds = sorted({seed for outcome in outcomes for seed in outcome.seeds})
     text += f"Validation: mean over the seeds {seeds} ± their standard deviation; the plot has their range.\n\n"
-    text += "".join(f"Failed and left out: {name}.\n\n" for name in failed)
+    text += "".join(f"{note}\n\n" for note in notes)
     tables = page(outcomes)
     (results / "pretraining.md").write_text(f"{text}{tables}\n", encoding="utf-8")
     return tables

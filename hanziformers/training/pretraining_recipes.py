@@ -173,4 +173,30 @@ RECIPES = {
     ),
 }
 
-__all__ = ["RECIPES", "Recipe"]
+
+def check_recipe(name: str, model: PreTrainedModel) -> None:
+    """Refuses a model that does not take the labels of a recipe, or would read its attention mask in another way.
+
+    Args:
+        name: of the recipe.
+        model: not wrapped.
+
+    Raises:
+        ValueError: names the recipes that fit, or the attention.
+    """
+    recipe = RECIPES[name]
+    if not recipe.takes(model):
+        fitting = " or ".join(f"--recipe {other}" for other, one in RECIPES.items() if one.takes(model))
+        raise ValueError(
+            f"--recipe {name} does not fit a {type(model).__name__}, which takes no next_sentence_label; give {fitting}"
+        )
+    attention = model.config._attn_implementation
+    # the others add a bool mask to their scores, or ignore it: every position would see what it is to predict
+    if not recipe.masks and attention != "sdpa":
+        raise ValueError(
+            f"--recipe {name} does not work with the attention {attention!r}, which would show what comes later; use "
+            "'sdpa', transformers' default"
+        )
+
+
+__all__ = ["RECIPES", "Recipe", "check_recipe"]

@@ -3,8 +3,8 @@
     cut_sentences(["corpus/*.jsonl.gz"], Path("outputs/text"), {"train": 20000, "validation": 1000, "test": 2000})
 
 writes train.jsonl, validation.jsonl and test.jsonl, one sentence a line, and vocab.txt, the characters of the training
-text and others that are named. Files take turns, a document each, as long as they last; no sentence stands twice. What
-is taken follows from the files and the numbers alone.
+text and others that are named. Files take turns, a document each, as long as they last; no sentence stands twice, and a
+document that does is read once. What is taken follows from the files and the numbers alone.
 """
 
 import json
@@ -61,7 +61,8 @@ def cut_sentences(
 def _cut(patterns: Sequence[str], sizes: Mapping[str, int]) -> dict[str, list[str]]:
     """The sentences of every split, in the order test, validation, train: the small ones are sure to be full."""
     rng = np.random.default_rng(0)
-    sources = [_documents(path, rng) for path in find_files(list(patterns)).values()]
+    read: set[str] = set()
+    sources = [_documents(path, rng, read) for path in find_files(list(patterns)).values()]
     seen: set[str] = set()
     found: dict[str, list[str]] = {}
     for split, size in reversed(sizes.items()):
@@ -84,11 +85,14 @@ def _cut(patterns: Sequence[str], sizes: Mapping[str, int]) -> dict[str, list[st
     return dict(reversed(found.items()))
 
 
-def _documents(path: str, rng: np.random.Generator) -> Iterator[list[str]]:
-    """The sentences that are taken from each document of a file, the documents in random order."""
+def _documents(path: str, rng: np.random.Generator, read: set[str]) -> Iterator[list[str]]:
+    """The sentences of each document of a file that is not among those `read`; the documents in random order."""
     documents = load_documents(TextArguments(train_files=[path]), "train")
     texts = [] if documents is None else list(read_texts(documents))
     for place in rng.permutation(len(texts)):
+        if texts[place] in read:
+            continue  # some of its other sentences might come into another split
+        read.add(texts[place])
         sentences = [sentence.strip() for sentence in split_sentences(texts[place])]
         fitting = list(dict.fromkeys(filter(_fits, sentences)))
         yield [fitting[chosen] for chosen in rng.permutation(len(fitting))[:_MOST]]

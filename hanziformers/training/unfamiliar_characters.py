@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
-from transformers import PreTrainedTokenizerBase, Trainer
+from transformers import PreTrainedConfig, PreTrainedTokenizerBase, Trainer
 from transformers.utils import logging
 
 from ..tokenization.vocabulary_building import count_characters
-from .controls import chinese_characters
+from .controls import chinese_characters, rows_by_character
 from .masking_collator import DataCollatorForMaskedCharacters, Example
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
@@ -94,8 +94,19 @@ def unfamiliar_groups(
 
 
 def as_unknown(ids: np.ndarray, tokenizer: PreTrainedTokenizerBase) -> dict[int, int]:
-    """What `shown_as` of the collator is in training: every id as [UNK]."""
-    return dict.fromkeys(ids.tolist(), tokenizer.unk_token_id)
+    """What `shown_as` of the collator is in training: every id as [UNK], and all tokens that show the same characters.
+
+    "##天" is a token of no text, but it may be a random one.
+    """
+    _, character = rows_by_character(tokenizer.convert_ids_to_tokens(list(range(len(tokenizer)))))
+    same = np.flatnonzero(np.isin(character, character[ids]) & (character >= 0))
+    return dict.fromkeys(same.tolist(), tokenizer.unk_token_id)
+
+
+def note_withheld(config: PreTrainedConfig, ids: np.ndarray, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Writes into a configuration which characters its model is not trained on, in the field `withheld_characters`."""
+    if len(ids) or hasattr(config, "withheld_characters"):
+        config.withheld_characters = "".join(tokenizer.convert_ids_to_tokens(ids.tolist())) or None
 
 
 def ways_of_showing(ids: np.ndarray, tokenizer: PreTrainedTokenizerBase, seed: int) -> dict[str, dict[int, int]]:
@@ -104,7 +115,8 @@ def ways_of_showing(ids: np.ndarray, tokenizer: PreTrainedTokenizerBase, seed: i
     return {
         "true": dict(zip(ids.tolist(), ids.tolist(), strict=True)),
         "permuted": dict(zip(order.tolist(), np.roll(order, 1).tolist(), strict=True)),
-        "unknown": as_unknown(ids, tokenizer),
+        # the same ids as above, so that the same tokens are random ones
+        "unknown": dict.fromkeys(ids.tolist(), tokenizer.unk_token_id),
     }
 
 
@@ -249,6 +261,7 @@ __all__ = [
     "chance_accuracy",
     "in_rounds",
     "near",
+    "note_withheld",
     "predict",
     "rare_characters",
     "score_labels",

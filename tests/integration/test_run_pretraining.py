@@ -22,6 +22,7 @@ SCRIPT = Path(__file__).parents[2] / "run_scripts" / "run_pretraining.py"
 TINY = "hidden_size=32,num_hidden_layers=2,num_attention_heads=2,intermediate_size=48,max_position_embeddings=32"
 GLYPH = ",glyph_size=24,first_block_channels=2,second_block_channels=4"
 EXACT = ",hidden_dropout_prob=0,attention_probs_dropout_prob=0"
+NEW_BERT = ("--train_files", "{train}", "--model_type", "bert", "--max_seq_length", "24", "--config_overrides", TINY)
 KINDS = ("mlm", "mask", "random", "unchanged")
 PROBES = ("mean_cosine", "nearest_cosine", "effective_rank", "saturation")
 CHARACTERS = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏闰余成岁律吕调阳"
@@ -193,6 +194,22 @@ def test_what_decides_which_checkpoint_is_the_best(script, tmp_path, arguments, 
     _, training = script.parse(["--output_dir", str(tmp_path), *arguments])
     assert training.metric_for_best_model == figure
     assert training.greater_is_better == (None if figure is None else False)
+
+
+def test_figures_are_those_of_the_checkpoint_that_is_saved(data, script, tmp_path):
+    """Of the best one, where it is loaded: here the one with the greatest loss."""
+    named = {"model_type": "bert", "eval_steps": 2, "save_steps": 2, "max_steps": 4}
+    worst = ["--load_best_model_at_end", "--greater_is_better", "True", "--withhold", "0.3"]
+    metrics = script.main(options(data, tmp_path / "bert", *worst, **named))
+    found = evaluations(tmp_path / "bert")
+    assert found[2]["eval_mask_loss"] > found[4]["eval_mask_loss"]
+    assert metrics["eval_mask_loss"] == pytest.approx(found[2]["eval_mask_loss"], rel=1e-6)
+    again = script.main(options(data, tmp_path / "bert", *worst, **named))  # it is finished, and only evaluated
+    assert again["eval_mask_loss"] == pytest.approx(metrics["eval_mask_loss"], rel=1e-6)
+    assert again["eval_withheld_true_loss"] == pytest.approx(metrics["eval_withheld_true_loss"], rel=1e-6)
+    for changed, field in ((worst[:-2], "withheld_characters"), ([*worst, "--withhold_seed", "2"], "withheld_char")):
+        with pytest.raises(ValueError, match=f"is a checkpoint of another model: {field}"):
+            script.main(options(data, tmp_path / "bert", *changed, **named))
 
 
 def test_two_processes_evaluate_as_one(data, script, tmp_path):
@@ -477,6 +494,13 @@ def test_presets(data, script, tmp_path):
         (["--train_files", "{train}", "--packed_prob", "0.5"], "packed_prob=0.5 has no effect with --recipe glyph_crm"),
         (["--recipe", "causal", "--mlm_probability", "0.2"], "mlm_probability=0.2 has no effect with --recipe causal"),
         (["--train_files", "{train}", "--withhold_seed", "3"], "withhold_seed=3 has no effect without --withhold"),
+        (["--train_files", "{train}", "--rare_below", "-1"], "rare_below=-1 is not allowed; give a number above 0"),
+        ([*NEW_BERT, "--rare_below", "3"], "rare_below=3 has no effect without validation text"),
+        ([*NEW_BERT, "--permute_glyphs", "3"], "permute_glyphs=3 has no effect: a bert sees no glyph images"),
+        (
+            [*NEW_BERT[:-1], f"{TINY},_attn_implementation=eager", "--recipe", "causal"],
+            "--recipe causal does not work with the attention 'eager'",
+        ),
         (["--train_files", "{train}", "--max_characters", "0"], "max_characters=0 is not allowed; give 1 or more"),
         (["--recipe", "chinese_bert", "--short_seq_prob", "0"], "short_seq_prob=0.0 has no effect with --recipe chin"),
         (

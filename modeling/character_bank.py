@@ -49,8 +49,8 @@ class CharacterBank(KeepsStatistics):
 
     Args:
         encoder: glyph images [U, F, h, w] float in 0..1 -> vectors [U, D]; must depend on nothing but the image and its
-            weights, and have no dropout of its own. It may have `prepare(images)`, for what all chunks of images share,
-            and `feature_norms`, as `HanGlyph` does.
+            weights, and have no dropout of its own. It may have `prepare(images, again)`, for what all chunks of images
+            share, and `feature_norms`, as `HanGlyph` does.
         rows: N.
         shape: (F, h, w).
         width: D.
@@ -245,7 +245,7 @@ class CharacterBank(KeepsStatistics):
         """Glyph images uint8 [U, F, h, w] -> [U, D]."""
         # what depends on weights alone is computed once for all chunks, by encoders that have such
         prepare = getattr(self.encoder, "prepare", None)
-        prepared = () if prepare is None else (prepare(images),)
+        prepared = () if prepare is None else (prepare(images, self._is_checkpointed()),)
         chunks = self._chunks(images, prepared[0].chunk if prepared else None)
         return torch.cat([self._encode_chunk(some, *prepared) for some in chunks])
 
@@ -264,8 +264,11 @@ class CharacterBank(KeepsStatistics):
             dtypes = [some.dtype for some in tensors_of(self.encoder.modules()) if some.is_floating_point()]
         return dtypes[0] if dtypes else torch.get_default_dtype()
 
+    def _is_checkpointed(self) -> bool:
+        return self.gradient_checkpointing and self.training
+
     def _encode_chunk(self, images: Tensor, *prepared: Any) -> Tensor:
-        if self.gradient_checkpointing and self.training:
+        if self._is_checkpointed():
             return checkpoint(self.encoder, images, *prepared, use_reentrant=False)
         return self.encoder(images, *prepared)
 

@@ -15,8 +15,8 @@ class BiLstmConfig(RecurrentConfig):
     and `CharacterConfig`. With `classifier="crf"` the tagger is the BiLSTM-CRF of the paper's Tables 2 to 4.
 
     Args:
-        glyph_initializer: "uniform" here, as in the authors' code. With "kaiming" the vectors of glyphs are twenty times
-            as long as those of ids, and much alike: a tagger learns, a classifier of whole texts hardly does.
+        glyph_initializer: "uniform" here, as in the authors' code. With "kaiming" the vectors of glyphs are twenty
+            times as long as those of ids, and much alike: a tagger learns, a classifier of whole texts hardly does.
 
     Example:
         >>> from hanziformers import BiLstmConfig

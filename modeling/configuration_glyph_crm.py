@@ -32,17 +32,19 @@ class GlyphCrmConfig(BertLikeConfig):
         glyph_size: side of a glyph image in pixels, a multiple of 24. The kernels follow: glyph_size / 6 + 1 in block 1
             (9 at 48), glyph_size / 24 + 1 in block 2 (3 at 48).
         glyph_cnn: "han_glyph", the paper's CNN, or "none": the pixels themselves are the features of the three linear
-            layers that make R, G1 and G2, for a hundredth of the CNN's cost (0.03 against 2.2 billion operations a
-            glyph image at base size). Without the CNN `glyph_size` may be any; channels and position maps mean nothing.
+            layers that make R, G1 and G2, for a twentieth of the CNN's time (0.6 against 11 ms a glyph image at base
+            size on one core). Without the CNN `glyph_size` may be any; channels and position maps mean nothing.
         feature_norm: what happens to the features before those three layers. None is the paper's model: nothing.
             "standard" gives every feature mean 0 and variance 1 over the bank's glyph images, "whiten" all directions
-            alike (ZCA), so that no direction is learnt far slower than others. The statistics are saved with the model;
-            `feature_norm.py` says more.
+            alike (ZCA), so that no direction is learnt far slower than others. The statistics are saved with the model:
+            "whiten" adds 81 MB to a checkpoint at base size. `feature_norm.py` says more.
         feature_norm_epsilon: of the largest variance, above 0 and below 1: a direction is stretched by no more than
-            epsilon ** -0.5 relative to the widest.
+            epsilon ** -0.5 relative to the widest. Saved statistics keep theirs until the next estimate.
         feature_norm_interval: training forwards between two estimates of the statistics, >= 1. They are also estimated
-            at the first use, when the model is evaluated after training, and after `set_glyphs`. An estimate encodes up
-            to 2,048 glyph images and decomposes their covariance: at base size roughly half a minute of one core.
+            at the first use, when the model is evaluated after training, and after `set_glyphs`. Training goes on with
+            the estimate of an evaluation, so that one which evaluates at other steps differs a little. An estimate
+            encodes up to 2,048 glyph images and decomposes their covariance: at base size roughly half a minute of one
+            core.
         first_block_channels: channels of HanGlyph's block 1, >= 1.
         second_block_channels: channels of HanGlyph's block 2, >= 1.
         position_maps: the coordinates beside the image: "paper" (-0.2 to 0.2) or "released" (-0.48 to 0.46 at 48

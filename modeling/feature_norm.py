@@ -15,8 +15,9 @@ The transform T is symmetric, so y W^T = (x - m) (W T)^T: `fold` gives W T, once
 Axes: n images, D features, r = min(D, MOST_IMAGES), H outputs of the linear layer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from threading import RLock
 from typing import Any, Self
 
 import torch
@@ -40,6 +41,7 @@ STATISTICS_HINT = (
     "a graph cannot estimate them: call model.eval() and run the model once before it is traced or exported"
 )
 SAME = 1e-10  # of the largest variance: below it images do not differ in a direction, but for rounding
+_LOCK = RLock()  # of all modules, as one of its own could not be copied or pickled with a module
 
 
 class FeatureNorm(nn.Module):
@@ -84,7 +86,9 @@ class FeatureNorm(nn.Module):
 
     @torch.no_grad()
     def estimate(self, features: Tensor) -> None:
-        """Takes the statistics of features [n, D], n <= MOST_IMAGES; those that are not finite are refused with a log.
+        """Takes the statistics of features [n, D], n <= MOST_IMAGES.
+
+        Those that are not finite, and those that are all the same, are refused with a log: the statistics stay.
 
         They are written in place, as DataParallel and captured graphs know the buffers by their memory.
         """
@@ -92,6 +96,13 @@ class FeatureNorm(nn.Module):
             logger.warning(
                 "the features of some glyph images are not finite, so their statistics stay as they were: the training "
                 "has diverged; lower the learning rate"
+            )
+            return
+        if (features == features[0]).all():  # with gains of 0 all characters would look the same
+            logger.warning(
+                f"all {len(features)} glyph images have the same features, so there are no statistics to take, and "
+                "those before stay: give the bank different images (set_glyphs); if it has them, the CNN has collapsed "
+                "in training; lower the learning rate"
             )
             return
         # float64, as small eigenvalues matter; Apple's GPUs have none
@@ -153,10 +164,14 @@ class KeepsStatistics(nn.Module):
 
     That is at the first use, every `feature_norm_interval` training forwards, once when the module is evaluated after
     training, and after `forget_statistics`; where training does not change the features, only at the first use and the
-    last. `keep_statistics` is to be called at the start of `forward`.
+    last. `keep_statistics` is to be called at the start of `forward`; threads may share the module.
+
+    An evaluation's estimate stays for the training that goes on. So trainings that evaluate at other steps differ a
+    little, and all processes of a training have to evaluate, as they do under the Trainer.
     """
 
     _is_current = False  # whether the statistics need no look until training goes on
+    _version = -1  # torch's count of writes into the first norm's age, at the last look
     _estimated_in = torch.float32  # the dtype of the weights to which they belong
 
     def list_norms(self) -> Sequence[FeatureNorm]:
@@ -190,7 +205,7 @@ class KeepsStatistics(nn.Module):
         if not norms or like.is_meta:
             return
         moves = self.training and self.describe_features()[0]
-        if self._is_current and not moves:
+        if self._is_current and not moves and (is_traced(like) or self._version == _version_of(norms[0].age)):
             return
         if is_exported():
             raise ValueError(STATISTICS_HINT)
@@ -202,28 +217,41 @@ class KeepsStatistics(nn.Module):
     def _estimate_if_due(self, moves: bool) -> None:
         """`moves`: whether this forward belongs to a training that changes the features."""
         norms, (_, dtype, interval) = self.list_norms(), self.describe_features()
-        age = int(norms[0].age)
-        self._is_current = not moves
-        # rounded weights shift the features, so that those of another dtype need statistics of their own
-        if dtype != self._estimated_in or age == NEVER or age >= (interval if moves else 1):
-            # in training under autocast the features are rounded, and those of a table of vectors are not
-            with nullcontext() if moves else keepable(norms[0].age.device.type):
-                done = self.estimate_statistics()
-            self._is_current &= done  # a blank bank will be given images
-            self._estimated_in = dtype if done else self._estimated_in
-        if moves:
-            for norm in norms:
-                norm.grow_older()
+        with _LOCK:  # another thread waits for the estimate, and then finds it
+            age, done = int(norms[0].age), True
+            # rounded weights shift the features, so that those of another dtype need statistics of their own
+            if dtype != self._estimated_in or age == NEVER or age >= (interval if moves else 1):
+                # in training under autocast the features are rounded, and those of a table of vectors are not
+                exact = nullcontext() if moves else keepable(norms[0].age.device.type)
+                with exact, torch.inference_mode(norms[0].age.is_inference()):  # which is written nowhere else
+                    done = self.estimate_statistics()
+                self._estimated_in = dtype if done else self._estimated_in
+            if moves:
+                for norm in norms:
+                    norm.grow_older()
+            self._version = _version_of(norms[0].age)
+            self._is_current = done and not moves  # a blank bank will be given images
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        """As torch, whenever weights are loaded."""
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
+        """As torch, whenever weights are loaded; those that come without statistics need new ones."""
         self._is_current = False  # the loaded statistics may be older than the loaded weights
-        super()._load_from_state_dict(*args, **kwargs)
+        norms = tuple(f"{prefix}{name}." for name, part in self.named_modules() if isinstance(part, FeatureNorm))
+        own = {name: value for name, value in state_dict.items() if name.startswith(prefix)}
+        weights = [value for name, value in own.items() if not name.startswith(norms)]
+        if norms and own and len(weights) == len(own):
+            self.forget_statistics()
+        dtypes = {value.dtype for value in weights if isinstance(value, Tensor) and value.is_floating_point()}
+        self._estimated_in = dtypes.pop() if len(dtypes) == 1 else torch.float32
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def _apply(self, *args: Any, **kwargs: Any) -> Self:
         """As torch, whenever weights get another device or dtype."""
         self._is_current = False
-        return super()._apply(*args, **kwargs)
+        before = self.describe_features()[1] if self.list_norms() else None
+        super()._apply(*args, **kwargs)
+        if before is not None and self.describe_features()[1] != before:
+            self.forget_statistics()  # the weights may have been rounded
+        return self
 
 
 def project(features: Tensor, linear: nn.Module, norm: FeatureNorm | None, folded: Tensor | None = None) -> Tensor:
@@ -264,6 +292,11 @@ def check_norm_fields(config: PreTrainedConfig) -> None:
     require(config, norm in (None, *KINDS), "feature_norm", norm, " or ".join(map(repr, (None, *KINDS))))
     require(config, 0 < epsilon < 1, "feature_norm_epsilon", epsilon, "a number above 0 and below 1")
     check_sizes(config, ("feature_norm_interval",))
+
+
+def _version_of(tensor: Tensor) -> int:
+    """How often torch saw a write into a tensor; it does not count those into tensors made in inference mode."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager:

@@ -14,6 +14,7 @@ G1 = tanh(W_1 z_1), G2 = tanh(W_2 z_2) and R = tanh(W_r z_2); the paper says onl
 With `GlyphCrmConfig.feature_norm` z_1 and z_2 are normed first, and with glyph_cnn="none" both are the pixels.
 """
 
+import copy
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -100,6 +101,7 @@ class Prepared(NamedTuple):
     spectra: Sequence[tuple[Tensor, ...]] = ((), (), ())
     folded: Sequence[Tensor | None] = (None, None, None)  # of to_input, to_glyph1 and to_glyph2
     chunk: int | None = None  # so many images are best encoded at a time; None leaves it to the caller
+    norms: Sequence[FeatureNorm] | None = None  # in place of `HanGlyph.feature_norms`
 
 
 class HanGlyph(nn.Module):
@@ -135,9 +137,10 @@ class HanGlyph(nn.Module):
         Returns:
             [U, 3H] = [R, G1, G2]: the input of the Transformer and what its two bottom layers add.
         """
-        spectra, folded, _ = self.prepare(images) if prepared is None else prepared
+        spectra, folded, _, norms = self.prepare(images) if prepared is None else prepared
+        norms = self.feature_norms if norms is None else norms
         deep1, deep2 = self.features(images, spectra)
-        first, last = (self.feature_norms[0], self.feature_norms[-1]) if self.feature_norms else (None, None)
+        first, last = (norms[0], norms[-1]) if norms else (None, None)
         vectors = [
             project(deep2, self.to_input, last, folded[0]),
             project(deep1, self.to_glyph1, first, folded[1]),
@@ -154,10 +157,17 @@ class HanGlyph(nn.Module):
         deep1 = self.block1(torch.cat([images, maps], dim=1), spectra)  # [U, c_1, n/4, n/4]
         return deep1.flatten(1), self.block2(deep1).flatten(1)
 
-    def prepare(self, images: Tensor) -> Prepared:
-        """What depends on the weights alone, computed once for all chunks of images [U, 1, n, n]."""
+    def prepare(self, images: Tensor, again: bool = False) -> Prepared:
+        """What depends on the weights alone, computed once for all chunks of images [U, 1, n, n].
+
+        Args:
+            images: all that are encoded in a call.
+            again: whether the backward pass encodes them again, which must not meet the statistics of a later estimate.
+        """
         spectra = self._spectra(images)
         prepared = Prepared(spectra, chunk=FFT_CHUNK if any(spectra) else None)
+        if again and self.feature_norms and not is_traced(images):
+            prepared = prepared._replace(norms=[copy.deepcopy(norm) for norm in self.feature_norms])
         # few images are cheaper to transform than the weights; a graph that is exported holds them as constants
         many = is_exported() or (not is_traced(images) and len(images) >= self.config.hidden_size)
         if not self.feature_norms or not many:

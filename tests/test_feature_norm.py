@@ -1,16 +1,21 @@
 """Statistics of features against numpy, and how a model of glyph images keeps them."""
 
 import copy
+import threading
+import time
 import warnings as python_warnings
+from concurrent.futures import ThreadPoolExecutor
 
+import chinese_bert_tools
 import numpy as np
 import pytest
 import torch
 from export_tools import needs_newer_torch
 from glyph_crm_ranks import descend, statistics
 from glyph_crm_tools import NO_DROPOUT, SIZES, assert_same, build, make_inputs, no_grad, random_glyphs, with_grad
+from torch.optim.swa_utils import AveragedModel
 
-from hanziformers import GlyphCrmForMaskedLM, GlyphCrmModel
+from hanziformers import ChineseBertConfig, ChineseBertModel, GlyphCrmForMaskedLM, GlyphCrmModel
 from hanziformers.modeling import feature_norm
 from hanziformers.modeling.feature_norm import NEVER, FeatureNorm
 
@@ -113,6 +118,35 @@ def test_features_that_are_not_finite_change_nothing(warnings):
     norm.estimate(torch.full((9, 4), float("nan")))
     assert torch.equal(norm.transform, before)
     assert "not finite" in warnings[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("features", [torch.rand(1, 4), torch.zeros(9, 4), torch.full((3, 4), 0.3)])
+def test_features_that_are_all_the_same_change_nothing(features, kind, warnings):
+    norm = FeatureNorm(4, kind, 1e-5)
+    norm.estimate(features)
+    assert int(norm.age) == NEVER
+    assert torch.equal(norm(features), features)
+    assert "have the same features" in warnings[0]
+
+
+@pytest.mark.parametrize("model_type", ["glyph_crm", "chinese_bert"])
+def test_a_bank_of_one_image_still_tells_further_characters_apart(model_type):
+    if model_type == "glyph_crm":
+        bank = characters(build(feature_norm="whiten"))
+        bank.set_glyphs(torch.zeros_like(bank.glyphs))
+        bank.set_glyphs(random_glyphs(2)[1:], [3])
+        extra = random_glyphs(4)[1:].flatten(1)[None]
+        vectors = bank(torch.tensor([[60, 61, 62]]), extra)[0]
+    else:
+        model = ChineseBertModel(ChineseBertConfig(**chinese_bert_tools.SIZES, feature_norm="whiten")).eval()
+        with torch.no_grad():
+            model.embeddings.glyph_embeddings.embedding.weight[:] = 0.5
+        model(torch.ones(1, 3, dtype=torch.long), pinyin_ids=torch.zeros(1, 3, 8, dtype=torch.long))
+        with torch.no_grad():
+            model.embeddings.glyph_embeddings.embedding.weight.normal_()
+        vectors = model.embeddings.glyph_vectors(torch.arange(3))
+    assert len(vectors.unique(dim=0)) == 3
 
 
 @pytest.mark.parametrize("change", [torch.nn.Module.half, torch.nn.Module.bfloat16])
@@ -249,6 +283,49 @@ def test_schedule_of_training(kind, checkpointing):
     assert is_equal(statistics(model), fresh)  # evaluation estimates once
 
 
+@pytest.mark.parametrize("count", [4, 36], ids=["few characters", "many, folded"])
+def test_checkpointed_features_are_those_of_the_forward(count):
+    """An estimate between forward and backward, as of a loss over two forwards, changes no gradient."""
+    ids, gradients = torch.arange(1, 1 + count), []
+    first = characters(build(feature_norm="whiten"))
+    for checkpointing in (False, True):
+        bank = copy.deepcopy(first).train()
+        bank.gradient_checkpointing = checkpointing
+        loss = bank(ids).square().mean()
+        for norm in bank.encoder.feature_norms:
+            norm.estimate(torch.rand(9, len(norm.mean), generator=torch.Generator().manual_seed(0)))
+        loss.backward()
+        gradients.append([weight.grad for weight in bank.encoder.parameters()])
+    assert_same(*gradients)
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_threads_wait_for_the_estimate(trained):
+    model, ids = build(feature_norm="whiten", feature_norm_interval=9, **NO_DROPOUT), torch.arange(1, 9)
+    if trained:
+        step(model.train(), make_inputs())
+    wanted = no_grad_vectors(copy.deepcopy(model), ids)
+    encoder, begun = characters(model.eval()).encoder, threading.Event()
+    estimate = encoder.estimate_statistics
+
+    def slow_estimate(chunks):
+        begun.set()
+        time.sleep(0.2)
+        estimate(chunks)
+
+    encoder.estimate_statistics = slow_estimate
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(no_grad_vectors, model, ids)
+        assert begun.wait(30)
+        other = pool.submit(no_grad_vectors, model, ids)
+        assert_same([one.result(), other.result()], [wanted, wanted])
+
+
+def no_grad_vectors(model, ids):
+    with torch.no_grad():
+        return characters(model.eval())(ids)
+
+
 def test_no_kept_vector_is_older_than_the_statistics():
     """Evaluate, train, evaluate: by hand, by a fused optimiser, and through no more than other statistics."""
     model, inputs = build(feature_norm="whiten", feature_norm_interval=2, **NO_DROPOUT), make_inputs()
@@ -353,6 +430,36 @@ def save(model, folder):
     return folder / "weights.pt"
 
 
+@pytest.mark.parametrize("adapted", [False, True], ids=["weights", "an adapter"])
+def test_weights_loaded_without_statistics_get_their_own(adapted):
+    model, inputs = build(GlyphCrmForMaskedLM, feature_norm="whiten"), make_inputs()
+    wanted = copy.deepcopy(model)
+    no_grad(model, inputs)
+    state = {name: value for name, value in build(GlyphCrmForMaskedLM).state_dict().items() if "glyphs" not in name}
+    if adapted:  # an adapter's file holds nothing else
+        state = {name: value for name, value in state.items() if "block1" in name}
+    model.load_state_dict(state, strict=False)
+    wanted.load_state_dict(state, strict=False)
+    assert_same(no_grad(model, inputs), no_grad(wanted, inputs), atol=0, rtol=0)
+    before = statistics(model)
+    model.load_state_dict({"cls.predictions.decoder.bias": torch.zeros(SIZES["vocab_size"])}, strict=False)
+    assert is_equal(statistics(model), before)
+
+
+def test_an_average_of_weights_has_statistics_of_its_own():
+    """It is evaluated after each update, and never trains itself."""
+    model, inputs = build(GlyphCrmForMaskedLM, feature_norm="whiten", **NO_DROPOUT), make_inputs()
+    no_grad(model, inputs)
+    average = AveragedModel(model)
+    for _ in range(2):
+        step(model.train(), inputs)
+        average.update_parameters(model)
+        found = no_grad(average.module.eval(), inputs)
+        assert ages(average.module) == [0, 0]
+        average.module.base_model.embeddings.characters.forget_statistics()
+        assert_same(no_grad(average.module, inputs), found)
+
+
 def test_switched_on_for_a_checkpoint_without(tmp_path):
     model, inputs = build(), make_inputs()
     model.save_pretrained(tmp_path)
@@ -385,6 +492,44 @@ def test_half_precision(dtype, kind, tmp_path):
         loaded.save_pretrained(tmp_path / "half")
         again = GlyphCrmModel.from_pretrained(tmp_path / "half", dtype=dtype)
         assert_same([characters(again)(ids)], [characters(loaded)(ids)], atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("evaluated", [False, True])
+def test_resumed_training_is_the_uninterrupted_one(dtype, evaluated):
+    """Of rounded weights too, whose statistics are as old as they were."""
+    fields = {"feature_norm": "whiten", "feature_norm_interval": 4, **NO_DROPOUT}
+    model, other, inputs = build(GlyphCrmForMaskedLM, **fields), build(GlyphCrmForMaskedLM, **fields), make_inputs()
+    model, other = model.to(dtype), other.to(dtype)
+    for _ in range(2):
+        step(model.train(), inputs)
+    if evaluated:
+        no_grad(model.eval(), inputs)
+    other.load_state_dict(copy.deepcopy(model.state_dict()))
+    for _ in range(2):
+        step(model.train(), inputs)
+        step(other.train(), inputs)
+    assert is_equal(model.state_dict().values(), other.state_dict().values())
+
+
+def test_rounded_weights_saved_before_their_first_use():
+    model, inputs = build(feature_norm="whiten"), make_inputs()
+    no_grad(model, inputs)
+    other = build(feature_norm="whiten").bfloat16()
+    other.load_state_dict(model.bfloat16().state_dict())
+    found = no_grad(other, inputs)
+    assert_same(found, no_grad(model, inputs), atol=0, rtol=0)
+    characters(other).forget_statistics()
+    assert_same(no_grad(other, inputs), found, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("run_in_it", [False, True])
+def test_a_model_that_is_made_in_inference_mode(run_in_it):
+    with torch.inference_mode():
+        model, inputs = build(feature_norm="whiten"), make_inputs()
+    with torch.inference_mode(run_in_it), torch.no_grad():
+        model(**inputs)
+    assert ages(model) == [0, 0]
 
 
 def test_double_precision():

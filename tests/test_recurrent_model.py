@@ -43,14 +43,18 @@ def check_model(model):
         assert 0.9 * bound < linear.weight.abs().max() <= bound
         assert not linear.bias.any()
     cnn = base.glyph_bank.encoder
-    assert cnn.conv1.weight.std().item() == pytest.approx((2 / 50) ** 0.5, rel=0.1)
+    # U(-0.1, 0.1), or He et al.'s
+    spread = {"uniform": 0.1 / 3**0.5, "kaiming": (2 / 50) ** 0.5}[base.config.glyph_initializer]
+    assert cnn.conv1.weight.std().item() == pytest.approx(spread, rel=0.1)
     assert not base.glyph_bank.glyphs.any()
     assert not cnn.mean.any()
     assert cnn.std.eq(1).all()
 
 
-def test_new_models_are_initialised(tmp_path):
-    config = BiLstmConfig(**{**SIZES, **WIDER, "classifier": "crf"})
+@pytest.mark.parametrize("own", [{}, {"glyph_initializer": "kaiming"}], ids=["default", "kaiming"])
+def test_new_models_are_initialised(tmp_path, own):
+    config = BiLstmConfig(**{**SIZES, **WIDER, "classifier": "crf", **own})
+    assert config.glyph_initializer == own.get("glyph_initializer", "uniform")
     model = BiLstmForTokenClassification(config)
     check_model(model)
     # loading starts on the meta device: what a checkpoint lacks must be made

@@ -57,7 +57,7 @@ def check_runs(experiments: Experiments, task: type[Task]) -> None:
     """
     stages = [stage for run in experiments.needed() for stage in experiments.stages(run, Path())]
     check_flags(task, experiments.options, {name for stage in stages for name in stage.options})
-    new = [stage.options for stage in stages if "model_type" in stage.options]
+    new = [stage.options for stage in stages if stage.options.get("model_type")]
     for model, overrides in {(options["model_type"], options["config_overrides"]) for options in new}:
         check_overrides(model, overrides)
 

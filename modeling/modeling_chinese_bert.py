@@ -47,8 +47,13 @@ class ChineseBertPreTrainedModel(BertLikePreTrainedModel):
     config: ChineseBertConfig
     base_model_prefix = "bert"
     _no_split_modules = ["ChineseBertEmbeddings", "BertLayer"]
-    _keep_in_fp32_modules_strict = ["glyph_norm"]  # statistics are no weights
     _can_record_outputs = {"hidden_states": BertLayer, "attentions": BertSelfAttention}
+
+    def post_init(self) -> None:
+        """As every model; statistics of features, where there are some, stay in float32, as they are no weights."""
+        if self.config.feature_norm is not None:
+            self._keep_in_fp32_modules_strict = ["glyph_norm"]
+        super().post_init()
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

@@ -146,7 +146,6 @@ class GlyphCrmPreTrainedModel(BertLikePreTrainedModel):
     config: GlyphCrmConfig
     base_model_prefix = "glyph_crm"
     _no_split_modules = ["GlyphCrmEmbeddings", "GlyphCrmLayer"]
-    _keep_in_fp32_modules_strict = ["feature_norms"]  # statistics are no weights
     _can_record_outputs = {"hidden_states": GlyphCrmLayer, "attentions": BertSelfAttention}
 
     @property
@@ -158,6 +157,12 @@ class GlyphCrmPreTrainedModel(BertLikePreTrainedModel):
         """
         # a property, as the names differ with the prefix of each head; DDP reads it when it wraps the model
         return [name for name, _ in self.named_buffers()]
+
+    def post_init(self) -> None:
+        """As every model; statistics of features, where there are some, stay in float32, as they are no weights."""
+        if self.config.feature_norm is not None:
+            self._keep_in_fp32_modules_strict = ["feature_norms"]
+        super().post_init()
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

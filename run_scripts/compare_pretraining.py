@@ -31,6 +31,7 @@ from pathlib import Path
 
 from transformers import AutoConfig
 
+from hanziformers.training.experiments import finished_before, other_options
 from hanziformers.training.new_model import sees_glyphs
 from hanziformers.training.pretraining_comparison import Outcome, write_results
 from hanziformers.training.pretraining_recipes import RECIPES
@@ -180,12 +181,6 @@ def is_finished(folder: Path) -> bool:
     return figures.is_file() and "eval_chance_accuracy" in json.loads(figures.read_text())
 
 
-def is_of_command(folder: Path, command: Sequence[str]) -> bool:
-    """Whether a run was made by these options, as far as its model card says by which."""
-    card = folder / "README.md"
-    return not card.is_file() or f"{SCRIPT.name} {shlex.join(command[2:])}\n" in card.read_text(encoding="utf-8")
-
-
 def main(argv: list[str] | None = None) -> None:
     """Runs the script."""
     parser = ArgumentParser(description=__doc__.split("\n")[0], allow_abbrev=False)
@@ -206,17 +201,16 @@ def main(argv: list[str] | None = None) -> None:
         jobs = {(run, seed): pool.submit(pretrain, run, seed, args, options) for seed in args.seeds for run in compared}
         folders = {key: job.result() for key, job in jobs.items()}
     failed = [f"{run.name}, seed {seed}" for (run, seed), folder in folders.items() if folder is None]
-    other = [
-        f"{run.name}, seed {seed}"
-        for (run, seed), folder in folders.items()
-        if folder and not is_of_command(folder, command_of(run, seed, args, options))
-    ]
+    other: dict[str, list[str]] = {}
+    for (run, seed), folder in folders.items():
+        for name in other_options(folder, SCRIPT.name, command_of(run, seed, args, options)[2:]) if folder else ():
+            other.setdefault(name, []).append(folder.name)
     finished = {run: {seed: folders[run, seed] for seed in args.seeds if folders[run, seed]} for run in compared}
     outcomes = [Outcome(run.name, run.control, of_seeds) for run, of_seeds in finished.items() if of_seeds]
     if outcomes:
         command = f"python run_scripts/compare_pretraining.py {shlex.join(sys.argv[1:] if argv is None else argv)}"
         notes = [f"Failed and left out: {name}." for name in failed]
-        notes += [f"Finished before, by other options (see their README.md): {', '.join(other)}."] if other else []
+        notes += finished_before(other)
         print(*notes, write_results(outcomes, Path(args.results), command, notes), sep="\n")
     if failed:
         sys.exit(f"these runs failed, see their log.txt: {'; '.join(failed)}")

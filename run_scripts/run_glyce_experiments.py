@@ -16,8 +16,6 @@ that this script does not have go to the trainings. Every one is a process of it
 Writes glyce.md, glyce.json and a plot into --results. Table 7 (parsing and semantic roles) is not here.
 """
 
-import shlex
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +32,7 @@ from hanziformers.training.experiments import (
     add_options,
     parse_data,
     plot_systems,
+    run_experiments,
     spread,
     write_page,
 )
@@ -112,7 +111,7 @@ class GlyceExperiments(Experiments):
         ValueError: options that leave a table without meaning: names them.
     """
 
-    scripts = Path(__file__).parent
+    script = Path(__file__)
 
     def __init__(self, args: Namespace, options: list[str]) -> None:
         super().__init__(args, options, [one for task in TASKS for one in parse_data(getattr(args, task), task, False)])
@@ -216,7 +215,7 @@ def write_results(experiments: GlyceExperiments, command: str) -> str:
         | {name: value for name, value in experiments.test_figures(run).items() if name in COLUMNS}
         for run in runs
     ]
-    write_page("glyce", "Glyce", experiments.args, command, text, figures, ["systems.png"])
+    write_page(experiments, "glyce", "Glyce", command, text, figures, ["systems.png"])
     return text
 
 
@@ -235,11 +234,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--num_train_epochs", type=float, default=3.0, help="of a run, all stages together")
     parser.add_argument("--learning_rate", type=float, default=2e-5, help="of the semantic encoder")
     parser.add_argument("--learning_rates", default="", help="of the other parts, e.g. glyph=1e-4,rest=1e-4")
-    args, options = parser.parse_known_args(argv)
-    experiments = GlyceExperiments(args, options)
-    experiments.carry_out_all()
-    command = f"python run_scripts/run_glyce_experiments.py {shlex.join(sys.argv[1:] if argv is None else argv)}"
-    print(write_results(experiments, command))
+    print(run_experiments(parser, GlyceExperiments, write_results, argv))
 
 
 if __name__ == "__main__":

@@ -19,8 +19,6 @@ each with other --tables, can fill one --output_dir, and a last one with all dat
 and a plot into --results.
 """
 
-import shlex
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +41,7 @@ from hanziformers.training.experiments import (
     parse_data,
     plot_systems,
     read_figures,
+    run_experiments,
     spread,
     write_page,
 )
@@ -176,7 +175,7 @@ class HostExperiments(Experiments):
         ValueError: a table without data, or options that a training does not have.
     """
 
-    scripts = Path(__file__).parent
+    script = Path(__file__)
 
     def __init__(self, args: Namespace, options: list[str]) -> None:
         given = [name for name in KINDS if getattr(args, name)]
@@ -316,7 +315,7 @@ def write_results(experiments: HostExperiments, command: str) -> str:
                 known = {key: float(value[index]) for key, value in one.items() if not np.isnan(value[index])}
                 figures.append({"task": data.task, "data": name, "system": system, "seed": seed, **known})
     plot_systems(panels, results / "systems.png")
-    write_page("hosts", "Glyce without BERT", experiments.args, command, text, figures, ["systems.png"])
+    write_page(experiments, "hosts", "Glyce without BERT", command, text, figures, ["systems.png"])
     return text
 
 
@@ -331,11 +330,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--vocab_file", default="", help="of the models that read characters")
     add_options(parser, "hosts", list(KINDS))
     parser.set_defaults(tables=[])  # those that have data
-    args, options = parser.parse_known_args(argv)
-    experiments = HostExperiments(args, options)
-    experiments.carry_out_all()
-    command = f"python run_scripts/run_host_experiments.py {shlex.join(sys.argv[1:] if argv is None else argv)}"
-    print(write_results(experiments, command))
+    print(run_experiments(parser, HostExperiments, write_results, argv))
 
 
 if __name__ == "__main__":

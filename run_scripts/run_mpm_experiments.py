@@ -12,9 +12,7 @@ is not done again. Writes mpm.md, mpm.json and two plots into --results.
 What all experiments share is in hanziformers.training.experiments.
 """
 
-import shlex
-import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +30,7 @@ from hanziformers.training.experiments import (
     add_options,
     parse_data,
     plot_systems,
+    run_experiments,
     spread,
     write_page,
 )
@@ -61,7 +60,10 @@ PUBLISHED = {  # precision, recall, F1 in the paper, with bert-base-chinese: Tab
 class MpmExperiments(Experiments):
     """The runs of the paper, and their scores."""
 
-    scripts = Path(__file__).parent
+    script = Path(__file__)
+
+    def __init__(self, args: Namespace, options: list[str]) -> None:
+        super().__init__(args, options, parse_data(args.data))
 
     def needed(self) -> list[Run]:
         """The runs that the chosen tables need, each once, those of one seed together."""
@@ -217,7 +219,7 @@ def write_results(experiments: MpmExperiments, command: str) -> str:
         for run in experiments.needed()
         for rows in [experiments.predictions(run)]
     ]
-    write_page("mpm", "MPM-CNER", experiments.args, command, text, figures, plots)
+    write_page(experiments, "mpm", "MPM-CNER", command, text, figures, plots)
     return text
 
 
@@ -227,11 +229,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--data", action="append", required=True, help="NAME=TRAIN,VALIDATION,TEST; repeat it")
     parser.add_argument("--sample_seed", type=int, default=0, help="of the samples of training data")
     add_options(parser, "mpm", list(TABLES))
-    args, options = parser.parse_known_args(argv)
-    experiments = MpmExperiments(args, options, parse_data(args.data))
-    experiments.carry_out_all()
-    command = f"python run_scripts/run_mpm_experiments.py {shlex.join(sys.argv[1:] if argv is None else argv)}"
-    print(write_results(experiments, command))
+    run_experiments(parser, MpmExperiments, write_results, argv)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,6 @@ Models start from scratch, with the same sizes and vocabulary, or from checkpoin
 one is not done again. Writes reading.md, reading.json and a plot into --results.
 """
 
-import shlex
-import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -30,6 +28,7 @@ from hanziformers.training.experiments import (
     add_options,
     parse_data,
     plot_systems,
+    run_experiments,
     spread,
     write_page,
 )
@@ -50,7 +49,7 @@ class ReadingExperiments(Experiments):
         ValueError: there are no data, or models from scratch without a vocabulary; see `check_runs`.
     """
 
-    scripts = Path(__file__).parent
+    script = Path(__file__)
 
     def __init__(self, args: Namespace, options: list[str]) -> None:
         super().__init__(args, options, [one for task in TASKS for one in parse_data(getattr(args, task), task, False)])
@@ -113,7 +112,7 @@ def write_results(experiments: ReadingExperiments, command: str) -> str:
     ]
     note = "By kind of answer: a part of the text, none, yes, no."
     text = "\n\n".join([*parts, note])
-    write_page("reading", "Reading comprehension", experiments.args, command, text, lines, ["reading.png"])
+    write_page(experiments, "reading", "Reading comprehension", command, text, lines, ["reading.png"])
     return text
 
 
@@ -126,11 +125,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--systems", nargs="+", choices=list(MODELS), default=list(MODELS))
     add_options(parser, "reading", ["main"])
     add_model_options(parser, checkpoints=True)
-    args, options = parser.parse_known_args(argv)
-    experiments = ReadingExperiments(args, options)
-    experiments.carry_out_all()
-    command = f"python run_scripts/run_reading_experiments.py {shlex.join(sys.argv[1:] if argv is None else argv)}"
-    print(write_results(experiments, command))
+    print(run_experiments(parser, ReadingExperiments, write_results, argv))
 
 
 if __name__ == "__main__":

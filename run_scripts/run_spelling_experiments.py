@@ -15,8 +15,6 @@ vocabulary of their characters. Or --data NAME=TRAIN,VALIDATION,TEST names files
 one is not done again. Writes spelling.md, spelling.json and a plot into --results.
 """
 
-import shlex
-import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
@@ -32,6 +30,7 @@ from hanziformers.training.experiments import (
     add_options,
     parse_data,
     plot_systems,
+    run_experiments,
     spread,
     write_page,
 )
@@ -65,7 +64,7 @@ class SpellingExperiments(Experiments):
         ValueError: there are no data, or no vocabulary; see `check_runs`.
     """
 
-    scripts = Path(__file__).parent
+    script = Path(__file__)
 
     def __init__(self, args: Namespace, options: list[str]) -> None:
         super().__init__(args, options, parse_data(args.data) + _cut(args))
@@ -172,7 +171,7 @@ def write_results(experiments: SpellingExperiments, command: str) -> str:
         for run in experiments.needed()
     ]
     text = tables(experiments)
-    write_page("spelling", "Spelling correction", experiments.args, command, text, figures, ["spelling.png"])
+    write_page(experiments, "spelling", "Spelling correction", command, text, figures, ["spelling.png"])
     return text
 
 
@@ -186,11 +185,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS))
     add_options(parser, "spelling", ["main"])
     add_model_options(parser, checkpoints=False)
-    args, options = parser.parse_known_args(argv)
-    experiments = SpellingExperiments(args, options)
-    experiments.carry_out_all()
-    command = f"python run_scripts/run_spelling_experiments.py {shlex.join(sys.argv[1:] if argv is None else argv)}"
-    print(write_results(experiments, command))
+    print(run_experiments(parser, SpellingExperiments, write_results, argv))
 
 
 if __name__ == "__main__":

@@ -181,6 +181,7 @@ def test_a_finished_run_of_other_options_is_named(started, tmp_path, capsys):
         compare(tmp_path, "--arm", *arms, "--seeds", "1", "2", "--max_steps", str(steps))
         pages.append((tmp_path / "results" / "pretraining.md").read_text(encoding="utf-8"))
     assert len(started) == 4
-    note = "Finished before, by other options (see their README.md): pixels, seed 1, bert_tied, seed 1, pixels, seed 2"
+    folders = "pixels-seed1, bert_tied-seed1, pixels-seed2, bert_tied-seed2"
+    note = f"Finished before, with another --max_steps (see their README.md): {folders}."
     assert [note in page for page in pages] == ["Finished before" in page for page in pages] == [False, False, True]
     assert note in capsys.readouterr().out

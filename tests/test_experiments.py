@@ -1,6 +1,7 @@
 """What the experiments of all papers share: data sets, trainings in stages, and the page of tables."""
 
 import json
+import shlex
 import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
@@ -17,8 +18,10 @@ from hanziformers.training.experiments import (
     Run,
     Stage,
     add_options,
+    other_options,
     parse_data,
     plot_systems,
+    run_experiments,
     spread,
     write_page,
 )
@@ -27,7 +30,7 @@ RUN = Run("A+B -w/o C", Data("Weibo", "a", "", "c", "ner"), 20, 3)
 
 
 class TwoStages(Experiments):
-    scripts = Path("scripts")
+    script = Path("scripts/all.py")
 
     def needed(self):
         return [RUN]
@@ -84,7 +87,7 @@ def test_a_failed_stage_names_its_log(commands, tmp_path):
 class ThreeRuns(Experiments):
     """Options of one run of its own, by which it fails."""
 
-    scripts = Path("scripts")
+    script = Path("scripts/all.py")
 
     def needed(self):
         return [Run(name, RUN.data, 100, 3) for name in "ABC"]
@@ -145,7 +148,8 @@ def test_a_page(tmp_path):
     args = parser.parse_args(["--results", str(tmp_path), "--seeds", "1", "2"])
     assert (args.tables, args.output_dir, args.jobs) == (["main"], "outputs/x", 1)
     plot_systems({"Weibo": ("F1", {"A": np.array([0.1, 0.2]), "B": np.array([0.3])})}, tmp_path / "a.png")
-    write_page("x", "A title", args, "python x.py", "| table |", [{"f1": 0.5}], ["a.png"])
+    (tmp_path / "ner-Weibo-A-B-w-o-C-20-seed3").mkdir()
+    write_page(TwoStages(args, [], []), "x", "A title", "python x.py", "| table |", [{"f1": 0.5}], ["a.png"])
     text = (tmp_path / "x.md").read_text(encoding="utf-8")
     assert text.startswith(
         "# A title\n\n```bash\npython x.py\n```\n\nMean over the seeds [1, 2] (smallest to largest)."
@@ -153,6 +157,48 @@ def test_a_page(tmp_path):
     assert text.endswith("| table |\n\n![a.png](a.png)\n")
     assert json.loads((tmp_path / "x.json").read_text()) == [{"f1": 0.5}]
     assert (tmp_path / "a.png").stat().st_size > 1000
+
+
+CARD = "# A\n\n```bash\npython run_scripts/two.py {}\n```\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "other"),
+    [
+        ("--rate 3 --train_file 'my data/a.txt'", []),
+        ("--rate 3 --train-file=other/a.txt --do_train", ["do_train"]),
+        ("--rate 4 --rate 3 --train_file b.txt", ["train_file"]),
+        ("--rate 4 --train_file a.txt --tables a b", ["rate", "tables"]),
+    ],
+)
+def test_options_of_a_finished_training_that_are_others(tmp_path, before, other):
+    now = ["--rate", "3", "--train_file", "data/a.txt"]
+    assert other_options(tmp_path, "two.py", now) == []  # it has no card
+    (tmp_path / "README.md").write_text(CARD.format(before), encoding="utf-8")
+    assert other_options(tmp_path, "two.py", now) == other
+    assert other_options(tmp_path, "one.py", now) == []
+
+
+def test_a_page_names_runs_that_had_other_options(commands, tmp_path):
+    def write(experiments, command):
+        write_page(experiments, "x", "A title", command, "| table |", [], [])
+        return command
+
+    def run(*options):
+        parser = ArgumentParser()
+        add_options(parser, "x", ["main"])
+        given = ["--output_dir", str(tmp_path), "--results", str(tmp_path), "--seeds", "3", *options]
+        command = run_experiments(parser, lambda args, rest: TwoStages(args, rest, [RUN.data]), write, given)
+        assert command == f"python run_scripts/all.py {shlex.join(given)}"
+        return (tmp_path / "x.md").read_text(encoding="utf-8")
+
+    assert "Finished before" not in run("--x", "y")
+    folder = tmp_path / "ner-Weibo-A-B-w-o-C-20-seed3"
+    (folder / "README.md").write_text(CARD.format(shlex.join(commands[-1][2:])), encoding="utf-8")
+    assert "Finished before" not in run("--x", "y")
+    note = "Finished before, with another --x (see their README.md): ner-Weibo-A-B-w-o-C-20-seed3."
+    assert run("--x", "z").count("Finished before") == run("--x", "z").count(note) == 1
+    assert len(commands) == 2
 
 
 @pytest.mark.parametrize(

@@ -2,20 +2,21 @@
 
 A script of run_scripts/ derives a class from `Experiments`, which says which trainings its tables need and with which
 options. Every training is a process of its own, over run_ner.py or another script beside it; a finished one is not done
-again. If one fails, the others go on.
+again, and the page says which one had other options. If one fails, the others go on.
 """
 
 import json
+import shlex
 import subprocess
 import sys
 from abc import ABC, abstractmethod
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -116,7 +117,7 @@ class Experiments(ABC):
         data: the data sets.
     """
 
-    scripts: Path  # the folder run_scripts/
+    script: Path  # of run_scripts/, that makes the experiments
 
     def __init__(self, args: Namespace, options: list[str], data: list[Data]) -> None:
         self.args = args
@@ -171,15 +172,33 @@ class Experiments(ABC):
         if is_finished(folder):
             return
         folder.mkdir(parents=True, exist_ok=True)
-        stages, previous = self.stages(run, folder), folder
+        for place, script, options, steps in self._commands(run):
+            if place == folder or not (place / _FINISHED).is_file():
+                self.start(script, options, steps)
+
+    def _commands(self, run: Run) -> Iterator[tuple[Path, str, dict[str, Any], list[str]]]:
+        """The trainings of a run: the folder of each, its script, its options, and further ones."""
+        folder = previous = run.folder(self.args.output_dir)
+        stages = self.stages(run, folder)
         for number, stage in enumerate(stages, 1):
             is_last = number == len(stages)
             place = folder if is_last else folder / f"stage{number}"
-            if is_last or not (place / _FINISHED).is_file():
-                options = {name: previous if value == PREVIOUS else value for name, value in stage.options.items()}
-                steps = ["--do_train", *(["--do_predict"] if is_last else []), *self.further_options(run)]
-                self.start(stage.script, {**options, "seed": run.seed, "output_dir": place}, steps)
+            options = {name: previous if value == PREVIOUS else value for name, value in stage.options.items()}
+            steps = ["--do_train", *(["--do_predict"] if is_last else []), *self.further_options(run)]
+            yield place, stage.script, {**options, "seed": run.seed, "output_dir": place}, steps
             previous = place
+
+    def notes(self) -> list[str]:
+        """What a page says of runs that were finished before, with other options than now: a line for each option."""
+        found: dict[str, list[str]] = {}
+        for run in self.needed():
+            for place, script, options, steps in self._commands(run):
+                for name in other_options(place, script, [*as_flags(options), *steps]):
+                    found.setdefault(name, []).append(place.relative_to(self.args.output_dir).as_posix())
+        return [
+            f"Finished before, with another --{name} (see their README.md): {', '.join(of)}."
+            for name, of in found.items()
+        ]
 
     def further_options(self, run: Run) -> list[str]:
         """Options of a run's trainings that stand behind its own, and win over them; by default `options`."""
@@ -199,7 +218,7 @@ class Experiments(ABC):
         folder = Path(options["output_dir"])
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "log.txt").open("w") as log:
-            command = [sys.executable, str(self.scripts / script), *as_flags(options), *steps]
+            command = [sys.executable, str(self.script.parent / script), *as_flags(options), *steps]
             done = subprocess.run(command, stdout=log, stderr=log)
         if done.returncode:
             raise RuntimeError(f"the run in {folder} failed with exit status {done.returncode}; see {folder}/log.txt")
@@ -216,6 +235,9 @@ class Experiments(ABC):
     def test_figures(self, run: Run) -> dict[str, float]:
         """The figures of the test data in a run's all_results.json: "f1", "accuracy", ..."""
         return read_figures(run.folder(self.args.output_dir))
+
+
+_E = TypeVar("_E", bound=Experiments)
 
 
 def as_flags(options: Mapping[str, Any]) -> list[str]:
@@ -237,6 +259,45 @@ def check_own(options: Sequence[str], own: Collection[str] = ()) -> None:
     # a script knows --train-file by the name --train_file too
     if twice := [option for option in given if option[2:].replace("-", "_") in _OF_EVERY_RUN.union(own)]:
         raise ValueError(f"{', '.join(twice)}: what the runs have of their own is decided here; leave it out")
+
+
+def other_options(folder: Path, script: str, arguments: Sequence[str]) -> list[str]:
+    """The options of a finished training that are not those of a command, as far as its model card has its command.
+
+    Files are compared by their names: a folder of data may have moved.
+
+    Args:
+        folder: of the training.
+        script: its name.
+        arguments: the options now, as they are on a command line.
+    """
+    card = folder / "README.md"
+    lines = card.read_text(encoding="utf-8").splitlines() if card.is_file() else []
+    head = f"python run_scripts/{script} "
+    for line in (line for line in lines if line.startswith(head)):
+        before, now = _values(shlex.split(line.removeprefix(head))), _values(arguments)
+        return [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+    return []
+
+
+def finished_before(others: Mapping[str, Sequence[str]]) -> list[str]:
+    """What a page says of finished trainings that had other options: option -> their folders, a line for each."""
+    head = "Finished before, with another"
+    return [f"{head} --{name} (see their README.md): {', '.join(of)}." for name, of in others.items()]
+
+
+def _values(arguments: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Option -> its values, as a command line has them; the last one of a name wins."""
+    found: dict[str, tuple[str, ...]] = {}
+    name = ""
+    for one in arguments:
+        if one.startswith("--"):
+            name, equals, value = one.removeprefix("--").partition("=")
+            name = name.replace("-", "_")
+            found[name] = (Path(value).name,) if equals else ()
+        else:
+            found[name] = (*found.get(name, ()), Path(one).name)
+    return found
 
 
 def is_finished(folder: Path) -> bool:
@@ -284,9 +345,9 @@ def plot_systems(panels: Mapping[str, tuple[str, Mapping[str, np.ndarray]]], pat
 
 
 def write_page(
+    experiments: Experiments,
     name: str,
     title: str,
-    args: Namespace,
     command: str,
     tables: str,
     figures: Sequence[Mapping[str, Any]],
@@ -295,19 +356,44 @@ def write_page(
     """Writes NAME.md and NAME.json into the folder of results, beside plots that are there already.
 
     Args:
+        experiments: all of whose runs are finished.
         name: of the files.
         title: of the page.
-        args: with results and seeds.
         command: that made it.
         tables: in Markdown.
         figures: of every run.
         plots: the names of image files.
     """
-    results = Path(args.results)
+    results, seeds = Path(experiments.args.results), experiments.args.seeds
     (results / f"{name}.json").write_text(json.dumps(list(figures), indent=1) + "\n", encoding="utf-8")
+    head = f"# {title}\n\n```bash\n{command}\n```\n\nMean over the seeds {seeds} (smallest to largest)."
     shown = "\n".join(f"![{plot}]({plot})" for plot in plots)
-    head = f"# {title}\n\n```bash\n{command}\n```\n\nMean over the seeds {args.seeds} (smallest to largest).\n\n"
-    (results / f"{name}.md").write_text(f"{head}{tables}\n\n{shown}\n", encoding="utf-8")
+    page = "\n\n".join([head, *experiments.notes(), tables, shown])
+    (results / f"{name}.md").write_text(f"{page}\n", encoding="utf-8")
+
+
+def run_experiments(
+    parser: ArgumentParser,
+    make: Callable[[Namespace, list[str]], _E],
+    write: Callable[[_E, str], str],
+    argv: Sequence[str] | None,
+) -> str:
+    """What the script of experiments does: reads options, carries out the runs, writes the results.
+
+    Args:
+        parser: of the script's own options; all others are those of the trainings.
+        make: the experiments, from the script's own options and the others.
+        write: writes the results, from the experiments and the command that made them; returns the tables.
+        argv: options of the command line, by default those of this process.
+
+    Returns:
+        the tables, in Markdown.
+    """
+    args, options = parser.parse_known_args(argv)
+    experiments = make(args, options)
+    experiments.carry_out_all()
+    given = shlex.join(sys.argv[1:] if argv is None else argv)
+    return write(experiments, f"python run_scripts/{experiments.script.name} {given}")
 
 
 __all__ = [
@@ -319,10 +405,13 @@ __all__ = [
     "add_options",
     "as_flags",
     "check_own",
+    "finished_before",
     "is_finished",
+    "other_options",
     "parse_data",
     "plot_systems",
     "read_figures",
+    "run_experiments",
     "spread",
     "write_page",
 ]

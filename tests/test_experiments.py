@@ -166,6 +166,7 @@ CARD = "# A\n\n```bash\npython run_scripts/two.py {}\n```\n"
     ("before", "other"),
     [
         ("--rate 3 --train_file 'my data/a.txt'", []),
+        ("--rate 3 --train_file a.txt --save-total-limit 1 --output_dir other", []),
         ("--rate 3 --train-file=other/a.txt --do_train", ["do_train"]),
         ("--rate 4 --rate 3 --train_file b.txt", ["train_file"]),
         ("--rate 4 --train_file a.txt --tables a b", ["rate", "tables"]),

@@ -25,6 +25,7 @@ PREVIOUS = "{previous}"  # in the options of a stage: the folder of the stage be
 _FINISHED, _PREDICTIONS = "all_results.json", "predictions.jsonl"
 _PANELS_IN_ROW = 4
 _OF_EVERY_RUN = {"seed", "output_dir", "do_train", "do_predict", "config_overrides"}
+_WITHOUT_EFFECT = {"output_dir", "disable_tqdm", "save_total_limit", "dataloader_num_workers"}  # on any figure
 
 
 @dataclass(frozen=True)
@@ -264,7 +265,7 @@ def check_own(options: Sequence[str], own: Collection[str] = ()) -> None:
 def other_options(folder: Path, script: str, arguments: Sequence[str]) -> list[str]:
     """The options of a finished training that are not those of a command, as far as its model card has its command.
 
-    Files are compared by their names: a folder of data may have moved.
+    Files are compared by their names: a folder of data may have moved. Options that change no figure are left out.
 
     Args:
         folder: of the training.
@@ -276,7 +277,8 @@ def other_options(folder: Path, script: str, arguments: Sequence[str]) -> list[s
     head = f"python run_scripts/{script} "
     for line in (line for line in lines if line.startswith(head)):
         before, now = _values(shlex.split(line.removeprefix(head))), _values(arguments)
-        return [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+        names = sorted({*before, *now} - _WITHOUT_EFFECT)
+        return [name for name in names if before.get(name) != now.get(name)]
     return []
 
 

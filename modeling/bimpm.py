@@ -64,14 +64,29 @@ class MultiPerspectiveMatching(nn.Module):
             second_mask: bool [B, T2].
 
         Returns:
-            [B, T1, 8l] and [B, T2, 8l], cosines; 0 at padding, and where the other sentence has no word.
+            [B, T1, 8l] and [B, T2, 8l], cosines; 0 at padding, and where the other sentence has no word. In fp16 they
+            are computed in float32.
         """
+        device = first.device.type
+        autocast = not first.is_meta and torch.is_autocast_enabled(device)
+        if (torch.get_autocast_dtype(device) if autocast else first.dtype) != torch.float16:
+            return self._match_sides(first, first_mask, second, second_mask, self.perspectives)
+        # squares of norms leave the range of fp16: cosines would be 0 and gradients infinite
+        with torch.autocast(device, enabled=False):
+            perspectives, sides = self.perspectives.float(), (first.float(), first_mask, second.float(), second_mask)
+            one, other = self._match_sides(*sides, perspectives)
+        return one.to(first.dtype), other.to(first.dtype)
+
+    def _match_sides(
+        self, first: Tensor, first_mask: Tensor, second: Tensor, second_mask: Tensor, perspectives: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """See `forward`; `perspectives` [8, l, h] in the dtype of the sentences."""
         both = first_mask[:, :, None] & second_mask[:, None, :]  # [B, T1, T2]
         found: tuple[list[Tensor], list[Tensor]] = ([], [])
         first, second = first.masked_fill(~first_mask[..., None], 0), second.masked_fill(~second_mask[..., None], 0)
         directions = zip(first.chunk(2, -1), second.chunk(2, -1), strict=True)
         for direction, (one, other) in enumerate(directions):  # [B, T, h] each
-            weights = self.perspectives[direction::2]  # [4, l, h]
+            weights = perspectives[direction::2]  # [4, l, h]
             ends = end_states(one, first_mask, direction), end_states(other, second_mask, direction)
             largest = _largest_cosines(one, other, both, weights[1])
             alike = _cosines(one, other, both)  # [B, T1, T2]

@@ -182,6 +182,50 @@ def check_ids(name: str, ids: Tensor | None, size: int, meaning: str, fix: str |
         raise ValueError(f"{name} holds {found}; allowed are 0 to {size - 1} ({meaning}). {fix}")
 
 
+def check_tensors(given: Mapping[str, Any]) -> None:
+    """Refuses inputs that are lists or arrays; None is fine.
+
+    Args:
+        given: name -> value.
+
+    Raises:
+        TypeError: names the input, what it is and the fix.
+    """
+    for name, value in given.items():
+        if value is not None and not isinstance(value, Tensor):
+            raise TypeError(
+                f'{name} is of the type {type(value).__name__}; needed is a tensor: give return_tensors="pt" to the '
+                f"tokenizer or processor, or torch.tensor({name})"
+            )
+
+
+def check_mask(attention_mask: Tensor | None, shape: Sequence[int]) -> None:
+    """Refuses a mask that does not say of every position whether a token stands there: LSTMs read no other.
+
+    Args:
+        attention_mask: [B, L] of 0 and 1 in any dtype; None is fine.
+        shape: (B, L), the shape of the text.
+
+    Raises:
+        ValueError: names the shape, or the value, that was found (values are seen on the CPU only).
+    """
+    if attention_mask is None:
+        return
+    if attention_mask.shape != shape:
+        raise ValueError(
+            f"attention_mask has the shape {tuple(attention_mask.shape)}; needed is {tuple(shape)}: 1 for each token, "
+            "0 for padding. There is no attention, for which masks have other shapes"
+        )
+    if attention_mask.device.type != "cpu" or is_traced(attention_mask):
+        return
+    wrong = (attention_mask != 0) & (attention_mask != 1)
+    if wrong.any():
+        raise ValueError(
+            f"attention_mask holds {attention_mask[wrong][0].item()}; allowed are 1 for a token and 0 for padding: "
+            "give it as the tokenizer makes it"
+        )
+
+
 def check_length(length: int, positions: int) -> None:
     """Refuses a sequence of `length` tokens where the model has fewer positions.
 
@@ -277,10 +321,12 @@ __all__ = [
     "check_ids",
     "check_inputs",
     "check_length",
+    "check_mask",
     "check_plain",
     "check_rates",
     "check_sizes",
     "check_tagger_fields",
+    "check_tensors",
     "own_weight",
     "require",
 ]

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .checks import check_ids
+from .checks import check_ids, check_mask, check_tensors
 from .configuration_recurrent import RecurrentConfig
 from .glyce_bank import GlyceBank, bank_rows
 from .glyce_embeddings import GlyceEmbedding
@@ -109,9 +109,14 @@ class InputEmbedding(nn.Module):
             None where the CNN is frozen.
 
         Raises:
-            ValueError: ids and inputs_embeds both or neither; a shape or an id that does not fit; rows are missing.
+            ValueError: ids and inputs_embeds both or neither; a shape or an id that does not fit; rows are missing; a
+                mask of another shape, or of other values than 0 and 1.
+            TypeError: an input is no tensor.
         """
+        rest = {"glyph_ids": glyph_ids, "extra_glyphs": extra_glyphs, "attention_mask": attention_mask}
+        check_tensors({self.name: ids, "inputs_embeds": inputs_embeds, **rest})
         vectors, loss = self._embed(ids, inputs_embeds), None  # [B, L, I]
+        check_mask(attention_mask, vectors.shape[:2])
         if self.glyphs is not None:
             rows = self.rows(ids, glyph_ids, extra_glyphs, vectors.shape[:2])
             glyphs, loss = self._look(rows, is_token(vectors, attention_mask), extra_glyphs)

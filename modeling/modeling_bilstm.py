@@ -70,7 +70,7 @@ class BiLstmModel(ImageLossSchedule, BiLstmPreTrainedModel):
 
         Raises:
             ValueError: ids and inputs_embeds both or neither; a shape or an id that does not fit; position_ids.
-            TypeError: an input that the model does not have.
+            TypeError: an input that the model does not have, or that is no tensor.
         """
         wanted = self.read_options(kwargs, position_ids)
         vectors, image_loss = self.embeddings(input_ids, glyph_ids, extra_glyphs, inputs_embeds, attention_mask)

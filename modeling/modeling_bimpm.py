@@ -17,7 +17,7 @@ from transformers.utils.generic import can_return_tuple
 
 from .auto_map import register
 from .bimpm import BiMpmLayers, MultiPerspectiveMatching, split_pair
-from .checks import check_ids
+from .checks import check_ids, check_tensors
 from .configuration_bimpm import BiMpmConfig
 from .image_loss_schedule import ImageLossSchedule
 from .input_embeddings import WordEmbedding
@@ -82,12 +82,18 @@ class BiMpmModel(ImageLossSchedule, BiMpmPreTrainedModel):
         Raises:
             ValueError: token_type_ids are missing; word_ids and inputs_embeds both or neither; a shape or an id that
                 does not fit.
-            TypeError: an input that the model does not have.
+            TypeError: an input that the model does not have, or that is no tensor.
         """
         wanted = self.read_options(kwargs)
         vectors, image_loss = self.embeddings(word_ids, glyph_ids, extra_glyphs, inputs_embeds, attention_mask)
+        check_tensors({"token_type_ids": token_type_ids})
         check_ids("token_type_ids", token_type_ids, 2, "two sentences", "0 is the first sentence, 1 the second")
         words = is_token(vectors, attention_mask)
+        if token_type_ids is not None and token_type_ids.shape != words.shape:
+            raise ValueError(
+                f"token_type_ids have the shape {tuple(token_type_ids.shape)}; needed is {tuple(words.shape)}: one for "
+                "each word"
+            )
         hidden, pair = self.layers(vectors, *split_pair(token_type_ids, words, some_empty=True))
         return RecurrentModelOutput(
             last_hidden_state=hidden,

@@ -16,7 +16,7 @@ from transformers.utils import TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
 from .auto_map import register
-from .checks import check_ids, check_plain
+from .checks import check_ids, check_plain, check_tensors
 from .configuration_lattice_lstm import LatticeLstmConfig
 from .image_loss_schedule import ImageLossSchedule
 from .input_embeddings import CharacterEmbedding
@@ -112,9 +112,10 @@ class LatticeLstmModel(ImageLossSchedule, LatticeLstmPreTrainedModel):
         Raises:
             ValueError: ids and inputs_embeds both or neither; a shape or an id that does not fit; position_ids; words
                 that are missing, do not exist, or stand outside of their text.
-            TypeError: an input that the model does not have.
+            TypeError: an input that the model does not have, or that is no tensor.
         """
         wanted = self.read_options(kwargs, position_ids)
+        check_tensors({"lexicon_ids": lexicon_ids, "lexicon_spans": lexicon_spans})
         vectors, image_loss = self.embeddings(input_ids, glyph_ids, extra_glyphs, inputs_embeds, attention_mask)
         mask = is_token(vectors, attention_mask)
         words = self._words(mask, lexicon_ids, lexicon_spans)

@@ -168,9 +168,14 @@ class ForTokenClassification(TaskHead):
             argmax is the best path and whose softmax is the marginal probability of each label; O at special tokens.
 
         Raises:
-            ValueError: special tokens cannot be known; with a CRF, labels that do not exist or have another shape.
+            ValueError: special tokens cannot be known; labels have another shape; with a CRF, labels that do not exist.
         """
         hidden, mask = self.dropout(out.last_hidden_state), inputs["attention_mask"]
+        if labels is not None and labels.shape != hidden.shape[:2]:  # a mask would be filled with copies of them
+            raise ValueError(
+                f"labels have the shape {tuple(labels.shape)}; needed is that of input_ids, {tuple(hidden.shape[:2])}: "
+                "one for each token, -100 where none is known"
+            )
         if self._uses_rows:
             if is_exported():
                 raise ValueError(_NO_GRAPH)
@@ -192,11 +197,6 @@ class ForTokenClassification(TaskHead):
             return {"loss": loss, "logits": logits}
         crf, loss = self.classifier.crf, None
         if labels is not None:
-            if labels.shape != rows.part.shape:
-                raise ValueError(
-                    f"labels have the shape {tuple(labels.shape)}; needed is that of input_ids, "
-                    f"{tuple(rows.part.shape)}: one for each token, -100 where none is known"
-                )
             given = crf.read_labels(rows.gather(labels, IGNORED), rows.mask)
             self._count(int(given.repaired), rows, labels)
             loss = crf.labels_nll(scores, rows.mask, given).sum() / len(labels)

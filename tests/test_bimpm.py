@@ -109,6 +109,27 @@ def test_vectors_of_zero_give_finite_gradients(dtype):
     assert module.perspectives.grad.abs().max() < 100
 
 
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize("size", [1, 0.05])
+def test_fp16_is_near_float32(size, autocast):
+    """States of an LSTM are small at first: their squares are none in fp16."""
+    module = MultiPerspectiveMatching(50, 20)
+    first, second = size * torch.randn(2, 6, 100), size * torch.randn(2, 5, 100)
+    masks = [torch.ones(side.shape[:2], dtype=torch.bool) for side in (first, second)]
+    wanted = module(first, masks[0], second, masks[1])
+    if not autocast:
+        module, first, second = module.half(), first.half(), second.half()
+    first.requires_grad_()
+    with torch.autocast("cpu", dtype=torch.float16, enabled=autocast):
+        found = module(first, masks[0], second, masks[1])
+    for one, other in zip(found, wanted, strict=True):
+        assert one.dtype == first.dtype
+        torch.testing.assert_close(one.float(), other, atol=2e-3, rtol=0)
+    sum(side.float().square().sum() for side in found).backward()
+    assert first.grad.isfinite().all()
+    assert module.perspectives.grad.isfinite().all()
+
+
 def test_no_tensor_of_all_pairs_is_kept_for_the_backward_pass():
     """B x T1 x T2 x l cosines are made, but neither they nor the products B x T1 x T2 x h stay."""
     module, kept = MultiPerspectiveMatching(8, 6), []

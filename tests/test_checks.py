@@ -12,9 +12,11 @@ from hanziformers.modeling.checks import (
     check_ids,
     check_inputs,
     check_length,
+    check_mask,
     check_plain,
     check_rates,
     check_sizes,
+    check_tensors,
     own_weight,
     require,
 )
@@ -133,3 +135,30 @@ def test_glyph_images_and_rows(kind):
 def test_glyph_images_that_do_not_fit(given, rows, message):
     with pytest.raises(ValueError, match=message):
         check_glyphs(given, rows, SHAPE, COUNT)
+
+
+@pytest.mark.parametrize("value", [[1, 2], (1,), np.ones(2, np.int64), 3])
+def test_what_is_no_tensor_is_refused(value):
+    check_tensors({"word_ids": torch.ones(2), "glyph_ids": None})
+    with pytest.raises(TypeError, match=f"glyph_ids is of the type {type(value).__name__}; .* return_tensors=.pt."):
+        check_tensors({"word_ids": None, "glyph_ids": value})
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (3, 2), (3, 1), (4,), (3, 1, 4), (3, 1, 4, 4), (3, 5), (6, 4)])
+def test_masks_of_another_shape_are_refused(shape):
+    with pytest.raises(ValueError, match=r"attention_mask has the shape .*; needed is \(3, 4\): 1 for each token"):
+        check_mask(torch.ones(shape), (3, 4))
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.float32])
+def test_masks_of_0_and_1_pass_in_any_dtype(dtype):
+    check_mask(torch.tensor([[1, 0], [0, 1]]).to(dtype), (2, 2))
+    check_mask(torch.zeros(2, 0, dtype=dtype), (2, 0))
+    check_mask(torch.ones(2, 2, dtype=dtype, device="meta"), (2, 2))
+    check_mask(None, (2, 2))
+
+
+@pytest.mark.parametrize("value", [2, -1, 0.5, -1e9, float("-inf"), float("nan")])
+def test_masks_of_other_values_are_refused(value):
+    with pytest.raises(ValueError, match=f"attention_mask holds {value}; allowed are 1 for a token and 0"):
+        check_mask(torch.tensor([[1, value]]), (1, 2))

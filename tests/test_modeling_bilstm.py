@@ -153,6 +153,29 @@ def test_what_an_lstm_does_not_take_is_refused():
     assert_same(no_grad(model, inputs), no_grad(model, {**inputs, "token_type_ids": inputs["attention_mask"]}))
 
 
+@pytest.mark.parametrize("cls", [BiLstmModel, BiLstmForTokenClassification, BiLstmForSequenceClassification])
+def test_masks_that_say_nothing_of_every_token_are_refused(cls):
+    """Texts, or their ends, would be left out; a mask for attention would not be read at all."""
+    model, inputs = build(cls), make_inputs()
+    mask = inputs.pop("attention_mask")
+    for wrong in (mask[:1], mask[:, :-2], mask[:, :1], mask[0], mask[:, None, None], 2 * mask, (1 - mask) * -1e9):
+        with pytest.raises(ValueError, match="attention_mask (has the shape|holds)"):
+            model(**inputs, attention_mask=wrong)
+    for name, value in {**inputs, "attention_mask": mask}.items():
+        if name != "token_type_ids":  # which is not read
+            with pytest.raises(TypeError, match=f"{name} is of the type list; needed is a tensor"):
+                model(**{**inputs, name: value.tolist()})
+
+
+@pytest.mark.parametrize("classifier", ["linear", "mlp", "crf"])
+def test_labels_of_another_shape_are_refused(classifier):
+    """They would be copied to every text, or to every token."""
+    model, inputs = build(classifier=classifier), make_inputs()
+    for shape in ((9,), (1, 9), (4, 1), (4, 8)):
+        with pytest.raises(ValueError, match=r"labels have the shape .*; needed is that of input_ids, \(4, 9\)"):
+            model(**inputs, labels=torch.zeros(shape, dtype=torch.long))
+
+
 # ---------------------------------------------------------------------------------------------- the switch and losses
 
 

@@ -212,6 +212,9 @@ def test_shapes_can_be_had_from_the_meta_device():
 
 WRONG_INPUTS = {
     "no types": ({"token_type_ids": None}, "token_type_ids are missing. BiMPM matches the two sentences of a pair"),
+    "types of another shape": ({"token_type_ids": torch.ones(4, 1).long()}, r"token_type_ids have the shape \(4, 1\)"),
+    "mask": ({"attention_mask": torch.ones(4, 1).long()}, r"attention_mask has the shape \(4, 1\); needed is \(4, 9\)"),
+    "values of a mask": ({"attention_mask": torch.full((4, 9), 2)}, "attention_mask holds 2; allowed are 1"),
     "type": ({"token_type_ids": torch.full((4, 9), 2)}, "token_type_ids holds 2; allowed are 0 to 1"),
     "id": ({"word_ids": torch.full((4, 9), 50)}, "word_ids holds 50; allowed are 0 to 49"),
     "no words": ({"word_ids": None}, "exactly one is needed of word_ids"),
@@ -227,6 +230,13 @@ def test_wrong_inputs_are_explained(cls, name):
     wrong, message = WRONG_INPUTS[name]
     with pytest.raises(ValueError, match=f"(?s){message}"):
         build(cls)(**{**make_inputs(), **wrong})
+
+
+@pytest.mark.parametrize("name", list(make_inputs()))
+def test_lists_are_refused(name):
+    inputs = make_inputs()
+    with pytest.raises(TypeError, match=f"{name} is of the type list; needed is a tensor"):
+        build()(**{**inputs, name: inputs[name].tolist()})
 
 
 @pytest.mark.parametrize("name", ["input_ids", "position_ids"])

@@ -141,6 +141,11 @@ def test_a_lexicon_grows_and_shrinks(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
+        (
+            {"attention_mask": torch.ones(3, 1, 1, 8)},
+            r"attention_mask has the shape \(3, 1, 1, 8\); needed is \(3, 8\)",
+        ),
+        ({"attention_mask": torch.full((3, 8), 2)}, "attention_mask holds 2; allowed are 1"),
         ({"lexicon_ids": None}, "lexicon_ids are missing: pass the text through the tokenizer"),
         ({"lexicon_spans": None}, "lexicon_spans are missing"),
         ({"lexicon_ids": torch.full((3, 3), 21)}, r"lexicon_ids holds 21; allowed are 0 to 20 \(0 = padding"),
@@ -158,6 +163,13 @@ def test_a_lexicon_grows_and_shrinks(tmp_path):
 def test_wrong_inputs_are_explained(wrong, message):
     with pytest.raises(ValueError, match=message):
         build(glyce=False)(**make_inputs(**wrong))
+
+
+@pytest.mark.parametrize("name", list(make_inputs()))
+def test_lists_are_refused(name):
+    inputs = make_inputs()
+    with pytest.raises(TypeError, match=f"{name} is of the type list; needed is a tensor"):
+        build(glyce=False)(**{**inputs, name: inputs[name].tolist()})
 
 
 def test_decode_reads_words():

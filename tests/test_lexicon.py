@@ -80,5 +80,8 @@ def test_what_is_no_lexicon_is_refused(tmp_path):
         Lexicon.from_file(tmp_path / "words.txt")
     with pytest.raises(ValueError, match="a word of the lexicon is None, but must be a string"):
         Lexicon(["南京", None])
+    for make in (Lexicon, Lexicon.from_texts):  # not its characters
+        with pytest.raises(ValueError, match="the string '南京市长' is given in place of a list of strings"):
+            make("南京市长")
     with pytest.raises(ValueError, match="lone surrogate"):
         Lexicon(["南\ud800"])

@@ -223,6 +223,21 @@ def test_the_id_table_has_the_row_of_unk(tmp_path):
     torch.testing.assert_close(model(**{**inputs, "input_ids": None}).last_hidden_state, both)
 
 
+@pytest.mark.parametrize("family", ["bert", "glyph_crm", "chinese_bert", "glyce", "mpm_cner", "bilstm", "lattice_lstm"])
+def test_padding_is_that_of_the_vocabulary(tmp_path, family):
+    """The vector of padding is 0 and trains nothing: with another id that would be one of the characters."""
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join([*"银行很忙", *SPECIAL]) + "\n", encoding="utf-8")
+    config = new_config(family)
+    settings = SETTINGS.get(family, {})
+    new_processing_class(config, str(path), "glyph_crm" if family == "bert" else None, vocabulary_bank=True, **settings)
+    table = AutoModel.from_config(config).get_input_embeddings()
+    assert config.pad_token_id == 4 + SPECIAL.index("[PAD]")
+    if isinstance(table, torch.nn.Embedding):
+        assert table.padding_idx == config.pad_token_id
+        assert table.weight.any(1).tolist() == [index != table.padding_idx for index in range(len(table.weight))]
+
+
 def test_a_model_that_hears_gets_its_sounds(vocabulary):
     config = new_config("mpm_cner", glyph_styles=["song"])
     processor = new_processing_class(config, vocabulary, vocabulary_bank=True)

@@ -56,3 +56,5 @@ def test_what_cannot_be_counted_is_refused():
             count_words(["\ud800"], cut)
         with pytest.raises(TypeError):
             count_words([None], cut)
+        with pytest.raises(ValueError, match="the string '银行' is given in place of a list of strings; give ..银行.."):
+            count_words("银行", cut)  # not its characters

@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from datasets import Dataset
 from datasets.fingerprint import Hasher
 from glyph_tools import NumberGlyphs
 from hypothesis import example, given, settings
@@ -177,6 +178,16 @@ def test_stock_collator_pads_all_inputs():
         ("银\ud800", None, r"text holds the lone surrogate '\\ud800' at 1"),
         ("银", "\ud800", "text_pair holds the lone surrogate"),
         ([], None, "text is an empty list"),
+        (np.array(["银", "行"]), None, r"text is array.*; a text must be a string .*columns by list\(...\)"),
+        (Dataset.from_dict({"text": ["银", "行"]})["text"], None, r"text is Column.*; a text must be a string"),
+        ({"银": 1, "行": 2}, None, "text is {'银': 1, '行': 2}; a text must be a string"),
+        ([np.array(["银", "行"])], None, r"text\[0\] is array"),
+        (["银", "行"], np.array(["长", "长"]), "text_pair is array"),
+        (["银", "行"], [None, "长"], r"text_pair\[0\] is None"),
+        ([("银", None)], None, r"text\[0\]\[1\] is None"),
+        ([("银", "行", "长")], None, r"\['银', '行', '长'\] is neither a text nor a pair of texts"),
+        ("银", ["行"], r"\['银', \['行'\]\] is neither a text nor a pair of texts.*is_split_into_words=True"),
+        (["银", []], None, r"\[\] is neither a text nor a pair"),
         (["银", "行"], "长", "text is a batch of 2 texts, text_pair one string"),
         (["银", "行"], ["长"], "text is a batch of 2 texts, text_pair 1 texts"),
     ],

@@ -9,6 +9,7 @@ from transformers.utils import logging
 
 from .characters import code_points, may_have_ink
 from .vocabulary import read_lines
+from .word_counting import check_texts
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
@@ -28,7 +29,7 @@ class Lexicon:
             were left out is logged as a warning.
 
     Raises:
-        ValueError: a word holds white space or an invisible character, or is no string.
+        ValueError: a word holds white space or an invisible character, or is no string; `words` is one string.
 
     Example:
         >>> lexicon = Lexicon(["南京", "南京市", "市长", "长江"])
@@ -37,6 +38,7 @@ class Lexicon:
     """
 
     def __init__(self, words: Iterable[str] = ()) -> None:
+        check_texts(words)
         given = list(words)
         for word in given:
             _check_word(word)
@@ -71,7 +73,11 @@ class Lexicon:
 
         Args:
             texts: strings, or lists of words, which are joined.
+
+        Raises:
+            ValueError: `texts` is one string.
         """
+        check_texts(texts)
         found: dict[str, None] = {}
         for text in texts:
             found.update(dict.fromkeys(rjieba.cut_all(text if isinstance(text, str) else "".join(text))))

@@ -73,7 +73,10 @@ def explain(text: Any, text_pair: Any, error: Exception | None) -> None:
     """
     for path, value in _all_pieces(text, text_pair):
         if not isinstance(value, str):
-            raise ValueError(f"{path} is {value!r}; a text must be a string (replace missing values by '')") from error
+            raise ValueError(
+                f"{path} is {value!r}; a text must be a string (replace missing values by '', arrays and columns by "
+                "list(...))"
+            ) from error
         index = lone_surrogate(value)
         if index is not None:
             raise ValueError(

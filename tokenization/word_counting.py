@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from typing import Any
 
 import rjieba
 
@@ -42,6 +43,16 @@ def cut_text(text: str, cut: str) -> list[tuple[str, int]]:
     return [(piece, start) for piece, start in zip(pieces, starts, strict=True) if has_ink[code_points(piece)].any()]
 
 
+def check_texts(texts: Iterable[Any]) -> None:
+    """Refuses one string in place of several texts or words: its characters would be taken for them.
+
+    Raises:
+        ValueError: `texts` is a string.
+    """
+    if isinstance(texts, str):
+        raise ValueError(f"the string {texts!r:.60} is given in place of a list of strings; give [{texts!r:.20}]")
+
+
 def count_words(texts: Iterable[str | Sequence[str]], cut: str) -> Counter[str]:
     """Counts the words of texts.
 
@@ -53,10 +64,11 @@ def count_words(texts: Iterable[str | Sequence[str]], cut: str) -> Counter[str]:
         word -> number.
 
     Raises:
-        ValueError: another `cut`.
+        ValueError: another `cut`, or `texts` is one string.
         TypeError, UnicodeEncodeError: see `cut_text`.
     """
     check_cut(cut)
+    check_texts(texts)
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update([word for word, _ in cut_text(text, cut)] if isinstance(text, str) else list(text))
@@ -80,4 +92,4 @@ def build_word_vocabulary(counts: Counter[str], min_count: int = 1) -> dict[str,
     return {word: number for number, word in enumerate([*SPECIAL_TOKENS, *words])}
 
 
-__all__ = ["CUTS", "SPECIAL_TOKENS", "build_word_vocabulary", "check_cut", "count_words", "cut_text"]
+__all__ = ["CUTS", "SPECIAL_TOKENS", "build_word_vocabulary", "check_cut", "check_texts", "count_words", "cut_text"]

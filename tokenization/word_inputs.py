@@ -81,7 +81,8 @@ class WordInputs(ExtraGlyphs, CharacterInputs):
         """Every way of encoding text ends here: cuts strings into words, and encodes these.
 
         Raises:
-            ValueError: a word is empty, no string, or holds a lone surrogate; there are not as many text pairs.
+            ValueError: a text or word is no string, or holds a lone surrogate; a word is empty; there are not as many
+                text pairs.
         """
         check_batch(text, is_split_into_words)
         several = is_batch(text, is_split_into_words)
@@ -116,12 +117,15 @@ class WordInputs(ExtraGlyphs, CharacterInputs):
                     "it, or leave that out"
                 )
             return samples, None
-        try:
-            samples = samples_of_call(text, text_pair, False)
-            cut = [[cut_text(sequence, self.cut) for sequence in sample] for sample in samples]
-        except (TypeError, UnicodeEncodeError) as error:
-            explain(text, text_pair, error)
-            raise
+        explain(text, text_pair, None)  # before: an array, or a column of a data set, would pass for a pair of texts
+        samples = samples_of_call(text, text_pair, False)
+        for sample in samples:
+            if len(sample) not in (1, 2) or not all(isinstance(sequence, str) for sequence in sample):
+                raise ValueError(
+                    f"{sample!r:.60} is neither a text nor a pair of texts, which are one or two strings; for lists of "
+                    "words give is_split_into_words=True"
+                )
+        cut = [[cut_text(sequence, self.cut) for sequence in sample] for sample in samples]
         words = [[[word for word, _ in sequence] for sequence in sample] for sample in cut]
         return words, [[[start for _, start in sequence] for sequence in sample] for sample in cut]
 

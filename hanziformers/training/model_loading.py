@@ -9,7 +9,6 @@ tokenizer; called on texts it returns the inputs of the model.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 from transformers import AutoConfig, AutoProcessor, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -17,6 +16,7 @@ from transformers.processing_utils import ProcessorMixin
 from transformers.utils import logging
 
 from ..registration import FAMILIES
+from .config_overrides import check_decided, override_fields, read_overrides
 from .encoder_options import NAMES, keep_vocabulary, load_encoders, new_config
 from .new_model import (
     GLYPH_SETTINGS,
@@ -163,9 +163,11 @@ def _new_processing_class(
     args: ModelArguments, config: PreTrainedConfig, texts: Iterable[Text]
 ) -> ProcessorMixin | PreTrainedTokenizerBase:
     """That of a vocabulary, of the vocabulary that the semantic encoder has, or of the words of the training text."""
-    rows = config.vocab_size
+    rows, padding = config.vocab_size, getattr(config, "pad_token_id", None)
     vocabulary, settings = new_words(args, tokenizer_class_of(config, args.tokenizer_type), texts)
     processing_class = new_processing_class(config, vocabulary, args.tokenizer_type, args.vocabulary_bank, **settings)
+    if args.semantic_encoder:
+        config.pad_token_id = padding  # positions of a RoBERTa count from there
     keep_vocabulary(args, config, rows, get_tokenizer(processing_class))
     return processing_class
 
@@ -268,7 +270,7 @@ def _check_options(
             f"{', '.join(f'--{name} {getattr(args, name)}' for name in given)} beside the checkpoint "
             f"{args.model_name_or_path}, which decides that itself: leave it out, or --model_name_or_path"
         )
-    overridden = [name for name, _ in _pairs(args.config_overrides) if name in GLYPH_SETTINGS]
+    overridden = [name for name, _ in read_overrides(args.config_overrides) if name in GLYPH_SETTINGS]
     # an image processor that disagrees is refused later, with both values; see check_image_processor
     if overridden and not decided and not args.from_scratch:
         raise ValueError(
@@ -343,57 +345,11 @@ def _set_fields(args: ModelArguments, config: PreTrainedConfig, labels: list[str
         if value is not None:
             setattr(config, name, value)
     if args.config_overrides:
-        _override(config, args.config_overrides)
+        check_decided(config, args.config_overrides, is_new=not args.model_name_or_path, labelled=labels is not None)
+        override_fields(config, args.config_overrides)
     if args.glyph_styles and sees_glyphs(config):
         config.glyph_styles = [name.strip() for name in args.glyph_styles.split(",")]
     config.validate()  # fields that are set one by one are not checked together
-
-
-def _override(config: PreTrainedConfig, overrides: str) -> None:
-    """Sets fields of a configuration: `hidden_size=128, num_hidden_layers=2`.
-
-    Raises:
-        ValueError: see `_pairs`; a name that the configuration lacks, or works out from other fields.
-    """
-    pairs = _pairs(overrides)
-    for name, value in pairs:
-        if not hasattr(config, name):
-            near = get_close_matches(name, dir(config), n=1)
-            raise ValueError(
-                f"config_overrides={overrides!r}: a {type(config).__name__} has no field {name}"
-                + (
-                    f"; did you mean {near[0]}?"
-                    if near
-                    else "; leave it out, or see its documentation for those it has"
-                )
-            )
-        field_of_class = getattr(type(config), name, None)
-        if isinstance(field_of_class, property) and field_of_class.fset is None:
-            fix = "set glyph_size and glyph_styles, from which it follows" if sees_glyphs(config) else "leave it out"
-            raise ValueError(f"config_overrides={overrides!r}: {name}={value} cannot be set: {fix}")
-    # transformers sets no field that is None: there is no value whose type it could take
-    empty = [name for name, _ in pairs if hasattr(config, name) and getattr(config, name) is None]
-    for name, value in pairs:
-        if name in empty:
-            setattr(config, name, int(value) if value.removeprefix("-").isdecimal() else value)
-        else:
-            config.update_from_string(f"{name}={value}")
-
-
-def _pairs(overrides: str) -> list[list[str]]:
-    """Reads `hidden_size=128, num_hidden_layers=2`: a list of [name, value].
-
-    Raises:
-        ValueError: a piece is no name=value.
-    """
-    pairs = [[part.strip() for part in piece.split("=")] for piece in overrides.split(",")] if overrides else []
-    for pair in pairs:
-        if len(pair) != 2 or not all(pair):
-            raise ValueError(
-                f"config_overrides={overrides!r}: {'='.join(pair)!r} is not allowed; give name=value, separated by "
-                "commas, e.g. hidden_size=128,num_hidden_layers=2"
-            )
-    return pairs
 
 
 __all__ = ["ModelArguments", "Text", "get_tokenizer", "load_model"]

@@ -71,8 +71,8 @@ def new_processing_class(
     """Makes what turns text into the inputs of a new model, and writes the sizes that follow from it into `config`.
 
     Args:
-        config: of the new model; `vocab_size`, `special_token_ids` and, for a model with a lexicon, `num_words`, for
-            one with banks of glyph images and sounds, `glyph_vocab_size` and `num_syllables` are set.
+        config: of the new model; `vocab_size`, `pad_token_id`, `special_token_ids` and, for a model with a lexicon,
+            `num_words`, for one with banks of glyph images and sounds, `glyph_vocab_size` and `num_syllables` are set.
         vocabulary: a file with one token per line; a folder or name of the Hub whose tokenizer has it; or token -> id.
         tokenizer_type: model type whose tokenizer is taken in place of the model's own.
         vocabulary_bank: whether the glyph bank holds the vocabulary alone, not all common characters that the fonts
@@ -88,6 +88,7 @@ def new_processing_class(
     """
     tokenizer = _new_tokenizer(tokenizer_class_of(config, tokenizer_type), vocabulary, settings)
     config.vocab_size = len(tokenizer)
+    config.pad_token_id = tokenizer.pad_token_id  # its vector is 0 and trains nothing: no other token's may be that
     set_special_tokens(config, tokenizer)
     _set_num_words(config, tokenizer)
     if type(config) not in PROCESSOR_MAPPING:

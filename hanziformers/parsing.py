@@ -1,6 +1,6 @@
 """Sentences in, dependency trees out, which print as CoNLL-U and draw as SVG."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -9,6 +9,7 @@ from transformers.processing_utils import ProcessorMixin
 
 from .training.conllu_files import NOTHING, conllu_line
 from .training.new_model import get_tokenizer
+from .training.text_files import shown
 from .tree_drawing import draw_tree
 
 
@@ -61,16 +62,25 @@ def parse(
         A tree for each sentence, without words for one that has none.
 
     Raises:
-        TypeError: `sentences` is one string.
-        ValueError: the parser reads parts of speech, and there are none, or not one for every word.
+        TypeError: `sentences` is one string, or a sentence is neither a string nor words, which are strings; `model`
+            is no parser.
+        ValueError: the parser reads parts of speech, and there are none, or not one for every word; `batch_size` is
+            below 1.
 
     Example:
         >>> tree = parse(model, processor, [["我", "看", "书"]])[0]
         >>> print(tree)
-        >>> Path("tree.svg").write_text(tree.to_svg())
+        >>> Path("tree.svg").write_text(tree.to_svg(), encoding="utf-8")
     """
     if isinstance(sentences, str):
         raise TypeError("sentences is one string; needed is a list of sentences: [sentence]")
+    if batch_size < 1:
+        raise ValueError(f"batch_size={batch_size} is not allowed; allowed is an integer of 1 or more")
+    if not hasattr(model, "decode") or not hasattr(model.config, "pos_tags"):
+        raise TypeError(
+            f"a {type(model).__name__} is no dependency parser; give a model such as run_parsing.py trains "
+            "(BiaffineForDependencyParsing)"
+        )
     tokenizer = get_tokenizer(processing_class)
     words = [_words(tokenizer, sentence) for sentence in sentences]
     _check_tags(model, words, tags)
@@ -99,7 +109,13 @@ def _tag_ids(known: Sequence[str], tags: Sequence[Sequence[str]], mask: Tensor) 
 
 def _words(tokenizer: PreTrainedTokenizerBase, sentence: str | Sequence[str]) -> list[str]:
     if not isinstance(sentence, str):
-        return list(sentence)
+        words = list(sentence) if isinstance(sentence, Iterable) else [sentence]
+        if wrong := [word for word in words if not isinstance(word, str)]:
+            raise TypeError(
+                f"{shown(wrong[0])} in the sentence {shown(sentence)} is no word; a sentence is a string, or a list of "
+                "words, which are strings"
+            )
+        return words
     return [sentence[start:end] for start, end in tokenizer(sentence, return_offsets_mapping=True)["offset_mapping"]]
 
 

@@ -1,5 +1,6 @@
 """Dependency trees as SVG, to look at in a browser or a notebook."""
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from xml.sax.saxutils import escape
@@ -9,6 +10,7 @@ WORD_SIZE, LABEL_SIZE = 20, 12  # of the letters, in pixels
 GAP = 18  # between two words
 STEP = 30  # how much higher an arc lies than those inside of it
 MARGIN = 16
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # not even escaped
 PLAIN, CROSSING = "#3b6ea5", "#c0392b"  # colours of arcs
 
 
@@ -27,13 +29,14 @@ def draw_tree(
         tags: parts of speech, which stand below the words; None for none.
 
     Returns:
-        A file of SVG, whose text is text.
+        A file of SVG, whose text is text; control characters, which no XML can hold, are shown as U+FFFD.
 
     Raises:
         ValueError: not as many heads, relations or parts of speech as words, or a head outside of the sentence.
 
     Example:
-        >>> Path("tree.svg").write_text(draw_tree(["我", "看", "书"], [2, 0, 2], ["nsubj", "root", "obj"]))
+        >>> svg = draw_tree(["我", "看", "书"], [2, 0, 2], ["nsubj", "root", "obj"])
+        >>> Path("tree.svg").write_text(svg, encoding="utf-8")
     """
     columns = {"heads": heads, "relations": relations, "tags": words if tags is None else tags}
     for name, column in columns.items():
@@ -132,7 +135,8 @@ def _path(curve: str, x: float, base: float, colour: str) -> str:
 def _text(x: float, y: float, text: str, size: int, colour: str = "black") -> str:
     """A text around x; white around its letters hides what it crosses."""
     style = f'text-anchor="middle" font-size="{size}" fill="{colour}" stroke="white" stroke-width="5"'
-    return f'<text x="{x:.1f}" y="{y:.1f}" {style} paint-order="stroke">{escape(text)}</text>'
+    shown = escape(_NOT_IN_XML.sub("\ufffd", text))
+    return f'<text x="{x:.1f}" y="{y:.1f}" {style} paint-order="stroke">{shown}</text>'
 
 
 __all__ = ["draw_tree"]

@@ -45,6 +45,8 @@ _NO_GRAPH = (
     "for tensors without values. Export model.base_model, and decode in Python"
 )
 
+_PADDED_BEFORE = "attention_mask has padding before a word; needed is padding behind the words of a sentence"
+
 
 @dataclass
 class DependencyParserOutput(ModelOutput):
@@ -92,7 +94,7 @@ class RootVector(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Hidden [B, T, H] -> [B, T + 1, H]."""
-        return torch.cat([self.weight.to(hidden.dtype).expand(len(hidden), 1, -1), hidden], 1)
+        return torch.cat([self.weight.to(hidden.dtype).expand(hidden.shape[0], 1, -1), hidden], 1)
 
 
 class BiaffinePreTrainedModel(RecurrentPreTrainedModel):
@@ -270,15 +272,15 @@ class BiaffineForDependencyParsing(BiaffinePreTrainedModel):
         """Arc logits [B, T + 1, T + 1], which are words [B, T] -> the heads of the best trees [B, T]."""
         if is_exported() or is_traced(arcs) or arcs.is_meta:
             raise ValueError(_NO_GRAPH)
+        if (words[:, 1:] & ~words[:, :-1]).any():  # on any device: the scores are brought to the CPU anyway
+            raise ValueError(_PADDED_BEFORE)
         return decode_heads(arcs, words.sum(-1))[:, 1:]
 
     def _checked_labels(self, words: Tensor, heads: Tensor | None, relations: Tensor | None) -> Tensor | None:
         """The right heads, -100 at padding; refuses labels that do not exist (seen on the CPU only)."""
         on_cpu = words.device.type == "cpu" and not is_traced(words)
         if on_cpu and (words[:, 1:] & ~words[:, :-1]).any():
-            raise ValueError(
-                "attention_mask has padding before a word; needed is padding behind the words of a sentence"
-            )
+            raise ValueError(_PADDED_BEFORE)
         if heads is None and relations is None:
             return None
         for name, given in (("head_labels", heads), ("relation_labels", relations)):

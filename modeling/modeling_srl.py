@@ -22,7 +22,7 @@ from transformers.utils.generic import can_return_tuple
 
 from .auto_map import register
 from .bilstm import BiLSTMLayers
-from .checks import check_ids
+from .checks import check_ids, check_mask, check_tensors
 from .configuration_srl import SrlConfig
 from .highway import Highway
 from .image_loss_schedule import ImageLossSchedule
@@ -117,18 +117,24 @@ class SrlModel(ImageLossSchedule, SrlPreTrainedModel):
 
         Raises:
             ValueError: a shape or an id that does not fit; no predicate, or no heads with pruning; heads that are no
-                tree (see `pruning_orders`).
-            TypeError: an input that the model does not have.
+                tree (see `pruning_orders`); a `pruning_order` below 0.
+            TypeError: an input that the model does not have, or that is no tensor.
         """
         wanted = self.read_options(kwargs)
+        own_ids = {"tag_ids": tag_ids, "relation_ids": relation_ids}
+        given = {"word_ids": word_ids, "inputs_embeds": inputs_embeds, "glyph_ids": glyph_ids, "heads": heads}
+        check_tensors({**given, **own_ids, "attention_mask": attention_mask, "predicate": predicate})
         words = word_ids if word_ids is not None else inputs_embeds
         if words is None or predicate is None:
             missing = "word_ids" if words is None else "predicate"
             raise ValueError(f"{missing} is missing; needed are word_ids [B, T] and predicate [B], a word of each")
+        check_mask(attention_mask, words.shape[:2])
         mask = is_token(words, attention_mask)
+        if self.embeddings.glyphs is not None:  # before words are left out: afterwards every shape fits
+            self.embeddings.rows(word_ids, glyph_ids, extra_glyphs, mask.shape)
         keep = self._keep(heads, predicate, mask)
         kept = KeptWords(keep)
-        own = self._own_vectors(kept, predicate, {"tag_ids": tag_ids, "relation_ids": relation_ids})
+        own = self._own_vectors(kept, predicate, own_ids)
         taken = (None if part is None else kept.gather(part) for part in (word_ids, glyph_ids, inputs_embeds))
         word_ids, glyph_ids, inputs_embeds = taken
         vectors, image_loss = self.embeddings(word_ids, glyph_ids, extra_glyphs, inputs_embeds, kept.mask)
@@ -147,6 +153,11 @@ class SrlModel(ImageLossSchedule, SrlPreTrainedModel):
         if order is None:
             check_predicates(predicate, mask)
             return mask
+        if order < 0:
+            raise ValueError(
+                f"config.pruning_order={order} is not allowed: no word would be read; allowed is None or an integer of "
+                "0 or more"
+            )
         if heads is None or heads.shape != mask.shape:
             found = "missing" if heads is None else f"of the shape {tuple(heads.shape)}"
             raise ValueError(
@@ -158,15 +169,17 @@ class SrlModel(ImageLossSchedule, SrlPreTrainedModel):
     def _own_vectors(self, kept: KeptWords, predicate: Tensor, ids: dict[str, Tensor | None]) -> list[Tensor]:
         """The vectors beside those of words and glyphs, [B, W, ...] each: predicate, part of speech, relation."""
         is_predicate = torch.arange(kept.length, device=predicate.device) == predicate[:, None]  # [B, T]
+        shape = tuple(is_predicate.shape)
         found = [self.predicate_embeddings(kept.gather(is_predicate.long()))]
         tables = {"tag_ids": self.tag_embeddings, "relation_ids": self.relation_embeddings}
         for name, table in tables.items():
             if table is None:
                 continue
             given = ids[name]
-            if given is None:
+            if given is None or given.shape != shape:
                 field = {"tag_ids": "pos_tags", "relation_ids": "relations"}[name]
-                raise ValueError(f"{name} are missing; needed are [B, T], the ids of config.{field} for all words")
+                found = "missing" if given is None else f"of the shape {tuple(given.shape)}"
+                raise ValueError(f"{name} are {found}; needed are {shape}, the ids of config.{field} for all words")
             check_ids(
                 name, given, table.num_embeddings, "those that the model knows, 0 for others", "Give 0 for others"
             )
@@ -214,18 +227,30 @@ class SrlForTokenClassification(SrlPreTrainedModel):
             [B, T, K]: "O" for certain at words that pruning leaves out.
 
         Raises:
-            ValueError: also, if words are pruned and none of the labels is "O".
+            ValueError: also, for labels that do not exist or of another shape, and if words are pruned and none of the
+                labels is "O".
         """
         out = self.srl(word_ids, attention_mask, token_type_ids, inputs_embeds, predicate, heads, tag_ids, relation_ids,
                        glyph_ids, extra_glyphs, return_dict=True, **kwargs)  # fmt: skip
         logits, loss = self.classifier(self.dropout(out.last_hidden_state)), None
         if labels is not None:
+            self._check_labels(labels, out.keep)
             loss = mean_loss(logits, labels.masked_fill(out.keep == 0, IGNORED))
         if self.config.pruning_order is not None:
             logits = torch.where(out.keep[..., None] == 1, logits, self._no_role(logits))
         return TokenClassifierOutput(
             loss=self.srl.total_loss(loss, out), logits=logits, hidden_states=out.hidden_states
         )
+
+    def _check_labels(self, labels: Tensor, keep: Tensor) -> None:
+        """Refuses labels that are not [B, T], as keep is, or do not exist (seen on the CPU only)."""
+        if labels.shape != keep.shape:
+            raise ValueError(
+                f"labels have the shape {tuple(labels.shape)}; needed is {tuple(keep.shape)}: the role of every word"
+            )
+        # without those that are not scored; a mask in place of an index would wait for the device
+        found = labels.masked_fill(labels == IGNORED, 0)
+        check_ids("labels", found, self.config.num_labels, "roles of config.id2label", "Or -100: not scored")
 
     def _no_role(self, logits: Tensor) -> Tensor:
         """Logits [K] of a word without a role, like those [B, T, K]."""

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from .bilstm import take_positions
-from .tracing import is_traced
+from .tracing import is_exported, is_traced
+
+_ROUNDS = 20  # of a graph that serves any length: up to a million words; more than are needed change nothing
 
 
 def pruning_orders(heads: Tensor, predicate: Tensor, mask: Tensor) -> Tensor:
@@ -30,13 +32,14 @@ def pruning_orders(heads: Tensor, predicate: Tensor, mask: Tensor) -> Tensor:
             (seen on the CPU only).
     """
     length = heads.shape[1]
-    parents = torch.cat([heads.new_zeros(len(heads), 1), heads.masked_fill(~mask, 0)], 1)  # [B, 1 + T], 0 is the root
+    root = heads.new_zeros(heads.shape[0], 1)  # no len(): a graph would hold it as a constant
+    parents = torch.cat([root, heads.masked_fill(~mask, 0)], 1)  # [B, 1 + T], 0 is the root
     check_predicates(predicate, mask)
     checked = heads.device.type == "cpu" and not is_traced(heads)
     if checked:
         _check_heads(parents, mask)
     # every jump is twice as far as the one before: T steps in log2(T) rounds
-    rounds = range(length.bit_length())
+    rounds = range(_ROUNDS if is_exported() else length.bit_length())
     jumps, path = parents, torch.zeros_like(parents).scatter(1, predicate[:, None] + 1, 1)  # path: 1 or more = on it
     for _ in rounds:
         path = (path + torch.zeros_like(path).scatter_add(1, jumps, path)).clamp(max=1)
@@ -80,7 +83,7 @@ class KeptWords:
     def scatter(self, rows: Tensor, fill: Tensor | float = 0) -> Tensor:
         """Rows [B, W, K] -> values [B, T, K], `fill` (a number or a tensor [K]) at all other words."""
         filled = torch.as_tensor(fill, dtype=rows.dtype, device=rows.device)
-        values = filled.expand(len(rows), self.length, rows.shape[-1])
+        values = filled.expand(rows.shape[0], self.length, rows.shape[-1])
         rows = torch.where(self.mask[..., None], rows, filled)
         return values.scatter(1, self._positions[..., None].expand_as(rows), rows)
 

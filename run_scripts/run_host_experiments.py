@@ -37,7 +37,10 @@ from hanziformers.training.experiments import (
     Run,
     Stage,
     add_options,
+    as_flags,
+    finished_before,
     is_finished,
+    other_options,
     parse_data,
     plot_systems,
     read_figures,
@@ -53,6 +56,7 @@ from hanziformers.training.task import Task
 from hanziformers.training.word_options import counts_words
 
 GLYCE = " + Glyce"  # behind the name of a host
+PREDICT = "--do_predict"
 
 
 @dataclass(frozen=True)
@@ -241,14 +245,27 @@ class HostExperiments(Experiments):
         return [Stage(kind.script, {**kind.options, **options})]
 
     def carry_out(self, run: Run) -> None:
-        """Trains and tests; a parser is scored on the foreign treebanks too."""
+        """Trains and tests; a parser is scored on the foreign treebanks too, and a new one again."""
+        is_new = not is_finished(run.folder(self.args.output_dir))
         super().carry_out(run)
+        for folder, options in self._foreign_tests(run):
+            if is_new or not is_finished(folder):
+                self.start(KINDS["parsing"].script, options, [PREDICT])
+
+    def _foreign_tests(self, run: Run) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """Of a parser's run the folder of every foreign treebank, and the options with which it is parsed."""
         parser = run.folder(self.args.output_dir)
         for data in self.foreign if run.data.task == "parsing" else ():
             folder = parser / _part(data)
-            if not is_finished(folder):
-                options = {"model_name_or_path": parser, "test_file": data.test, "output_dir": folder}
-                self.start(KINDS["parsing"].script, options, ["--do_predict"])
+            yield folder, {"model_name_or_path": parser, "test_file": data.test, "output_dir": folder}
+
+    def notes(self) -> list[str]:
+        """Also of foreign treebanks that were parsed before: another file may have had the name."""
+        others: dict[str, list[str]] = {}
+        for folder, options in (one for run in self.needed() for one in self._foreign_tests(run)):
+            for name in other_options(folder, KINDS["parsing"].script, [*as_flags(options), PREDICT]):
+                others.setdefault(name, []).append(folder.relative_to(self.args.output_dir).as_posix())
+        return [*super().notes(), *finished_before(others)]
 
     def tests(self) -> Iterator[tuple[str, Data, str]]:
         """Every test: the name of its data, the data trained on, and the folder of its figures within that of a run."""

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from hanziformers.training.conllu_files import read_conllu
+from hanziformers.training.conllu_files import conllu_line, read_conllu
 
 
 def word(index, form, part="NOUN", misc="_"):
@@ -52,6 +52,30 @@ def test_compressed_files(tmp_path):
     assert [sentence.words[0]["form"] for sentence in read_conllu(tmp_path / "a.conllu.gz")] == ["我", "书"]
 
 
+@pytest.mark.parametrize("column", [2, 4, 5, 8, 9])
+@pytest.mark.parametrize("cell", ["书  本", "x  0", "", " "])
+def test_tabs_alone_part_the_cells(tmp_path, column, cell):
+    cells = ["1", "书", "_", "NOUN", "_", "_", "0", "root", "_", "_"]
+    cells[column] = cell
+    (token,) = read(tmp_path, "\t".join(cells))[0].words
+    assert [token[name] for name in ("id", "form", "upos", "head", "deprel")] == [1, "书", "NOUN", 0, "root"]
+    assert token["misc"] is None or column == 9
+
+
+def test_white_space_at_an_end_is_no_part_of_a_name(tmp_path):
+    (sentence,) = read(tmp_path, "1\t书\t_\tNOUN \t_\t_\t 0\troot \t_\tSpaceAfter=No ")
+    (token,) = sentence.words
+    found = [token[name] for name in ("upos", "head", "deprel", "misc")]
+    assert found == ["NOUN", 0, "root", {"SpaceAfter": "No"}]
+    assert sentence.lines == ["1\t书\t_\tNOUN \t_\t_\t 0\troot \t_\tSpaceAfter=No "]
+
+
+@pytest.mark.parametrize("form", ["", " ", "New  York"])
+def test_what_is_no_form_is_not_written(form):
+    with pytest.raises(ValueError, match=f"'{form}' is no word that CoNLL-U can hold"):
+        conllu_line(1, form, "_", 0, "root")
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
@@ -64,6 +88,8 @@ def test_compressed_files(tmp_path):
         ),
         ([word(2, "书")], "line 1: '书' has the id 2, expected 1"),
         ([word("x", "书")], "line 1: the sentence is not CoNLL-U"),
+        ([word(1, "我"), word(" 2", "书")], "line 2: the sentence is not CoNLL-U .id: ' 2'"),
+        ([word(1, "我"), word("_", "书")], "line 2: '书' has the id None, expected 2"),
         ([word(1, "New  York")], "line 1: 'New  York' is no form of a word"),
         ([word(1, "")], "line 1: '' is no form of a word"),
         (["# text = 我"], "has no sentence; expected CoNLL-U"),

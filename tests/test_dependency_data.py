@@ -162,6 +162,15 @@ def test_data_sets_of_the_hub(tmp_path):
     assert from_columns(Dataset.from_list([plain]))[0][0]["tags"] == ["_", "_"]
 
 
+def test_names_of_the_hub_that_are_missing_or_ids():
+    features = HUB | {"deprel": Sequence(ClassLabel(names=["nsubj", "root"]))}
+    row = {"tokens": ["我", "看", "书"], "upos": [0, -1, None], "head": ["2", "0", "2"], "deprel": [0, 1, 0]}
+    data, report = from_columns(Dataset.from_list([row], features=Features(features)))
+    assert data[0]["tags"] == ["NOUN", "_", "_"]
+    assert data[0]["relations"] == ["nsubj", "root", "nsubj"]
+    assert report.without_tag == 2
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
@@ -169,6 +178,11 @@ def test_data_sets_of_the_hub(tmp_path):
         ({"tokens": ["我"], "head": [0, 1], "deprel": ["a"]}, "row 0 has 1 tokens, 2 heads"),
         ({"tokens": ["我"], "head": ["None"], "deprel": ["a"]}, "row 0: the heads are .'None'.; needed are integers"),
         ({"tokens": ["我", "看"], "head": [2, 1], "deprel": ["a", "b"]}, "row 0, word 1: no word .* has the head 0"),
+        ({"tokens": ["我", "看"], "head": [2, 0], "deprel": ["a", None]}, "row 0: the word 2 has no relation"),
+        ({"tokens": ["我"], "head": [0], "deprel": ["_"]}, "row 0: the word 1 has no relation"),
+        ({"tokens": ["我"], "head": [0], "deprel": [3]}, r"row 0: the column deprel holds \[3\]; needed are strings"),
+        ({"tokens": ["我"], "head": [0], "deprel": ["a"], "upos": [1]}, r"row 0: the column upos holds \[1\]"),
+        ({"tokens": [" "], "head": [0], "deprel": ["a"]}, "row 0: ' ' is no word that CoNLL-U can hold"),
     ],
 )
 def test_other_columns_are_refused(row, message):

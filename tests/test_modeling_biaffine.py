@@ -150,6 +150,12 @@ def test_labels_that_do_not_exist_are_refused(change, message):
         make()(**given)
 
 
+def test_no_tree_is_sought_among_padding_on_any_device():
+    words = batch()["attention_mask"].flip(1).bool()
+    with pytest.raises(ValueError, match="attention_mask has padding before a word"):
+        make()._trees(torch.zeros(3, 6, 6), words)  # on a GPU nothing else looks at the mask
+
+
 def test_graphs_are_refused_with_what_to_do():
     class Arcs(torch.nn.Module):
         def __init__(self):

@@ -132,11 +132,51 @@ def test_what_is_not_configured_is_not_read():
         ({"relation_ids": torch.full((2, 8), 4)}, "relation_ids holds 4; allowed are 0 to 3"),
         ({"glyph_ids": None}, "glyph_ids are missing"),
         ({"word_ids": torch.full((2, 8), 30)}, "word_ids holds 30; allowed are 0 to 29"),
+        ({"tag_ids": torch.ones(2, 9, dtype=torch.long)}, r"tag_ids are of the shape \(2, 9\); needed are \(2, 8\)"),
+        ({"relation_ids": torch.ones(1, 8, dtype=torch.long)}, r"relation_ids are of the shape \(1, 8\)"),
+        ({"glyph_ids": torch.ones(2, 9, 3, dtype=torch.long)}, r"glyph_ids are \(2, 9, 3\); needed is \[B, T, W\]"),
+        ({"attention_mask": torch.ones(2, 7)}, r"attention_mask has the shape \(2, 7\); needed is \(2, 8\)"),
+        ({"labels": torch.ones(1, 8, dtype=torch.long)}, r"labels have the shape \(1, 8\); needed is \(2, 8\)"),
+        ({"labels": torch.full((2, 8), 4)}, "labels holds 4; allowed are 0 to 3 .roles of config.id2label."),
+        ({"labels": torch.full((2, 8), -1)}, "labels holds -1; allowed are 0 to 3"),
     ],
 )
 def test_inputs_that_do_not_fit_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         build(pruning_order=1)(**{**make_inputs(), **change})
+
+
+class Traced(torch.nn.Module):
+    """The logits of a model, from inputs in the order of `names`."""
+
+    names = ("word_ids", "attention_mask", "predicate", "heads")
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, *inputs):
+        return self.model(**dict(zip(self.names, inputs, strict=True))).logits
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_traced_graph_prunes_longer_sentences_too():
+    model = build(pruning_order=1, pos_tags=[], relations=[], glyce=False)
+    inputs = [make_inputs()[name] for name in Traced.names]
+    graph = torch.jit.trace(Traced(model), inputs, check_trace=False)
+    assert torch.allclose(graph(*inputs), Traced(model)(*inputs), atol=1e-6)
+    chain = torch.arange(40)[None]  # every word hangs on the one before, so that the path of the last one has them all
+    words = torch.arange(40)[None] % 29 + 1
+    for predicate in (39, 20):
+        longer = [words, torch.ones_like(words), torch.tensor([predicate]), chain]
+        assert torch.allclose(graph(*longer), Traced(model)(*longer), atol=1e-6)
+
+
+def test_a_pruning_order_that_keeps_no_word_is_refused():
+    model = build(pruning_order=1)
+    model.config.pruning_order = -1
+    with pytest.raises(ValueError, match="config.pruning_order=-1 is not allowed: no word would be read; allowed is"):
+        model(**make_inputs())
 
 
 def test_predicates_are_checked_without_pruning_too():

@@ -45,6 +45,26 @@ def test_the_side_of_padding_does_not_matter(tokenizer):
     assert parse(model, left, sentences) == parse(model, tokenizer, sentences)
 
 
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_batch_has_a_sentence(tokenizer, size):
+    with pytest.raises(ValueError, match=f"batch_size={size} is not allowed; allowed is an integer of 1 or more"):
+        parse(parser(), tokenizer, [["我", "看"]], batch_size=size)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "found"),
+    [([["我", "看"], ["书"]], r"\['我', '看'\]"), (["我", None], "None"), (None, "None"), (3, "3")],
+)
+def test_words_are_strings(tokenizer, sentence, found):
+    with pytest.raises(TypeError, match=f"{found} in the sentence .* is no word; a sentence is a string, or a list"):
+        parse(parser(), tokenizer, [["我"], sentence])
+
+
+def test_other_models_are_refused(tokenizer):
+    with pytest.raises(TypeError, match="a BiaffineModel is no dependency parser; give"):
+        parse(parser().base_model, tokenizer, [["我", "看"]])
+
+
 @pytest.mark.parametrize("word", ["a\tb", "a\nb", "a\rb"])
 def test_a_word_that_conllu_cannot_hold_is_not_printed(word):
     with pytest.raises(ValueError, match="has a TAB or a line end, which CoNLL-U cannot hold"):

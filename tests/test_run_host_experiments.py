@@ -188,6 +188,26 @@ def test_several_calls_fill_one_folder(started, run_experiments, all_data, tmp_p
     assert started[before:] == [foreign[1]]
 
 
+def test_foreign_tests_are_those_of_the_parser_and_the_file(started, run_experiments, data, file, tmp_path):
+    parsing = ["--parsing", data("GSD"), "--seeds", "1"]
+    run_experiments(*parsing, "--foreign", f"Other={file('other')}")
+    foreign = [command for command in started if "train_file" not in command]
+    for command in foreign:  # the model cards, as run_parsing.py writes them
+        options = " ".join(f"--{name} {command[name]}" for name in ("model_name_or_path", "test_file", "output_dir"))
+        card = f"python run_scripts/run_parsing.py {options} --do_predict\n"
+        (Path(command["output_dir"]) / "README.md").write_text(card, encoding="utf-8")
+    before = len(started)
+    assert "Finished before" not in run_experiments(*parsing, "--foreign", f"Other={file('other')}")
+    text = run_experiments(*parsing, "--foreign", f"Other={file('newer')}")
+    folders = ", ".join(str(Path(command["output_dir"]).relative_to(tmp_path / "runs")) for command in foreign)
+    assert f"Finished before, with another --test_file (see their README.md): {folders}." in text
+    assert len(started) == before
+    parser = Path(foreign[0]["model_name_or_path"])
+    (parser / "predictions.jsonl").unlink()  # a new parser has other figures on foreign data
+    run_experiments(*parsing, "--foreign", f"Other={file('other')}")
+    assert [Path(command["output_dir"]) for command in started[before:]] == [parser, parser / "foreign-Other"]
+
+
 def test_others_go_on_where_runs_fail(started, run_experiments, data, tmp_path):
     options = ["--srl", data("UP2"), "--seeds", "13", "1"]
     with pytest.raises(RuntimeError, match=r"2 of 4 runs failed") as error:

@@ -76,6 +76,51 @@ def test_columns_are_found_by_their_names(tmp_path):
     assert read(tmp_path, header + "\n".join(mixed) + "\n") == read(tmp_path, UP)
 
 
+TURNED = HEADER.replace("UP:PRED UP:ARGHEADS", "UP:ARGHEADS UP:PRED")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        HEADER.replace(" = ", "="),
+        HEADER.replace("# ", "#"),
+        HEADER.replace(" = ", "  =  "),
+        f"# a licence\n\n{HEADER}",
+        f"{HEADER}\n\n{HEADER}",
+    ],
+)
+def test_the_names_of_columns_however_they_are_written(tmp_path, head):
+    assert read(tmp_path, UP.replace(HEADER, head)) == read(tmp_path, UP)
+
+
+def test_columns_of_thirteen_in_another_order(tmp_path):
+    content = of_ten_columns(UP).replace("\tA0:1|A1:4\t_", "\tA0:2\tA0:1|A1:4")
+    content = content.replace("A1:5|A0:3\t_", "_\tA1:5|A0:3")
+    names = "ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC UP:PRED UP:ARGSPANS UP:ARGHEADS"
+    first, _ = read(tmp_path, f"# global.columns={names}\n{content}")
+    assert first.predicates[0].arguments == [(0, "A0"), (3, "A1")]
+
+
+@pytest.mark.parametrize("content", [f"{UP}\n{UP.replace(HEADER, TURNED)}", f"{of_ten_columns(UP)}\n{UP}"])
+def test_files_of_other_columns_are_not_read_as_one(tmp_path, content):
+    with pytest.raises(ValueError, match=r"line \d+: '# global.columns = .*' is not what stands before the first word"):
+        read(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("VERB\t0", "VERB \t 0"), ("\tnsubj\t", "\tnsubj \t"), ("A0:1|", "A0 :1|"), ("PRON", " PRON")]
+)
+def test_white_space_at_an_end_is_no_part_of_a_name(tmp_path, old, new):
+    assert old in UP
+    assert read(tmp_path, UP.replace(old, new)) == read(tmp_path, UP)
+    spaced = CONLL.replace("\tA0\t", "\tA0 \t").replace("\tVERB\t", "\tVERB \t")
+    assert read(tmp_path, spaced) == read(tmp_path, CONLL)
+
+
+def test_an_empty_cell_is_no_name(tmp_path):
+    assert read(tmp_path, UP.replace("ADJ", ""))[1].tags == ["_"]
+
+
 def test_empty_nodes_stand_for_no_word(tmp_path):
     node = "4.1\t他\tPRON\t_\t_\t_\t_\n"
     assert read(tmp_path, UP.replace("5\t鱼", f"{node}5\t鱼")) == read(tmp_path, UP)
@@ -107,6 +152,8 @@ def test_reads_compressed_files(tmp_path):
         ("eat.01\t", "_\t", "line 6: '吃' has the arguments 'A1:5|A0:3' and no predicate"),
         ("eat.01\t", "\t", r"line 6: '吃' has '' as predicate \(UP:PRED\); write its sense, or _ if it is none"),
         ("eat.01\t", " \t", "line 6: '吃' has ' ' as predicate"),
+        ("nsubj\t_\t", "nsubj\t_ \t", "line 3: '他' has '_ ' as predicate"),
+        (" UPOS", " UPOS UPOS", "line 1: the file has the columns .*, one of them twice; name each once"),
         ("\t2\tnsubj", "\t6\tnsubj", "line 3: the head is 6; allowed is 1 to 5"),
         ("\t2\tnsubj", "\t_\tnsubj", r"line 3: '他' has the head '_' \(HEAD\); write"),
         ("\t2\tnsubj", "\t1\tnsubj", r"line 3: the heads of the words \[1\] go round"),

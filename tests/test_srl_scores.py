@@ -60,6 +60,14 @@ def test_nothing_found(scorer):
     assert scorer.scores(np.zeros((3, 4), int)) == {"precision": 0, "recall": 0, "f1": 0}
 
 
+def test_data_without_gold_arguments_have_no_figures():
+    dataset = Dataset.from_list([row(2), row(0, words=("好", "。"))], features=FEATURES)
+    scorer = SrlScorer(dataset, [[NO] * 4, [NO, NO]], ROLES)
+    predictions = np.array([[A0, NO, NO, A1], [NO, A1, -100, -100]])
+    assert scorer.scores(predictions) == {}
+    assert [len(one["roles"]) for one in scorer.rows(predictions)] == [2, 1]
+
+
 def test_padding_is_not_read(scorer):
     short = np.array([[A0, TMP, NO, A1, A1], [A0, NO, NO, NO, A1], [NO, NO, A0, A0, A0]])
     assert scorer.scores(short)["precision"] == 1

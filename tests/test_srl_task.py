@@ -44,6 +44,14 @@ def test_k_is_the_least_that_keeps_enough(coverage, expected):
     assert order(SrlTask(), train=report(*coverage), test=report(0.99)) == expected
 
 
+@pytest.mark.parametrize("name", ["train", "validation"])
+def test_nothing_is_learned_or_scored_from_data_without_arguments(name):
+    empty = SrlReport(2, 0, 3, 0, 3, 0, [])
+    with pytest.raises(ValueError, match=f"no predicate of the {name} data has an argument .*--test_file"):
+        order(SrlTask(), **{"train": report(1.0), "validation": report(1.0), name: empty})
+    assert order(SrlTask(), test=empty) == 0
+
+
 def test_how_much_every_k_keeps_is_logged(warnings):
     order(SrlTask(), train=report(1.0), validation=report(0.25, 1.0))
     assert "arguments of the validation data that k-order pruning keeps: k=0: 25.00%, k=1: 100.00%" in warnings

@@ -60,6 +60,13 @@ def test_relations_have_room_between_neighbours():
     assert middles[1] - middles[0] > 12 * 0.6 * len("a very long relation")
 
 
+@pytest.mark.parametrize("word", ["a\x0bb", "\x01", "\ufffe", "\ud800", "\x1f𠮷"])
+def test_characters_that_no_xml_holds_are_shown_as_such(tmp_path, word):
+    (tmp_path / "tree.svg").write_text(draw_tree([word], [0], [f"r{word}"]), encoding="utf-8")
+    shown = "".join(mark if mark in "ab𠮷" else "\ufffd" for mark in word)
+    assert [text for text, *_ in texts((tmp_path / "tree.svg").read_text("utf-8"))] == [shown, f"r{shown}"]
+
+
 @pytest.mark.parametrize("words", [[], ["<&\"'>"]])
 def test_any_text_and_none(words):
     svg = draw_tree(words, [0] * len(words), ["root<"] * len(words))

@@ -4,13 +4,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import conllu
 from conllu.exceptions import ParseException
-from conllu.models import Token, TokenList
+from conllu.models import Token
+from conllu.parser import DEFAULT_FIELD_PARSERS, DEFAULT_FIELDS, parse_comment_line
 
 from .text_files import read_text, shown, split_lines
 
-_COLUMNS = 10
 NOTHING = "_"  # a cell without a value
 _OF_SENTENCE = re.compile(r"#\s*(sent_id|text)\s*=")  # comments that a sentence must follow
 
@@ -98,62 +97,70 @@ def _check_remarks(remarks: list[tuple[str, str]]) -> None:
 def _parse(block: list[tuple[str, str]], multiword: bool, before: list[str]) -> ConlluSentence:
     """The sentence of lines without a blank one, each with its place."""
     rows = [(where, line) for where, line in block if not line.startswith("#")]
-    for where, line in rows:
-        if (count := len(line.split("\t"))) != _COLUMNS:
-            raise ValueError(
-                f"{where}: {shown(line)} has {count} columns; a word of CoNLL-U has {_COLUMNS}, with TABs between them"
-            )
-    parsed = _parse_lines(block)
+    comments = dict(pair for _, line in block if line.startswith("#") for pair in parse_comment_line(line))
     words, places = [], []
-    for token, (where, line) in zip(parsed, rows, strict=True):
-        _check_token(where, line, token, len(words) + 1, multiword)
+    for where, line in rows:
+        token = _read_token(where, line)
+        _check_token(where, token, len(words) + 1, multiword)
         if isinstance(token["id"], int):
             words.append(token)
             places.append(where)
     if not words:
         raise ValueError(f"{block[0][0]}: the sentence has no words but {shown(rows[0][1])}; write them, or remove it")
     lines = [*before, *(line for _, line in block)]
-    return ConlluSentence(block[0][0], parsed.metadata.get("text"), words, places, lines)
+    return ConlluSentence(block[0][0], comments.get("text"), words, places, lines)
 
 
-def _parse_lines(block: list[tuple[str, str]]) -> TokenList:
-    """What `conllu` makes of lines; an error names the first of them that it cannot read by itself."""
-    try:
-        (parsed,) = conllu.parse("\n".join(line for _, line in block))
-    except ParseException as error:
-        if len(block) > 1:
-            for one in block:
-                if not one[1].startswith("#"):
-                    _parse_lines([one])
+def _read_token(where: str, line: str) -> Token:
+    """The cells of a line as `conllu` reads each; TABs alone part them, where for `conllu` two spaces do so too."""
+    cells = line.split("\t")
+    if len(cells) != len(DEFAULT_FIELDS):
         raise ValueError(
-            f"{block[0][0]}: the sentence is not CoNLL-U ({error}): {shown(block[0][1])}; correct it"
-        ) from error
-    return parsed
+            f"{where}: {shown(line)} has {len(cells)} columns; a word of CoNLL-U has {len(DEFAULT_FIELDS)}, with TABs "
+            "between them"
+        )
+    cells[2:] = map(str.strip, cells[2:])  # but for id and form, white space at an end is no part of a name
+    token = Token(zip(DEFAULT_FIELDS, cells, strict=True))
+    for name in DEFAULT_FIELD_PARSERS:
+        try:
+            token[name] = DEFAULT_FIELD_PARSERS[name](cells, DEFAULT_FIELDS.index(name))
+        except ParseException as error:
+            what = f"{name}: {error}"
+            raise ValueError(f"{where}: the sentence is not CoNLL-U ({what}): {shown(line)}; correct it") from error
+    return token
 
 
-def _check_token(where: str, line: str, token: Token, number: int, multiword: bool) -> None:
-    """Refuses multiword tokens, ids out of order and forms that `conllu` reads otherwise (it splits at two spaces)."""
-    index, form = token["id"], line.split("\t")[1]
+def _check_token(where: str, token: Token, number: int, multiword: bool) -> None:
+    """Refuses multiword tokens, ids out of order, and forms that are none."""
+    index, form = token["id"], token["form"]
     if isinstance(index, tuple) and index[1] == "-" and not multiword:
         raise ValueError(
             f"{where}: the multiword token {shown(form)} has words without characters of their own; give its "
             "characters to the words, or leave the sentence out"
         )
-    if isinstance(index, int) and index != number:
+    if index is None or (isinstance(index, int) and index != number):
         raise ValueError(
             f"{where}: {shown(form)} has the id {index}, expected {number}; number the words of a sentence from 1, and "
             "write a blank line between sentences"
         )
-    if token["form"] != form or not form.strip():
+    if not _is_form(form):
         raise ValueError(f"{where}: {shown(form)} is no form of a word; write one without two spaces in a row")
+
+
+def _is_form(word: str) -> bool:
+    """Whether CoNLL-U can hold a word as its FORM: readers of it, `conllu` among them, take two spaces as a TAB."""
+    return bool(word.strip()) and "  " not in word
 
 
 def conllu_line(number: int, word: str, tag: str, head: int, relation: str) -> str:
     """The line of a word; columns of which nothing is known hold `_`.
 
     Raises:
-        ValueError: the word, its part of speech or relation has a TAB or a line end.
+        ValueError: the word, its part of speech or relation has a TAB or a line end; the word is white space, or has
+            two spaces in a row.
     """
+    if not _is_form(word):
+        raise ValueError(f"{shown(word)} is no word that CoNLL-U can hold; write one without two spaces in a row")
     for cell in (word, tag, relation):
         if any(end in cell for end in "\t\n\r"):
             raise ValueError(f"{shown(cell)} has a TAB or a line end, which CoNLL-U cannot hold; take it out")

@@ -90,7 +90,8 @@ def from_columns(dataset: Dataset) -> tuple[Dataset, TreeReport]:
     """Converts a data set with the columns tokens, head and deprel, as those of Universal Dependencies on the Hub.
 
     Args:
-        dataset: one split. Heads are integers or strings of them; upos, where it is there, strings or `ClassLabel` ids.
+        dataset: one split. Heads are integers or strings of them; deprel and, where it is there, upos are strings or
+            `ClassLabel` ids.
 
     Raises:
         ValueError: its columns are of another form, or a row has no tree: names the row.
@@ -101,9 +102,7 @@ def from_columns(dataset: Dataset) -> tuple[Dataset, TreeReport]:
             f"columns {dataset.column_names} are of no known form: {', '.join(missing)} missing; rename them to "
             f"{', '.join(_HUB_COLUMNS)} and, for parts of speech, upos"
         )
-    feature = dataset.features.get("upos")
-    item = getattr(feature, "feature", feature[0] if isinstance(feature, list) else None)
-    names = item.names if isinstance(item, ClassLabel) else None
+    names = {column: _class_names(dataset.features.get(column)) for column in ("upos", "deprel")}
     rows = [_row_of_columns(f"row {number}", row, names) for number, row in enumerate(dataset)]
     return Dataset.from_list(rows, features=FEATURES), _report(rows)
 
@@ -130,10 +129,16 @@ def _row(sentence: ConlluSentence) -> dict[str, object]:
     }
 
 
-def _row_of_columns(where: str, row: Mapping[str, list], names: Sequence[str] | None) -> dict[str, object]:
-    words, heads, relations = (row[name] for name in _HUB_COLUMNS)
-    tags = row.get("upos") or [NOTHING] * len(words)
-    tags = [names[tag] if isinstance(tag, int) and names else tag for tag in tags]
+def _class_names(feature: object) -> list[str] | None:
+    """The names behind the ids of a list of `ClassLabel`; None for a list of something else."""
+    item = getattr(feature, "feature", feature[0] if isinstance(feature, list) else None)
+    return item.names if isinstance(item, ClassLabel) else None
+
+
+def _row_of_columns(where: str, row: Mapping[str, list], names: Mapping[str, list[str] | None]) -> dict[str, object]:
+    words, heads = row["tokens"], row["head"]
+    tags, relations = (_named(row.get(name) or [], names[name]) for name in ("upos", "deprel"))
+    tags = tags or [NOTHING] * len(words)
     if not words or {len(heads), len(relations), len(tags)} != {len(words)}:
         raise ValueError(
             f"{where} has {len(words)} tokens, {len(heads)} heads, {len(relations)} relations and {len(tags)} parts of "
@@ -141,11 +146,28 @@ def _row_of_columns(where: str, row: Mapping[str, list], names: Sequence[str] | 
         )
     if not all(str(head).isdecimal() for head in heads):
         raise ValueError(f"{where}: the heads are {shown(heads)}; needed are integers, 0 for the root")
+    for column, found in (("tokens", words), ("upos", tags), ("deprel", relations)):
+        if not all(isinstance(name, str) for name in found):
+            raise ValueError(f"{where}: the column {column} holds {shown(found)}; needed are strings")
+    if NOTHING in relations:
+        raise ValueError(
+            f"{where}: the word {relations.index(NOTHING) + 1} has no relation (deprel); write one for every word"
+        )
     heads = [int(head) for head in heads]
     check_tree(heads, [f"{where}, word {number}" for number in range(1, len(words) + 1)])
     columns = zip(words, tags, heads, relations, strict=True)
-    source = "\n".join(conllu_line(number, *column) for number, column in enumerate(columns, 1))
+    try:
+        source = "\n".join(conllu_line(number, *column) for number, column in enumerate(columns, 1))
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
     return {"words": words, "tags": tags, "heads": heads, "relations": relations, "source": source}
+
+
+def _named(values: Sequence[object], names: Sequence[str] | None) -> list[object]:
+    """Values by name, where they are ids; "_" for None, an empty name, and -1, which is no id of a `ClassLabel`."""
+    if names is not None:
+        values = [None if value in (None, -1) else names[value] for value in values]
+    return [NOTHING if value in (None, "") else value for value in values]
 
 
 def _report(rows: Sequence[Mapping[str, list]]) -> TreeReport:

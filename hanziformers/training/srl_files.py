@@ -1,10 +1,11 @@
 """Files of semantic roles: Universal Propositions (UP 2.0, CoNLL-U-plus) and CoNLL-2009, as sentences with predicates.
 
 Both have one word in a line, with TABs between its columns and a blank line between sentences. UP names its columns in
-a first comment, `# global.columns = ID FORM ...`, or has the ten of CoNLL-U and its own three behind; CoNLL-2009 has
-fourteen columns, and one more for every predicate of the sentence.
+a comment before the words, `# global.columns = ID FORM ...`, or has the ten of CoNLL-U and its own three behind;
+CoNLL-2009 has fourteen columns, and one more for every predicate of the sentence.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ _CONLLU = ["ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DE
 _UP = [*_CONLLU, "UP:PRED", "UP:ARGHEADS", "UP:ARGSPANS"]
 _SYNTAX = ["LEMMA", "PLEMMA", "POS", "PPOS", "FEAT", "PFEAT", "HEAD", "PHEAD", "DEPREL", "PDEPREL"]
 _CONLL_2009 = ["ID", "FORM", *_SYNTAX, "FILLPRED", "PRED"]
-_NAMED = "global.columns ="
+_NAMED = re.compile(r"#+\s*global\.columns\s*=")
 # what of a word is read, from which column: of UP, then of CoNLL-2009 as annotated by hand and by programs
 _COLUMNS = {
     "up": {"form": "FORM", "tag": "UPOS", "head": "HEAD", "relation": "DEPREL"},
@@ -27,7 +28,7 @@ _COLUMNS = {
 }
 SYNTAX = ("gold", "predicted")
 _FORMS = (
-    "a file of UP has `# global.columns = ID FORM ...` in a first comment or 13 columns, those of CoNLL-U, UP:PRED, "
+    "a file of UP has `# global.columns = ID FORM ...` before its words or 13 columns, those of CoNLL-U, UP:PRED, "
     "UP:ARGHEADS and UP:ARGSPANS; CoNLL-2009 has 14 columns and one more for every predicate of the sentence"
 )
 
@@ -68,7 +69,7 @@ def read_sentences(path: Path, syntax: str = "gold") -> Iterator[SrlSentence]:
         ValueError: it is of neither form, or a line cannot be read without loss; names the file, the line and the fix.
     """
     blocks = read_blocks(path, "semantic roles (UP or CoNLL-2009)")
-    names = _global_columns(blocks[0])
+    names = _global_columns([line for block in blocks for line in block])
     lines = [[line for line in block if not line[1].startswith("#")] for block in blocks]
     lines = [block for block in lines if block]
     if not lines:
@@ -85,12 +86,22 @@ def read_sentences(path: Path, syntax: str = "gold") -> Iterator[SrlSentence]:
         yield _sentence(words, columns, predicates)
 
 
-def _global_columns(block: Sequence[tuple[str, str]]) -> list[str] | None:
-    """The names of the columns of UP, where a comment of the file's first lines has them."""
-    named = next(((where, line) for where, line in block if line.startswith("#") and _NAMED in line), None)
-    if named is None:
+def _global_columns(lines: Sequence[tuple[str, str]]) -> list[str] | None:
+    """The names of the columns of UP, where a comment before the words has them; files that were joined repeat it."""
+    first = next(index for index, (_, line) in enumerate([*lines, ("", "")]) if not line.startswith("#"))
+    named = [(where, line) for where, line in lines if line.startswith("#") and _NAMED.match(line)]
+    if not named:
         return None
-    where, names = named[0], named[1].split(_NAMED)[1].split()
+    found = [_NAMED.sub("", line).split() for _, line in named]
+    (where, _), names = named[0], found[0]
+    for (place, line), others in zip(named, found, strict=True):
+        if named[0] not in lines[:first] or others != names:
+            raise ValueError(
+                f"{place}: {shown(line)} is not what stands before the first word of the file; write it there, and "
+                "give files with other columns one by one"
+            )
+    if len(set(names)) < len(names):
+        raise ValueError(f"{where}: the file has the columns {' '.join(names)}, one of them twice; name each once")
     missing = [name for name in ("ID", "FORM", "UPOS", "HEAD", "DEPREL", "UP:PRED", "UP:ARGHEADS") if name not in names]
     if missing:
         raise ValueError(
@@ -134,7 +145,7 @@ def _up_predicates(words: Sequence[Line]) -> list[Predicate]:
     predicates = []
     for index, (where, cells, _) in enumerate(words):
         sense, arguments = cells["UP:PRED"], cells["UP:ARGHEADS"]
-        if not sense.strip():
+        if not sense or sense != sense.strip():
             raise ValueError(
                 f"{where}: {shown(cells['FORM'])} has {shown(sense)} as predicate (UP:PRED); write its sense, or _ if "
                 "it is none"
@@ -183,7 +194,8 @@ def _conll_predicates(words: Sequence[Line]) -> list[Predicate]:
 
 
 def _add(predicate: Predicate, word: int, role: str, where: str) -> None:
-    if role.strip() in ("", NOTHING, NO_ROLE):
+    role = role.strip()
+    if role in ("", NOTHING, NO_ROLE):
         raise ValueError(f"{where}: {shown(role)} is no name of a role; write one such as A0 or AM-TMP")
     if (word, role) in predicate.arguments:
         raise ValueError(f"{where}: word {word + 1} has the role {role} of this predicate twice; write it once")
@@ -193,7 +205,7 @@ def _add(predicate: Predicate, word: int, role: str, where: str) -> None:
 def _sentence(words: Sequence[Line], columns: Mapping[str, str], predicates: list[Predicate]) -> SrlSentence:
     heads = []
     for where, cells, _ in words:
-        form, head = cells[columns["form"]], cells[columns["head"]]
+        form, head = cells[columns["form"]], cells[columns["head"]].strip()
         if not form.strip():
             raise ValueError(f"{where}: {shown(form)} is no form of a word; write one")
         if not head.isdecimal():
@@ -203,7 +215,11 @@ def _sentence(words: Sequence[Line], columns: Mapping[str, str], predicates: lis
             )
         heads.append(int(head))
     check_tree(heads, [where for where, _, _ in words])
-    forms, tags, relations = ([cells[columns[name]] for _, cells, _ in words] for name in ("form", "tag", "relation"))
+    forms = [cells[columns["form"]] for _, cells, _ in words]
+    # white space at an end is no part of a name, and an empty cell is none
+    tags, relations = (
+        [cells[columns[name]].strip() or NOTHING for _, cells, _ in words] for name in ("tag", "relation")
+    )
     return SrlSentence(forms, tags, heads, relations, predicates)
 
 

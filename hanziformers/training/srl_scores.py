@@ -50,8 +50,12 @@ class SrlScorer:
         return self.scores(prediction.predictions)
 
     def scores(self, predictions: np.ndarray) -> dict[str, float]:
-        """Micro precision, recall and F1; a gold argument that no prediction can hit is missed."""
-        return self._compute(predictions)
+        """Micro precision, recall and F1; a gold argument that no prediction can hit is missed.
+
+        {} where no predicate has a gold argument, as in a file whose arguments nobody wrote: 0 would be no figure of
+        the model.
+        """
+        return self._compute(predictions) if any(self.gold) else {}
 
     def by_label(self, predictions: np.ndarray) -> dict[str, dict[str, float]]:
         """Precision, recall, F1 and support of every role."""

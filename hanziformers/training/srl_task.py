@@ -89,7 +89,17 @@ class SrlTask(Task):
         return read_srl(source, self.syntax)
 
     def check(self, data: Splits, reports: dict[str, SrlReport]) -> None:
-        """Chooses k, and notes what a new model reads."""
+        """Chooses k, and notes what a new model reads.
+
+        Raises:
+            ValueError: the training or validation data have no argument.
+        """
+        for name in ("train", "validation"):
+            if name in reports and not reports[name].arguments:
+                raise ValueError(
+                    f"no predicate of the {name} data has an argument (UP:ARGHEADS, APRED): from them nothing is "
+                    "learned or scored; give data with arguments, or files without as --test_file"
+                )
         split = next(name for name in ("validation", "train", "test") if name in data)
         coverage = reports[split].coverage
         enough = (order for order, kept in enumerate(coverage) if kept >= ENOUGH)

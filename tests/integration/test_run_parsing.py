@@ -119,6 +119,8 @@ def test_a_checkpoint_parses_files_without_trees(trained, main, tmp_path, capsys
     bare = re.sub(r"\t\d+\t[a-z:]+\t(\S+\tSpaceAfter)", r"\t_\t_\t\1", text)
     (tmp_path / "bare.conllu").write_text(bare, encoding="utf-8")
     assert main(from_checkpoint(folder, tmp_path / "bare", test_file=tmp_path / "bare.conllu")) == {}
+    figures = json.loads((tmp_path / "bare" / "all_results.json").read_text(encoding="utf-8"))
+    assert not {"test_loss", "test_las"} & {*figures}
     parsed = (tmp_path / "bare" / "predictions.conllu").read_text(encoding="utf-8")
     assert parsed == (folder / "predictions.conllu").read_text(encoding="utf-8")
     assert parsed.split("\n\n")[0] in capsys.readouterr().out  # the first tree is printed

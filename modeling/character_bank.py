@@ -129,8 +129,8 @@ class CharacterBank(KeepsStatistics):
                 CPU only: elsewhere reading the values would make the host wait); a shape or dtype that does not fit.
         """
         self._check(ids, extra_glyphs)
-        # the outputs that a step holds need the statistics that they were made with
-        if self.step_vectors is None or self.step_vectors.is_empty():
+        # the outputs that a step of training holds need the statistics that they were made with
+        if self.step_vectors is None or self.step_vectors.is_empty() or not self.training:
             self.keep_statistics(ids)
         if extra_glyphs is not None:
             ids = self._behind_padding(ids, extra_glyphs)
@@ -179,6 +179,10 @@ class CharacterBank(KeepsStatistics):
     def describe_features(self) -> tuple[bool, torch.dtype, int]:
         """See `KeepsStatistics`."""
         return self.encoder.trains_features(), self._dtype(), self.encoder.config.feature_norm_interval
+
+    def list_sources(self) -> Sequence[Tensor]:
+        """See `KeepsStatistics`."""
+        return [self.glyphs, *self.encoder.feature_weights()]
 
     def estimate_statistics(self) -> bool:
         """Over at most MOST_IMAGES distinct glyph images with ink, evenly spaced."""

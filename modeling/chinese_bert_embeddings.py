@@ -128,9 +128,13 @@ class ChineseBertEmbeddings(KeepsStatistics, PositionedEmbeddings):
         """The norm of the glyph images, if there is one."""
         return [] if self.glyph_norm is None else [self.glyph_norm]
 
+    def list_sources(self) -> list[Tensor]:
+        """See `KeepsStatistics`."""
+        return list(tensors_of(self.glyph_embeddings.modules()))
+
     def describe_features(self) -> tuple[bool, torch.dtype, int]:
         """See `KeepsStatistics`: the table is trained like the rest."""
-        tables = list(tensors_of(self.glyph_embeddings.modules()))
+        tables = self.list_sources()
         return any(table.requires_grad for table in tables), tables[0].dtype, self.config.feature_norm_interval
 
     def estimate_statistics(self) -> bool:

@@ -29,7 +29,7 @@ from transformers.utils import logging
 
 from .checks import check_sizes, require
 from .tracing import is_exported, is_traced
-from .vector_table import has_hooks, keepable
+from .vector_table import fingerprint, has_hooks, keepable
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
@@ -80,8 +80,14 @@ class FeatureNorm(nn.Module):
         self.age.fill_(NEVER)
 
     @torch.no_grad()
-    def grow_older(self) -> None:
-        """Notes a training forward, after which weights and features are others."""
+    def grow_older(self, again: bool = False) -> None:
+        """Notes a training forward, after which weights and features are others.
+
+        Args:
+            again: whether the age is counted from now on, as an estimate was made or refused.
+        """
+        if again:
+            self.age.zero_()
         self.age.add_(1)
 
     @torch.no_grad()
@@ -164,7 +170,11 @@ class KeepsStatistics(nn.Module):
 
     That is at the first use, every `feature_norm_interval` training forwards, once when the module is evaluated after
     training, and after `forget_statistics`; where training does not change the features, only at the first use and the
-    last. `keep_statistics` is to be called at the start of `forward`; threads may share the module.
+    last. In evaluation they are estimated again, too, where weights or images were written in another way, as by an
+    average of weights: some entries of each are compared at every use (`fingerprint`). `keep_statistics` is to be
+    called at the start of `forward`; threads may share the module.
+
+    An estimate that is refused leaves the statistics as they are, and is tried again when the next one is due.
 
     An evaluation's estimate stays for the training that goes on. So trainings that evaluate at other steps differ a
     little, and all processes of a training have to evaluate, as they do under the Trainer.
@@ -173,6 +183,7 @@ class KeepsStatistics(nn.Module):
     _is_current = False  # whether the statistics need no look until training goes on
     _version = -1  # torch's count of writes into the first norm's age, at the last look
     _estimated_in = torch.float32  # the dtype of the weights to which they belong
+    _seen: Tensor | None = None  # the fingerprint of what makes the features, at the last look in evaluation
 
     def list_norms(self) -> Sequence[FeatureNorm]:
         """The norms, which are estimated together."""
@@ -180,6 +191,10 @@ class KeepsStatistics(nn.Module):
 
     def describe_features(self) -> tuple[bool, torch.dtype, int]:
         """Whether training changes the features, the dtype of the weights that make them, the interval."""
+        raise NotImplementedError
+
+    def list_sources(self) -> Sequence[Tensor]:
+        """The tensors that make the features: images, and the weights of what looks at them."""
         raise NotImplementedError
 
     def estimate_statistics(self) -> bool:
@@ -205,7 +220,8 @@ class KeepsStatistics(nn.Module):
         if not norms or like.is_meta:
             return
         moves = self.training and self.describe_features()[0]
-        if self._is_current and not moves and (is_traced(like) or self._version == _version_of(norms[0].age)):
+        is_known = self._is_current and not moves
+        if is_known and (is_traced(like) or (self._version == _version_of(norms[0].age) and not self._was_written())):
             return
         if is_exported():
             raise ValueError(STATISTICS_HINT)
@@ -220,7 +236,9 @@ class KeepsStatistics(nn.Module):
         with _LOCK:  # another thread waits for the estimate, and then finds it
             age, done = int(norms[0].age), True
             # rounded weights shift the features, so that those of another dtype need statistics of their own
-            if dtype != self._estimated_in or age == NEVER or age >= (interval if moves else 1):
+            is_due = dtype != self._estimated_in or age == NEVER or age >= (interval if moves else 1)
+            is_due = is_due or (self._is_current and not moves and self._was_written())
+            if is_due:
                 # in training under autocast the features are rounded, and those of a table of vectors are not
                 exact = nullcontext() if moves else keepable(norms[0].age.device.type)
                 with exact, torch.inference_mode(norms[0].age.is_inference()):  # which is written nowhere else
@@ -228,9 +246,16 @@ class KeepsStatistics(nn.Module):
                 self._estimated_in = dtype if done else self._estimated_in
             if moves:
                 for norm in norms:
-                    norm.grow_older()
+                    norm.grow_older(again=is_due and done)
             self._version = _version_of(norms[0].age)
             self._is_current = done and not moves  # a blank bank will be given images
+            self._seen = fingerprint(self.list_sources()) if self._is_current else None
+
+    def _was_written(self) -> bool:
+        """Whether what makes the features is not what it was at the last look in evaluation."""
+        now, then = fingerprint(self.list_sources()), self._seen
+        same = then is None or (now.shape == then.shape and torch.allclose(now, then, rtol=0, atol=0, equal_nan=True))
+        return not same
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
         """As torch, whenever weights are loaded; those that come without statistics need new ones."""

@@ -182,10 +182,13 @@ class HanGlyph(nn.Module):
 
     # ---- statistics of the features: the bank, which has the images, asks for them
 
+    def feature_weights(self) -> list[Tensor]:
+        """The weights that make the features."""
+        return [weight for block in glyph_parts(self)["glyph"] for weight in tensors_of(block.modules())]
+
     def trains_features(self) -> bool:
         """Whether training changes the features, so that their statistics get old."""
-        blocks = glyph_parts(self)["glyph"]
-        return any(weight.requires_grad for block in blocks for weight in tensors_of(block.modules()))
+        return any(weight.requires_grad for weight in self.feature_weights())
 
     def estimate_statistics(self, chunks: Iterable[Tensor]) -> None:
         """Estimates the statistics of the features of images, float [n, 1, n, n] in chunks, without gradients."""

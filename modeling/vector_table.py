@@ -219,6 +219,15 @@ def tensors_of(parts: Iterable[nn.Module]) -> Iterator[Tensor]:
             yield from (tensor for tensor in tensors.values() if isinstance(tensor, Tensor))
 
 
+def fingerprint(weights: Iterable[Tensor]) -> Tensor:
+    """Some entries of each weight, float32 [n] on the CPU; those of weights that cannot be watched are left out."""
+    seen: dict[torch.device, list[Tensor]] = {}
+    for weight in filter(_can_be_watched, weights):
+        seen.setdefault(weight.device, []).append(_entries(weight).float())
+    # fetched from each device at once
+    return torch.cat([torch.empty(0), *(torch.cat(entries).cpu() for entries in seen.values())])
+
+
 def _can_be_watched(weight: Tensor) -> bool:
     # subclasses of Tensor (sharded, quantized, fake) have no memory of their own to compare, and torch does not count
     # the writes into tensors made in inference mode
@@ -257,4 +266,4 @@ def _entries(weight: Tensor, of_each_row: bool = False) -> Tensor:
     return weight.as_strided((*weight.shape[:first], count), (*weight.stride()[:first], step))
 
 
-__all__ = ["VectorTable", "WeightState", "has_hooks", "keepable", "tensors_of"]
+__all__ = ["VectorTable", "WeightState", "fingerprint", "has_hooks", "keepable", "tensors_of"]

@@ -142,15 +142,20 @@ def check_options(options: Sequence[str], runs: Sequence[Run], args: Namespace) 
     """Refuses further options that would replace what makes one run differ from another, and those without validation.
 
     Raises:
-        ValueError: names the option and the fix.
+        ValueError: names the option and the fix; also of seeds given twice, and of no jobs.
     """
     given = [option.partition("=")[0].removeprefix("--") for option in options if option.startswith("--")]
     own = {*CONTROLS.values(), *(one.removeprefix("--") for run in runs for one in run.options(0, args)[::2])}
     for name in given:
-        if name in own:
+        # run_pretraining.py takes --output-dir and --output_d for --output_dir
+        if any(one.startswith(name.replace("-", "_")) for one in own):
             raise ValueError(f"--{name} would be the same for all runs, which have one of their own: leave it out")
-    if not {"validation_files", "dataset_name"} & {*given}:
+    if not {"validation_files", "dataset_name"} & {name.replace("-", "_") for name in given}:
         raise ValueError("there is no validation text, and runs are compared by their losses on it: give some")
+    if len({*args.seeds}) < len(args.seeds):
+        raise ValueError(f"--seeds {args.seeds} is not allowed: two runs would share a folder; give every seed once")
+    if args.jobs < 1:
+        raise ValueError(f"--jobs {args.jobs} is not allowed; give 1 or more")
 
 
 def pretrain(run: Run, seed: int, args: Namespace, options: list[str]) -> Path | None:

@@ -148,6 +148,11 @@ def test_a_run_that_fails_is_named_and_leaves_the_others_alone(started, tmp_path
         (["--arm", "bert_tied", "--permute_glyphs", "4"], "--permute_glyphs would be the same for all runs"),
         (["--arm", "pixels", "--model_type", "bert"], "--model_type would be the same for all runs"),
         (["--arm", "pixels_3x", "--learning_rates", "glyph=0"], "--learning_rates would be the same for all runs"),
+        (["--arm", "pixels", "--config-overrides", "a=1"], "--config-overrides would be the same for all runs"),
+        (["--arm", "pixels", "--output-dir=x"], "--output-dir would be the same for all runs"),
+        (["--arm", "pixels", "--permute", "4"], "--permute would be the same for all runs"),
+        (["--arm", "pixels", "--seeds", "1", "2", "1"], "--seeds .* would share a folder; give every seed once"),
+        (["--arm", "pixels", "--jobs", "0"], "--jobs 0 is not allowed; give 1 or more"),
     ],
 )
 def test_runs_that_would_train_something_else_are_refused(started, tmp_path, options, message):

@@ -12,6 +12,7 @@ from process_tools import run_ranks
 from transformers import BertConfig, BertForMaskedLM
 
 from hanziformers import GlyphCrmForMaskedLM
+from hanziformers.modeling.step_vectors import StepVectors
 from hanziformers.training.encode_once import EncodeOnce, trained_banks
 from hanziformers.training.fine_tuning import FineTuningArguments
 from hanziformers.training.finite_trainer import FiniteTrainer
@@ -93,6 +94,20 @@ def test_what_an_interrupted_step_held_is_forgotten(tmp_path):
     wanted = keeper(tmp_path, False)
     wanted.train()
     assert_same(trainer.steps[:1], wanted.steps[:1])
+
+
+def test_an_evaluation_after_an_interrupted_step_has_fresh_statistics(tmp_path):
+    model = build(GlyphCrmForMaskedLM, feature_norm="whiten", **NO_DROPOUT)
+    (bank,) = trained_banks(model)
+    ids = torch.arange(1, 9)
+    bank.step_vectors = StepVectors(lambda: False)
+    bank.train()(ids)
+    with torch.no_grad():  # the step's weights are others by now, and nobody ended it
+        bank.encoder.block1.lift.weight.mul_(3)
+        found = bank.eval()(ids)
+        bank.step_vectors = None
+        bank.forget_statistics()
+        torch.testing.assert_close(found, bank(ids))
 
 
 def test_the_option_of_the_scripts(tmp_path):

@@ -460,6 +460,61 @@ def test_an_average_of_weights_has_statistics_of_its_own():
         assert_same(no_grad(average.module, inputs), found)
 
 
+@pytest.mark.parametrize("family", ["glyph_crm", "chinese_bert"])
+@pytest.mark.parametrize("through_data", [False, True], ids=["counted writes", "through .data"])
+def test_weights_written_by_hand_have_statistics_of_their_own(family, through_data):
+    """An average that somebody keeps, evaluated after each of its updates."""
+    if family == "glyph_crm":
+        model, inputs = build(GlyphCrmForMaskedLM, feature_norm="whiten", **NO_DROPOUT), make_inputs()
+        norms = characters(model)
+    else:
+        model = ChineseBertModel(ChineseBertConfig(**chinese_bert_tools.SIZES, feature_norm="whiten")).eval()
+        inputs = {"input_ids": torch.arange(1, 4)[None], "pinyin_ids": torch.zeros(1, 3, 8, dtype=torch.long)}
+        norms = model.embeddings
+    for _ in range(2):
+        no_grad(model, inputs)
+        copied = copy.deepcopy(model)
+        before = [norm.mean.clone() for norm in norms.list_norms()]
+        for each in (model, copied):
+            for weight in each.parameters():
+                with torch.no_grad():
+                    (weight.data if through_data else weight).add_(0.1 * torch.randn(weight.shape))
+            found = no_grad(each, inputs)
+            mine = characters(each) if family == "glyph_crm" else each.embeddings
+            assert not is_equal([norm.mean for norm in mine.list_norms()], before)
+            mine.forget_statistics()
+            assert_same(no_grad(each, inputs), found, atol=0, rtol=0)
+
+
+def test_images_written_by_hand_have_statistics_of_their_own():
+    model, inputs = build(feature_norm="whiten", glyph_cnn="none"), make_inputs()
+    no_grad(model, inputs)
+    characters(model).glyphs.copy_(random_glyphs(60))
+    found = no_grad(model, inputs)
+    characters(model).forget_statistics()
+    assert_same(no_grad(model, inputs), found, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("estimated", [False, True])
+def test_a_refused_estimate_is_tried_again_when_the_next_is_due(estimated, warnings):
+    model, inputs = build(feature_norm="whiten", feature_norm_interval=3, **NO_DROPOUT), make_inputs()
+    if estimated:
+        no_grad(model, inputs)
+    encoder = characters(model).encoder
+    with torch.no_grad():
+        for convolution in (part for part in encoder.modules() if isinstance(part, torch.nn.Conv2d)):
+            convolution.weight.zero_()
+            convolution.bias.fill_(-1)
+    tried, estimate = [], encoder.estimate_statistics
+    encoder.estimate_statistics = lambda chunks: tried.append(len(steps)) or estimate(chunks)
+    steps = []
+    for _ in range(7):
+        step(model.train(), inputs)
+        steps.append(1)
+    assert tried == ([3, 6] if estimated else [0, 3, 6])
+    assert len(warnings) == 2 * len(tried)  # of two norms
+
+
 def test_switched_on_for_a_checkpoint_without(tmp_path):
     model, inputs = build(), make_inputs()
     model.save_pretrained(tmp_path)

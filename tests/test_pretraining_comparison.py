@@ -54,6 +54,15 @@ def test_steps_that_all_seeds_have(tmp_path):
     assert values.tolist() == [[1.0, 2.0, 3.0]] * 2
 
 
+def test_runs_without_a_common_step_have_a_page(outcomes, tmp_path):
+    folder = left(tmp_path / "other", [1.0, 2.0, 3.0, 4.0], [0.0] * 4)
+    rows = [{**row, "step": row["step"] + 5} for row in json.loads((folder / "loss.json").read_text())]
+    (folder / "loss.json").write_text(json.dumps(rows))
+    found = write_results([outcomes[0], Outcome("other", "", {1: folder})], tmp_path / "results", "python ...")
+    assert "evaluated at no step that all of them have; give them the same --eval_steps" in found
+    assert "| other | - | - |" in found
+
+
 def test_the_step_that_leaves_chance_and_differences_by_seed(outcomes):
     pixels, permuted, _ = outcomes
     assert [pixels.first_above("eval_mask_accuracy", level) for level in (0.06, 0.15, 0.21)] == [20, 30, None]

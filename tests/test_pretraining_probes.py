@@ -157,6 +157,15 @@ def test_nothing_of_the_model_changes(name):
     assert all((parameter.grad == 1).all() for parameter in model.parameters())
 
 
+def test_a_model_that_was_not_run_yet_is_measured_as_it_will_run():
+    model = make_glyph_crm(**NORMS)
+    wanted = CharacterProbes(make_tokenizer())(model)
+    model.get_input_embeddings().forget_statistics()
+    for norm in model.get_input_embeddings().list_norms():
+        norm.reset()
+    assert CharacterProbes(make_tokenizer())(model) == wanted
+
+
 def test_training_mode_is_refused():
     model = make_glyph_crm(**NORMS).train()
     with pytest.raises(ValueError, match=r"in training mode; call model.eval\(\)"):

@@ -5,9 +5,11 @@ import shutil
 
 import pytest
 import torch
+from glyph_crm_tools import NO_DROPOUT, build
 from resume_tools import ROWS, arguments, losses, make_model, make_trainer
 from safetensors.torch import load_file
 
+from hanziformers import GlyphCrmForMaskedLM
 from hanziformers.training.finite_trainer import FiniteTrainer
 from hanziformers.training.resuming import restarts, starting_checkpoint, train
 
@@ -82,6 +84,28 @@ def test_a_finished_run_is_not_trained_further(folder, warnings, more):
     assert all(torch.equal(value, weights[name]) for name, value in trainer.model.state_dict().items())
     assert (folder / "train_results.json").read_text() == figures
     assert load_file(folder / "model.safetensors").keys() == weights.keys()
+
+
+def test_the_start_of_a_resumed_run_is_not_evaluated_again(tmp_path):
+    """It would estimate statistics at a step at which the uninterrupted run did not."""
+    rows = [{"input_ids": [2, 5 + row, 9, 3], "labels": [-100, 5 + row, -100, -100]} for row in range(16)]
+    options = {"eval_on_start": True, "eval_strategy": "steps", "eval_steps": 3, "learning_rate": 1e-3}
+    trainers = []
+    for name in ("whole", "resumed"):
+        torch.manual_seed(0)
+        model = build(GlyphCrmForMaskedLM, feature_norm="whiten", **NO_DROPOUT)
+        if trainers:
+            shutil.copytree(tmp_path / "whole" / "checkpoint-2", tmp_path / name / "checkpoint-2")
+        args = arguments(tmp_path / name, **options)
+        trainers.append(FiniteTrainer(model, args, train_dataset=rows, eval_dataset=rows))
+        train(trainers[-1])
+    history = [[row for row in trainer.state.log_history if "eval_loss" in row] for trainer in trainers]
+    whole, resumed = ([(row["step"], row["eval_loss"]) for row in each] for each in history)
+    assert [step for step, _ in whole] == [0, 3, 6]
+    assert whole == resumed
+    assert losses(trainers[0]) == losses(trainers[1])
+    first, second = (trainer.model.state_dict() for trainer in trainers)
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_more_steps_are_trained(folder):

@@ -44,7 +44,8 @@ def part_groups(model: nn.Module, args: TrainingArguments) -> list[dict[str, Any
     unknown = [part for part in rates if part not in parts]
     if unknown:
         known = ", ".join(parts) if parts else "none: it has one rate, --learning_rate"
-        raise ValueError(f"--learning_rates names {unknown[0]!r}; parts of a {type(model).__name__} are {known}")
+        rest = "; all else has --learning_rate" if ask is not None and parts else ""
+        raise ValueError(f"--learning_rates names {unknown[0]!r}; parts of a {type(model).__name__} are {known}{rest}")
     if ask is None and not rates:
         return None
     if ask is None:

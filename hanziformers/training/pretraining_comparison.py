@@ -98,6 +98,8 @@ def chance(outcomes: Sequence[Outcome]) -> float:
 def step_table(outcomes: Sequence[Outcome], key: str, points: int = 6) -> str:
     """A figure of every run at some steps and at the end."""
     shared = sorted(set.intersection(*({*outcome.curve(key)[0].tolist()} for outcome in outcomes)))
+    if not shared:
+        return "The runs were evaluated at no step that all of them have; give them the same --eval_steps."
     steps = [shared[index] for index in sorted({int(one) for one in np.linspace(0, len(shared) - 1, points)})]
     rows = []
     for outcome in outcomes:

@@ -28,7 +28,10 @@ LEAST_RANK, GREATEST_COSINE = 0.05, 0.999
 
 
 class CharacterProbes:
-    """Measures the vectors of a model's characters, without any effect on the model, and warns, once, of a collapse.
+    """Measures the vectors of a model's characters, and warns, once, of a collapse.
+
+    There is no effect on the model, but that the statistics of a `feature_norm` are estimated where they are due, as by
+    every evaluation.
 
     The characters are Chinese ones of the vocabulary, evenly spaced by id, the same every time. Those whose glyph image
     in the bank is blank, or [UNK]'s in place of one that no font has, all look the same and are left out.
@@ -92,10 +95,12 @@ def character_vectors(model: PreTrainedModel, ids: Tensor) -> Tensor:
     table, embeddings = model.get_input_embeddings(), getattr(model.base_model, "embeddings", None)
     ids = ids.to(next(table.parameters()).device)
     if isinstance(table, CharacterBank):
+        table.keep_statistics(ids)  # a model that was not run yet has none of its features
         dtype = next(table.encoder.parameters()).dtype
         chunks = table.glyphs[ids].split(table.chunk_size)
         vectors = torch.cat([table.encoder(images.to(dtype) / 255)[:, : model.config.hidden_size] for images in chunks])
     elif isinstance(embeddings, ChineseBertEmbeddings):
+        embeddings.keep_statistics(ids)
         vectors = embeddings.glyph_vectors(ids)
     else:
         vectors = table(ids)

@@ -31,6 +31,9 @@ def train(trainer: Trainer) -> bool:
         _load_finished(trainer, Path(checkpoint))
         trainer.save_model()
         return False
+    if checkpoint is not None:
+        # the start was evaluated; statistics that an evaluation estimates anew would change the training that goes on
+        trainer.args.eval_on_start = False
     output = trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model()
     trainer.save_metrics("train", output.metrics)

@@ -8,10 +8,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.processing_utils import ProcessorMixin
 
 from .tokenization.text_checks import lone_surrogate
+from .training.controls import refuse_permuted_pinyin
 from .training.fine_tuning_checks import longest_input, sequence_length
 from .training.model_loading import get_tokenizer
 from .training.reading_answers import KINDS
-from .training.reading_decoding import Window, best_answers
+from .training.reading_decoding import Window, best_answers, check_null_threshold
 from .training.reading_windows import EXTRA, SHORTEST, make_windows
 
 
@@ -53,7 +54,8 @@ def answer(
 
     Raises:
         TypeError: question or context is no string.
-        ValueError: an option or a text is not allowed, or the tokenizer cannot tell where answers are.
+        ValueError: an option or a text is not allowed, the tokenizer cannot tell where answers are, the model has
+            another head, or it is a control whose pinyin is permuted.
 
     Example:
         >>> answer(model, processor, "他在哪里上学？", "王小明在北京上大学。")[0]
@@ -61,6 +63,8 @@ def answer(
     """
     kinds = getattr(model.config, "answer_kinds", ["text"]) if kinds is None else list(kinds)
     _check(question, context, kinds, {"top_k": top_k, "max_answer_length": max_answer_length, "batch_size": batch_size})
+    check_null_threshold(null_threshold)
+    refuse_permuted_pinyin(model.config)
     tokenizer = get_tokenizer(processing_class)
     length = sequence_length(max_seq_length, longest_input(tokenizer, model.config), SHORTEST)
     inputs = make_windows(tokenizer, [question], [context], length, doc_stride)
@@ -81,6 +85,12 @@ def _read(
         batch = tokenizer.pad(part, padding_side="right", return_tensors="pt").to(model.device)
         with torch.no_grad():
             output = model(**batch, return_dict=True)
+        if "start_logits" not in output:
+            model.train(was_training)
+            raise ValueError(
+                f"a {type(model).__name__} does not score where answers start and end; load the checkpoint by "
+                "AutoModelForQuestionAnswering"
+            )
         scores = (output[name].float().cpu().numpy() for name in ("start_logits", "end_logits"))
         rows = zip(*scores, places[begin : begin + batch_size], strict=True)
         windows += [Window(start, end, *place[1:]) for start, end, place in rows]

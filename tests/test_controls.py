@@ -121,6 +121,26 @@ def test_controls_that_have_no_effect_are_refused():
     assert permuted_pinyin(model.config, tokenizer) is None
 
 
+@pytest.mark.parametrize("options", [{"glyphs": 1}, {"random_glyphs": 1}])
+def test_a_control_that_changes_no_glyph_image_is_refused(options):
+    """Here all characters look the same, as those that no font has."""
+    model, processor = make("glyph_crm")
+    render = processor.render_bank
+    processor.render_bank = lambda: np.zeros_like(render())
+    with pytest.raises(ValueError, match="seed 1 changes no glyph image of the 23 Chinese characters.*another seed"):
+        apply_controls(model, processor, **options)
+    assert getattr(model.config, "permuted_glyphs", None) is getattr(model.config, "random_glyphs", None) is None
+
+
+def test_a_seed_below_0_is_refused():
+    model, processor = make("chinese_bert")
+    options = {"glyphs": "permute_glyphs", "pinyin": "permute_pinyin", "random_glyphs": "random_glyphs"}
+    for name, option in options.items():
+        with pytest.raises(ValueError, match=f"{option}=-1 is not allowed; give a seed of 0 or more"):
+            apply_controls(model, processor, **{name: -1})
+    assert getattr(model.config, "permuted_pinyin", None) is None
+
+
 def test_the_character_that_a_token_shows():
     for token, character in {"天": "天", "##天": "天", "\u2fa6": "金", "\uf900": "\u8c48", "##\u2fa6": "金"}.items():
         assert shown_character(token) == character

@@ -7,7 +7,7 @@ import pytest
 import torch
 from font_tools import rare_font
 from test_reading_windows import CONTEXT, VOCABULARY
-from transformers import BertConfig, BertForQuestionAnswering, BertTokenizer
+from transformers import BertConfig, BertForQuestionAnswering, BertModel, BertTokenizer
 
 from hanziformers import (
     ChineseBertForQuestionAnswering,
@@ -133,3 +133,18 @@ def test_what_is_refused(parts):
     for texts, name in ((("\ud800", "a"), "question"), (("a", "b\udc00"), "context")):
         with pytest.raises(ValueError, match=f"{name} has a lone surrogate"):
             answer(*parts, *texts)
+
+
+def test_wrong_models_and_thresholds():
+    tokenizer = BertTokenizer(VOCABULARY)
+    config = BertConfig(vocab_size=len(VOCABULARY), max_position_embeddings=40, **SIZES)
+    model = BertModel(config).train()
+    with pytest.raises(ValueError, match="a BertModel does not score where answers start.*AutoModelForQuestionAnsw"):
+        answer(model, tokenizer, "谁？", CONTEXT)
+    assert model.training
+    model = BertForQuestionAnswering(config)
+    with pytest.raises(ValueError, match="null_threshold=nan is not allowed"):
+        answer(model, tokenizer, "谁？", CONTEXT, null_threshold=float("nan"))
+    config.permuted_pinyin = 3  # it would get pinyin on which it was not trained
+    with pytest.raises(ValueError, match="the model has permuted_pinyin=3: only run_spelling.py"):
+        answer(model, tokenizer, "谁？", CONTEXT)

@@ -108,3 +108,34 @@ def test_what_cannot_be_read_is_named(tmp_path, content, message):
     with pytest.raises(ValueError, match=message) as error:
         read_reading(tmp_path / "bad.json")
     assert "bad.json" in str(error.value)
+
+
+EMPTY = {"text": [], "answer_start": []}
+KNOWN = {"text": ["北京"], "answer_start": [4]}
+
+
+@pytest.mark.parametrize(
+    ("rows", "kinds", "unlabelled"),
+    [
+        ([{"answers": EMPTY}, {"answers": KNOWN}], {"none": 1, "text": 1}, 0),
+        ([{"answers": EMPTY}, {"answers": EMPTY}], {}, 2),  # test data whose answers are not known
+        ([{"answers": EMPTY, "is_impossible": False}, {"answers": KNOWN, "is_impossible": False}], {"text": 1}, 1),
+        ([{"answers": EMPTY, "is_impossible": None}, {"answers": KNOWN}], {"none": 1, "text": 1}, 0),
+        ([{"answers": None}, {"answers": KNOWN}], {"text": 1}, 1),
+    ],
+)
+def test_the_hubs_form_of_no_answer(tmp_path, rows, kinds, unlabelled):
+    """SQuAD 2.0 of the Hub has no column that marks questions as impossible."""
+    rows = [{"question": "在哪里？", "context": CONTEXT, **row} for row in rows]
+    lines = "\n".join(json.dumps(row) for row in rows)
+    (tmp_path / "data.jsonl").write_text(lines, encoding="utf-8")
+    for data, report in (from_dataset(Dataset.from_list(rows)), read_reading(tmp_path / "data.jsonl")):
+        assert (report.kinds, report.unlabelled) == (kinds, unlabelled)
+        assert [{"text": "", "start": -1}] * kinds.get("none", 0) == (data["answers"][0] if "none" in kinds else [])
+
+
+@pytest.mark.parametrize(("ids", "repeated"), [(["a", "a", "a"], 2), (["a", "b", None], 0), (["1", None, "2"], 1)])
+def test_ids_that_several_questions_have_are_counted(tmp_path, ids, repeated):
+    rows = [{**FLAT, "id": one} for one in ids]  # the number of a row is its id where it has none
+    (tmp_path / "data.json").write_text(json.dumps(rows), encoding="utf-8")
+    assert read_reading(tmp_path / "data.json")[1].repeated_ids == repeated

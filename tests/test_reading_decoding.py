@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from hanziformers.training.reading_decoding import Window, best_answers
+from hanziformers.training.reading_decoding import Window, best_answers, check_null_threshold
+from hanziformers.training.reading_task import ReadingTask
 
 CONTEXT = "王小明在北京上学"
 OFFSETS = [[place, place + 1] for place in range(len(CONTEXT))]
@@ -84,3 +85,11 @@ def test_a_context_without_tokens_has_no_answer():
     empty = Window(np.zeros(4), np.zeros(4), 3, [], [0, 2, 3])
     assert best_answers([empty], "", ["text"], 3, 4) == []
     assert best_answers([empty], "", ["text", "none"], 3, 4)[0]["answer"] == ""
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), -float("inf")])
+def test_a_threshold_without_an_order_is_refused(threshold):
+    with pytest.raises(ValueError, match=f"null_threshold={threshold} is not allowed; give a number of logits"):
+        check_null_threshold(threshold)
+    with pytest.raises(ValueError, match="null_threshold"):
+        ReadingTask(null_threshold=threshold)

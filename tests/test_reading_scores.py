@@ -24,6 +24,8 @@ CMRC = [
     ("北京", ["", "北京"], 1, 1),
     ("。", ["，"], 1, 0),  # as the script has it: nothing equals nothing, but no run is common
     ("銀行", ["银行"], 0, 2 * 1 / (2 + 2)),
+    ('"是一种', ['lambei"是一种'], 0, 2 * 3 / (4 + 5)),  # the quote opens one text and closes a word of the other
+    ('"X"', ['"X"'], 1, 1),
 ]
 
 
@@ -40,6 +42,10 @@ SEGMENTS = {
     "1982–2013年": ["1982", "–", "2013", "年"],
     "U.S.A. x": ["u.s.a.", "x"],
     "R'的'x'": ["r", "'", "的", "'", "x", "'"],
+    '学名"Fossa fossana"，': ["学", "名", "``", "fossa", "fossana", "''"],  # as nltk.word_tokenize has quotes
+    '("x")"': ["(", "``", "x", "''", ")", "''"],
+    '是""。': ["是", "``", "``"],
+    'don\'t "go".': ["do", "n't", "``", "go", "''", "."],
     "\U0002070e姓": ["\U0002070e", "姓"],
 }
 

@@ -8,6 +8,8 @@ from test_reading_features import data
 from test_reading_windows import VOCABULARY
 from transformers import BertConfig, BertForQuestionAnswering, BertTokenizer, EvalPrediction, HfArgumentParser
 
+from hanziformers.training.data_arguments import DataArguments
+from hanziformers.training.fine_tuning import FineTuningArguments, fine_tune
 from hanziformers.training.model_loading import ModelArguments
 from hanziformers.training.reading_task import ReadingTask
 
@@ -178,3 +180,16 @@ def test_what_the_card_and_the_trainer_are_told():
     dataset = data(*ROWS)
     assert task.strata(dataset) == ["text", "none", "yes", "elsewhere"]
     assert list(task.training_texts(data(*ROWS[:1] * 2))) == ["谁？", "谁？", ROWS[0][0]]
+
+
+def test_a_control_of_pinyin_is_not_fine_tuned_on_other_pinyin(tmp_path):
+    """Only run_spelling.py permutes the pinyin of texts; elsewhere the control would read true pinyin, and be none."""
+    config = BertConfig(vocab_size=len(VOCABULARY), permuted_pinyin=3, **SIZES)
+    BertForQuestionAnswering(config).save_pretrained(tmp_path)
+    BertTokenizer(VOCABULARY).save_pretrained(tmp_path)
+    data = DataArguments(test_file=str(SAMPLE / "cmrc.json"))
+    args = FineTuningArguments(str(tmp_path / "out"), do_predict=True)
+    with pytest.raises(
+        ValueError, match="the model has permuted_pinyin=3: only run_spelling.py and `correct_spelling`"
+    ):
+        fine_tune(ReadingTask(), ModelArguments(str(tmp_path)), data, args)

@@ -1,7 +1,8 @@
 """Windows of long contexts, for every tokenizer: what they cover, and where in the text."""
 
 import pytest
-from transformers import BertTokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import BertTokenizer, PreTrainedTokenizerFast
 
 from hanziformers import ChineseBertTokenizer, GlyceTokenizer, GlyphCrmTokenizer
 from hanziformers.training.reading_windows import make_windows
@@ -77,3 +78,19 @@ def test_a_tokenizer_without_three_special_tokens_is_refused():
     )
     with pytest.raises(ValueError, match="a Bare puts 2 special tokens around two texts"):
         make_windows(tokenizer, ["谁？"], ["北京"], 32)
+
+
+def test_a_question_whose_characters_have_many_tokens_is_cut():
+    """A tokenizer of bytes, as RoBERTa's, has four for one rare character."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: row for row, token in enumerate(["<s>", "</s>", "<pad>", "<unk>", *letters])}
+    backend = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.post_processor = processors.RobertaProcessing(("</s>", 1), ("<s>", 0))
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="<pad>"
+    )
+    # 36 tokens are left for both texts: the question may have 18, and six characters have 24
+    windows = make_windows(tokenizer, ["\U0002070e" * 6], ["a" * 50], 40, 17)
+    assert windows["cut"] == [True] * len(windows["row"])
+    assert max(windows["first"]) == 1 + 16 + 2

@@ -132,3 +132,39 @@ def test_what_cannot_be_read_is_refused_by_its_line(tmp_path, name):
     content, message = BAD[name]
     with pytest.raises(ValueError, match=message):
         read_spelling(write(tmp_path / name, content), no_maker)
+
+
+UNNAMED = {
+    # the correction has an unknown name: no errors are made in wrong text
+    "label.jsonl": (
+        '{"text": "我门在", "label": "我们在"}\n{"text": "学校", "label": "学校"}',
+        "right text in text, and texts of the same lengths in label: if .* name their column correct_text",
+    ),
+    "label.tsv": (table(("text", "fixed"), ("我门在", "我们在")), "same lengths in fixed"),
+    "label.csv": ("fixed,text\n我们在,我门在\n", "same lengths in fixed"),
+    "names.tsv": (table(("error", "fixed"), ("我门", "我们")), r"line 1 has the columns \['error', 'fixed'\], and not"),
+    "twice.tsv": (table(("source", "source", "target"), ("我", "你", "我")), "one of them twice; leave one"),
+    "blank.jsonl": ('{"text": "  "}\n{"text": ""}', "blank.jsonl has only blank texts"),
+}
+
+
+@pytest.mark.parametrize("name", UNNAMED)
+def test_corrections_of_another_name_are_not_read_as_something_else(tmp_path, name):
+    content, message = UNNAMED[name]
+    with pytest.raises(ValueError, match=message):
+        read_spelling(write(tmp_path / name, content), no_maker)
+
+
+def test_a_data_set_with_corrections_of_another_name_is_refused():
+    with pytest.raises(ValueError, match="the dataset has right text in text, and texts of the same lengths in label"):
+        from_dataset(Dataset.from_list([{"text": "我门在", "label": "我们在"}]), no_maker)
+
+
+def test_other_columns_beside_right_text_are_left_out(tmp_path):
+    maker = ErrorMaker(ErrorOptions(rate=0))
+    for line in (
+        '{"text": "我们在", "title": "土地人"}',
+        '{"text": "我们在", "id": "abc"}',
+        '{"text": "我们", "raw": "我"}',
+    ):
+        assert read_spelling(write(tmp_path / "x.jsonl", line), lambda: maker)[1].rows == 1

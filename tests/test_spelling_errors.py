@@ -103,6 +103,8 @@ def test_common_characters_are_written_by_default():
         ({"mix": "homophone=1,look_alike=-1"}, "'look_alike=-1' is not allowed"),
         ({"mix": "homophone=nan"}, "'homophone=nan' is not allowed"),
         ({"mix": "homophone=0"}, "has no weight above 0"),
+        ({"mix": "homophone=1,look_alike=1,homophone=0"}, "'homophone=0' is not allowed; .*each kind once"),
+        ({"mix": "homophone=1e308,look_alike=1e308"}, "has weights whose sum is infinite; give smaller ones"),
     ],
 )
 def test_wrong_options(options, message):
@@ -129,3 +131,8 @@ def test_files_of_characters(tmp_path):
         ErrorMaker(ErrorOptions(characters=str(tmp_path / "latin.txt")))
     with pytest.raises(FileNotFoundError, match="nowhere does not exist.*give simplified or traditional"):
         ErrorMaker(ErrorOptions(characters="nowhere"))
+
+
+def test_a_seed_below_0_is_refused():
+    with pytest.raises(ValueError, match="error_seed=-1 is not allowed; give 0 or more"):
+        ErrorMaker(ErrorOptions(), seed=-1)

@@ -2,10 +2,11 @@
 
 Glyph images and pinyin are permuted between the Chinese characters of the vocabulary, or glyph images are random. A
 model still gets an image and a reading for every character, always the same, but they no longer say which characters
-look or sound alike. What it loses against the same model with its own ones is what it learns from them. A seed in the
-configuration (`permuted_glyphs`, `random_glyphs`, `permuted_pinyin`) says that a model is such a control, so that it is
-used, and fine-tuned, as it was trained. Characters outside of the bank, whose glyph images come with the text, keep
-their own.
+look or sound alike. What it loses against the same model with its own ones is what it learns from them. A permutation
+is any of all that there are: about one character, of however many, keeps its own. A seed in the configuration
+(`permuted_glyphs`, `random_glyphs`, `permuted_pinyin`) says that a model is such a control, so that it is used, and
+fine-tuned, as it was trained (with permuted pinyin: in spelling correction alone). Characters outside of the bank,
+whose glyph images come with the text, keep their own.
 
 A character is the same in all tokens that show it: those of BERT's vocabulary that continue a word (天 and ##天), and
 radicals that Unicode encodes twice (金 and U+2FA6).
@@ -24,6 +25,7 @@ from ..tokenization.characters import code_points, is_han
 from .new_model import get_tokenizer, new_image_processor, sees_glyphs
 
 # Fields of a configuration that are set only where they say something: how a model was changed, or trained.
+_OPTIONS = {"permuted_glyphs": "permute_glyphs", "permuted_pinyin": "permute_pinyin"}  # field -> option of scripts
 CONTROL_FIELDS = ("permuted_glyphs", "random_glyphs", "permuted_pinyin", "withheld_characters")
 
 
@@ -45,11 +47,14 @@ def apply_controls(
 
     Raises:
         ValueError: the model was made a control by another seed, or in the other way; it sees no glyph images, or takes
-            no pinyin, so that the control would have no effect.
+            no pinyin, or no glyph image changes, so that the control would have no effect; a seed is below 0.
     """
     config, tokenizer = model.config, get_tokenizer(processing_class)
     wanted = {"permuted_glyphs": glyphs, "random_glyphs": random_glyphs, "permuted_pinyin": pinyin}
     for name, seed in wanted.items():
+        if seed is not None and seed < 0:
+            option = _OPTIONS.get(name, name)
+            raise ValueError(f"{option}={seed} is not allowed; give a seed of 0 or more, or leave it out")
         known = getattr(config, name, None)
         if None not in (seed, known) and seed != known:
             raise ValueError(f"the model has {name}={known}, and {seed} is requested: leave it out, or give {known}")
@@ -59,7 +64,7 @@ def apply_controls(
         raise ValueError(f"{both} are two controls of the same glyph images: give one of them")
     for name, seed in of_glyphs.items():
         if not sees_glyphs(config):
-            option = {"permuted_glyphs": "permute_glyphs"}.get(name, name)
+            option = _OPTIONS.get(name, name)
             raise ValueError(f"{option}={seed} has no effect: a {config.model_type} sees no glyph images; leave it out")
         if getattr(config, name, None) is None:
             _change_glyphs(model, processing_class, _GLYPHS[name], seed)
@@ -102,6 +107,11 @@ def _change_glyphs(
     tokens = tokenizer.bank_tokens() if has_open_glyphs(tokenizer) else tokenizer.convert_ids_to_tokens(in_vocabulary)
     images, (rows, character) = processor.render_bank(), rows_by_character(tokens)
     changed, shown = change(images[rows], np.random.default_rng(seed)), np.flatnonzero(character >= 0)
+    if np.array_equal(changed, images[rows]):
+        raise ValueError(
+            f"seed {seed} changes no glyph image of the {len(rows)} Chinese characters that the model's bank shows: "
+            "give another seed, or a vocabulary with more of them"
+        )
     model.base_model.set_glyphs(changed[character[shown]], shown)
 
 
@@ -131,6 +141,20 @@ def permuted_pinyin(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase
     """What a model that is a control needs in place of its tokenizer's pinyin; None for another model."""
     seed = getattr(config, "permuted_pinyin", None)
     return None if seed is None else PermutedPinyin(tokenizer, seed)
+
+
+def refuse_permuted_pinyin(config: PreTrainedConfig) -> None:
+    """Refuses a control where its text would have its own pinyin, not the permuted one that it was trained on.
+
+    Raises:
+        ValueError: the configuration has `permuted_pinyin`.
+    """
+    seed = getattr(config, "permuted_pinyin", None)
+    if seed is not None:
+        raise ValueError(
+            f"the model has permuted_pinyin={seed}: only run_spelling.py and `correct_spelling` permute the pinyin of "
+            "its texts, as in its training; take another checkpoint"
+        )
 
 
 def chinese_characters(tokens: Sequence[str]) -> np.ndarray:
@@ -190,6 +214,7 @@ __all__ = [
     "chinese_characters",
     "control_section",
     "permuted_pinyin",
+    "refuse_permuted_pinyin",
     "rows_by_character",
     "shown_character",
 ]

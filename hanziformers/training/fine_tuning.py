@@ -24,6 +24,7 @@ from datasets import Dataset
 from transformers import HfArgumentParser, PreTrainedModel, Trainer, TrainingArguments, set_seed
 from transformers.utils import logging
 
+from .controls import refuse_permuted_pinyin
 from .data_arguments import DataArguments
 from .data_splits import read_splits, select_rows
 from .fine_tuning_card import origin_fields, results_section
@@ -157,6 +158,8 @@ def fine_tune(
     labels = task.labels(read, reports)
     texts = task.training_texts(data["train"]) if "train" in data else ()
     model, processing_class, labels = task.load_model(model_args, labels, training_args.do_train, texts)
+    if not task.permutes_pinyin:
+        refuse_permuted_pinyin(model.config)
     check_label_smoothing(training_args, model)
     pad_on_the_right(get_tokenizer(processing_class))
     longest = get_tokenizer(processing_class).model_max_length
@@ -246,6 +249,8 @@ def _predict(task: Task, trainer: Trainer, encoded: Dataset, scorer: Scorer) -> 
     trainer.compute_metrics = None  # rows may be unlabelled: the scorer leaves those out, the Trainer would not
     output = trainer.predict(encoded, metric_key_prefix="test")
     scores: dict[str, Any] = scorer.scores(output.predictions)
+    if not scores:
+        output.metrics.pop("test_loss", None)  # of no label at all, which is 0 and no figure of the model
     trainer.save_metrics("test", {**output.metrics, **{f"test_{key}": value for key, value in scores.items()}})
     if trainer.is_world_process_zero():
         folder = Path(trainer.args.output_dir)

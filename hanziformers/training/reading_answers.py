@@ -11,6 +11,7 @@ WORDS = {"none": "", "yes": "YES", "no": "NO"}  # what CJRC writes for the answe
 FLAGS = {True: True, False: False, "true": True, "false": False, None: False}  # CJRC has strings
 
 Answer = dict[str, Any]  # {"text": str, "start": int}
+NO_ANSWER: Answer = {"text": "", "start": -1}
 
 
 def kind_of(answer: Answer) -> str | None:
@@ -55,11 +56,16 @@ def check_answers(where: str, context: str, question: dict[str, Any], met: Count
         raise ValueError(f"{where}: 'is_impossible' is {shown(flag)}, expected true or false; correct it")
     given = _as_list(where, question.get("answers"))
     if not given:
-        return [{"text": "", "start": -1}] if FLAGS[flag] else None
+        return [dict(NO_ANSWER)] if FLAGS[flag] else None
     answers = [{"text": text, "start": _place(where, context, text, start, met)} for text, start in given]
     met["contradictory"] += FLAGS[flag] and any(answer["text"] for answer in answers)
     met["elsewhere"] += sum(kind_of(answer) is None for answer in answers)
     return answers
+
+
+def has_empty_lists(question: dict[str, Any]) -> bool:
+    """Whether a question has SQuAD 2.0's form of no answer on the Hub: two empty lists, and no mark."""
+    return question.get("is_impossible") is None and question.get("answers") == {"text": [], "answer_start": []}
 
 
 def _as_list(where: str, given: Any) -> list[tuple[str, int]]:
@@ -113,4 +119,14 @@ def _place(where: str, context: str, text: str, start: int, met: Counter[str]) -
     return -1
 
 
-__all__ = ["KINDS", "WORDS", "Answer", "check_answers", "first_answer", "first_kind", "kind_of"]
+__all__ = [
+    "KINDS",
+    "NO_ANSWER",
+    "WORDS",
+    "Answer",
+    "check_answers",
+    "first_answer",
+    "first_kind",
+    "has_empty_lists",
+    "kind_of",
+]

@@ -7,7 +7,8 @@ context, with which predictions are compared, and from which nothing is learned.
 
 The forms are SQuAD's, 1.1 and 2.0, which CMRC 2018, DRCD and CJRC have too: articles with paragraphs with questions in
 one JSON object; its parts by themselves, an article or a paragraph a line or in a list; and flat rows of context,
-question and answers, in JSON lines and on the Hub.
+question and answers, in JSON lines and on the Hub. There SQuAD 2.0 marks no question as impossible: two empty lists,
+`text` and `answer_start`, mean no answer where other questions of the data have one.
 """
 
 from collections import Counter
@@ -18,7 +19,7 @@ from typing import Any
 
 from datasets import Dataset, Features, Value
 
-from .reading_answers import check_answers, first_answer, kind_of
+from .reading_answers import NO_ANSWER, check_answers, first_answer, has_empty_lists, kind_of
 from .text_files import LONE_SURROGATE, json_records, read_text, shown, split_lines
 
 FEATURES = Features(
@@ -43,6 +44,7 @@ class ReadReport:
         repaired: answers whose answer_start was wrong or missing; the text is in the context once, so it is there.
         elsewhere: answers whose text is not in the context, or more than once without an answer_start.
         contradictory: questions that are marked as impossible and have an answer, which counts.
+        repeated_ids: questions whose id an earlier one has; by their ids alone predictions are not told apart.
     """
 
     questions: int
@@ -52,6 +54,7 @@ class ReadReport:
     repaired: int
     elsewhere: int
     contradictory: int
+    repeated_ids: int = 0
 
 
 def read_reading(path: Path) -> tuple[Dataset, ReadReport]:
@@ -86,15 +89,19 @@ def from_dataset(dataset: Dataset) -> tuple[Dataset, ReadReport]:
 
 def _build(source: str, records: Iterable[tuple[str, dict[str, Any]]]) -> tuple[Dataset, ReadReport]:
     met: Counter[str] = Counter()
-    rows = []
+    rows, empty = [], []
     for where, question in (found for place, record in records for found in _questions(place, record)):
         context = _check_text(where, "context", question.get("context"))
         answers = check_answers(where, context, question, met)
         named = str(question["id"]) if question.get("id") is not None else str(len(rows))
         text = _check_text(where, "question", question.get("question"))
+        empty += [len(rows)] if has_empty_lists(question) else []
         rows.append({"id": named, "question": text, "context": context, "answers": answers})
     if not rows:
         raise ValueError(f"{source} has no questions; give a file with some")
+    if any(row["answers"] for row in rows):
+        for number in empty:
+            rows[number]["answers"] = [dict(NO_ANSWER)]
     labelled = [first_answer(row["answers"]) for row in rows if row["answers"] is not None]
     report = ReadReport(
         questions=len(rows),
@@ -102,6 +109,7 @@ def _build(source: str, records: Iterable[tuple[str, dict[str, Any]]]) -> tuple[
         unlabelled=len(rows) - len(labelled),
         kinds=dict(Counter(kind_of(answer) or "elsewhere" if answer else "elsewhere" for answer in labelled)),
         **{name: met[name] for name in ("repaired", "elsewhere", "contradictory")},
+        repeated_ids=len(rows) - len({row["id"] for row in rows}),
     )
     return Dataset.from_list(rows, features=FEATURES), report
 

@@ -80,6 +80,16 @@ def best_answers(
     ]
 
 
+def check_null_threshold(threshold: float) -> None:
+    """Refuses a threshold under which answers have no order.
+
+    Raises:
+        ValueError: it is not a number, or below every number.
+    """
+    if not threshold > -np.inf:
+        raise ValueError(f"null_threshold={threshold} is not allowed; give a number of logits, such as 0 or -1.5")
+
+
 def _best_spans(window: Window, top_k: int, max_answer_length: int) -> list[tuple[Span, float]]:
     """The `top_k` best parts of a window's context, each with its score."""
     count = len(window.offsets)
@@ -101,4 +111,4 @@ def _best_spans(window: Window, top_k: int, max_answer_length: int) -> list[tupl
     return spans
 
 
-__all__ = ["Span", "Window", "best_answers"]
+__all__ = ["Span", "Window", "best_answers", "check_null_threshold"]

@@ -24,8 +24,10 @@ from collections.abc import Callable, Sequence
 
 PUNCTUATION = frozenset("-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
 _CHINESE = re.compile("([\u4e00-\u9fa5])")
-# what stands by itself: a contraction's end, a quote that opens or closes, dots, marks
-_MARK = r"n't\b|'(?:s|m|d|ll|re|ve)\b|(?<!\S)'|'(?!\w)|\.{2,}|[;@#$%&?!()\[\]{}<>\"‘«»„–—]|[,:](?!\d)"
+_OPENING = re.compile(r"""(?<=[ (\[{<])(?:"|'')""")  # elsewhere, but at the beginning, a quote closes
+_CLOSING = re.compile(r""""|''""")
+# what stands by itself: quotes, a contraction's end, a quote that opens or closes, dots, marks
+_MARK = r"``|''|n't\b|'(?:s|m|d|ll|re|ve)\b|(?<!\S)'|'(?!\w)|\.{2,}|[;@#$%&?!()\[\]{}<>\"‘«»„–—]|[,:](?!\d)"
 _WORD = re.compile(rf"{_MARK}|(?:(?!{_MARK})\S)+")
 _LAST_DOT = re.compile(r"(?<=[^.\s])\.([\])}>\"']*)\s*$")
 
@@ -72,7 +74,10 @@ def _segments(text: str) -> list[str]:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(_LAST_DOT.sub(r" . \1", text))
+    # as in the Treebank, a quote that opens is another segment than one that closes
+    begun = " `` " + text[1:] if text.startswith('"') else text
+    quoted = _CLOSING.sub(" '' ", _OPENING.sub(" `` ", begun))
+    return _WORD.findall(_LAST_DOT.sub(r" . \1", quoted))
 
 
 def _longest_run(one: list[str], other: list[str]) -> int:

@@ -20,7 +20,7 @@ from transformers.utils import logging
 from .model_loading import ModelArguments, Text, get_tokenizer
 from .reading_answers import KINDS, Answer, first_kind
 from .reading_data import ReadReport, from_dataset, read_reading
-from .reading_decoding import Window, best_answers
+from .reading_decoding import Window, best_answers, check_null_threshold
 from .reading_features import POSITIONS, ReadingCoverage, encode_reading
 from .reading_scores import SCORINGS
 from .reading_windows import SHORTEST
@@ -69,6 +69,7 @@ class ReadingTask(Task):
         for name in ("max_answer_length", "n_best_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} is not allowed; give 1 or more")
+        check_null_threshold(self.null_threshold)
 
     @property
     def best_score(self) -> str:

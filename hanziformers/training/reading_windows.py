@@ -91,11 +91,9 @@ def _places(tokenizer: PreTrainedTokenizerBase, sequence_ids: Sequence[int | Non
 
 
 def _cut_question(tokenizer: PreTrainedTokenizerBase, question: str, longest: int) -> str:
-    # no character becomes more than three tokens (a Hangul syllable, which is taken apart)
-    if 3 * len(question) <= longest:
-        return question
     offsets = tokenizer(question, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    return question if len(offsets) <= longest else question[: offsets[longest - 1][1]]
+    # a character of several tokens, a Hangul syllable or one of a tokenizer of bytes, stays whole or goes
+    return question if len(offsets) <= longest else question[: offsets[longest][0]].rstrip()
 
 
 __all__ = ["EXTRA", "SHORTEST", "make_windows"]

@@ -91,6 +91,10 @@ def read_spelling(path: str | os.PathLike[str], make_maker: Callable[[], ErrorMa
     if is_json(path, content):
         records = list(json_records(path, lines, _NOT_JSON))
         chosen = [_choose(where, list(record)) for where, record in records]
+        if {one == two for one, two in chosen} == {True}:
+            _refuse_corrections(
+                str(path), [(record, record[one]) for (_, record), (one, _) in zip(records, chosen, strict=True)]
+            )
         rows = [(where, record[one], record[two]) for (where, record), (one, two) in zip(records, chosen, strict=True)]
         clean = {one == two for one, two in chosen}
         if len(clean) > 1:
@@ -99,7 +103,9 @@ def read_spelling(path: str | os.PathLike[str], make_maker: Callable[[], ErrorMa
         return _build(str(path), rows, clean == {True}, make_maker, count_blank(lines))
     is_csv = re.sub(r"\.(gz|bz2|xz)$", "", path.name.lower()).endswith(".csv")
     fields, blank = (split_csv if is_csv else split_tsv)(path, content)
-    fields, (one, two) = _columns(fields)
+    fields, (one, two), names = _columns(fields)
+    if one == two and names:
+        _refuse_corrections(str(path), [(dict(zip(names, row, strict=True)), row[one]) for _, row in fields])
     rows = [(where, row[one], row[two]) for where, row in fields]
     return _build(str(path), rows, one == two, make_maker, blank)
 
@@ -114,6 +120,8 @@ def from_dataset(dataset: Dataset, make_maker: Callable[[], ErrorMaker]) -> tupl
     if not isinstance(dataset, Dataset):
         raise TypeError(f"from_dataset takes a datasets.Dataset, not {type(dataset).__name__}; choose one split")
     one, two = _choose("the dataset", dataset.column_names)
+    if one == two:
+        _refuse_corrections("the dataset", [(row, row[one]) for row in dataset])
     pairs = zip(dataset[one], dataset[two], strict=True)
     rows = [(f"row {number}", text, correct) for number, (text, correct) in enumerate(pairs)]
     return _build("the dataset", rows, one == two, make_maker, 0)
@@ -132,14 +140,42 @@ def _choose(where: str, names: Sequence[str]) -> tuple[str, str]:
     return by_name[text], by_name[correct]
 
 
-def _columns(fields: list[Fields]) -> tuple[list[Fields], tuple[int, int]]:
-    """The rows of a table without a line of names, and its columns; one column twice for right text."""
+def _columns(fields: list[Fields]) -> tuple[list[Fields], tuple[int, int], list[str]]:
+    """The rows of a table without a line of names, its columns, one twice for right text, and the names, or none."""
     where, first = fields[0]
     names = [name.strip().lower() for name in first]
     if set(names) & {*TEXT_NAMES, *CORRECT_NAMES, CLEAN_NAME}:
         one, two = _choose(where, names)
-        return fields[1:], (names.index(one), names.index(two))
-    return fields, (max(len(first) - 2, 0), len(first) - 1)
+        if names.count(one) > 1 or names.count(two) > 1:
+            raise ValueError(f"{where} has the columns {shown(names)}, one of them twice; leave one of the two out")
+        return fields[1:], (names.index(one), names.index(two)), names
+    if len(first) > 1 and first[-2] != first[-1] and all(name.isascii() and name.isidentifier() for name in names):
+        raise ValueError(f"{where} has the columns {shown(first)}, and not what is needed: {_FORMS}; rename them")
+    return fields, (max(len(first) - 2, 0), len(first) - 1), []
+
+
+def _refuse_corrections(source: str, rows: list[tuple[dict[str, Any], Any]]) -> None:
+    """Refuses "right text" beside which a column of another name has the correction of every row.
+
+    Args:
+        source: the data, for errors.
+        rows: each with all its columns, and what was taken for right text.
+
+    Raises:
+        ValueError: a column has in every row a text of the same length, of which most characters are the same.
+    """
+    for name in rows[0][0] if rows else ():
+        pairs = [(row.get(name), text) for row, text in rows]
+        if not all(isinstance(one, str) and isinstance(text, str) and len(one) == len(text) for one, text in pairs):
+            continue
+        # a correction leaves most characters as they are, another text of the same length does not
+        same = sum(a == b for one, text in pairs for a, b in zip(one, text, strict=True))
+        differs = any(one != text and is_han(code_points(one)).any() for one, text in pairs)
+        if differs and 2 * same >= sum(len(one) for one, _ in pairs):
+            raise ValueError(
+                f"{source} has right text in {CLEAN_NAME}, and texts of the same lengths in {name}: if those are the "
+                f"corrections, name their column {CORRECT_NAMES[0]}, else leave the column out"
+            )
 
 
 def _build(
@@ -151,6 +187,8 @@ def _build(
         _check(where, text, correct)
     if clean:
         correct = [sentence.strip() for _, text, _ in rows for sentence in split_sentences(text)]
+        if not correct:
+            raise ValueError(f"{source} has only blank texts; give texts, in which errors are made")
         written = make_maker()(correct)
     else:
         correct = [right for _, _, right in rows]

@@ -67,15 +67,18 @@ class ErrorOptions:
         found: dict[str, float] = {}
         for piece in self.mix.split(","):
             name, _, value = (part.strip() for part in piece.partition("="))
+            is_repeated = name in found
             try:
                 found[name] = float(value)
             except ValueError:
                 found[name] = -1
-            if name not in KINDS or not 0 <= found[name] < np.inf:
+            if is_repeated or name not in KINDS or not 0 <= found[name] < np.inf:
                 raise ValueError(
                     f"error_mix={self.mix!r}: {piece.strip()!r} is not allowed; give kind=weight, separated by commas, "
-                    f"with weights of 0 or more; kinds are {', '.join(KINDS)}"
+                    f"each kind once, with weights of 0 or more; kinds are {', '.join(KINDS)}"
                 )
+        if sum(found.values()) == np.inf:
+            raise ValueError(f"error_mix={self.mix!r} has weights whose sum is infinite; give smaller ones, such as 1")
         if not sum(found.values()):
             raise ValueError(f"error_mix={self.mix!r} has no weight above 0; give one (no errors: error_rate=0)")
         weights = np.array([found.get(kind, 0) for kind in KINDS], np.float64)
@@ -105,10 +108,11 @@ class ErrorMaker:
         seed: of all choices.
 
     Raises:
-        FileNotFoundError, ValueError: see `ErrorOptions.candidates`.
+        FileNotFoundError, ValueError: see `ErrorOptions.candidates`; the seed is below 0.
     """
 
     def __init__(self, options: ErrorOptions, seed: int = 0) -> None:
+        check_seed(seed)
         self.options, self.seed = options, seed
         self._weights = options.weights()
         self._sets = ConfusionSets(options.candidates())
@@ -171,4 +175,14 @@ class ErrorMaker:
         return "".join(self._sets.candidates[column] for column in columns[order])
 
 
-__all__ = ["ErrorMaker", "ErrorOptions", "Misspelt"]
+def check_seed(seed: int) -> None:
+    """Refuses a seed of errors below 0, of which numpy makes no random numbers.
+
+    Raises:
+        ValueError: it is below 0.
+    """
+    if seed < 0:
+        raise ValueError(f"error_seed={seed} is not allowed; give 0 or more")
+
+
+__all__ = ["ErrorMaker", "ErrorOptions", "Misspelt", "check_seed"]

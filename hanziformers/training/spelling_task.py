@@ -20,7 +20,7 @@ from ..tokenization.characters import code_points, is_han
 from .controls import apply_controls, control_section, permuted_pinyin
 from .model_loading import ModelArguments, Text, get_tokenizer, load_model
 from .spelling_data import SpellingReport, from_dataset, make_dataset, read_spelling
-from .spelling_errors import ErrorMaker, ErrorOptions
+from .spelling_errors import ErrorMaker, ErrorOptions, check_seed
 from .spelling_features import SpellingCoverage, encode_spelling
 from .spelling_scores import SCORES, Scored, scores_by_kind, spelling_scores
 from .task import ProcessingClass, Task, check_same_data
@@ -69,6 +69,7 @@ class SpellingTask(Task):
         *("used.unknown_characters", "used.truncated_texts"),
     )
     auto_class: ClassVar[Any] = AutoModelForMaskedLM
+    permutes_pinyin: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self._control, self._maker, self._pinyin = "", None, None
@@ -76,6 +77,7 @@ class SpellingTask(Task):
         self._errors = ErrorOptions(self.error_rate, self.error_mix, self.error_characters)
         if self.error_copies < 1:
             raise ValueError(f"error_copies={self.error_copies} is not allowed; give 1 or more")
+        check_seed(self.error_seed)
 
     @property
     def best_score(self) -> str:

@@ -61,6 +61,7 @@ class Task(Protocol):
     auto_class: ClassVar[Any]
     greater_is_better: ClassVar[bool] = True
     shortest: ClassVar[int] = 3  # [CLS], one token of the text, [SEP]
+    permutes_pinyin: ClassVar[bool] = False  # whether texts of a control get the pinyin that it was trained on
 
     @property
     @abstractmethod

@@ -163,3 +163,12 @@ def test_bad_weights_are_named():
     model[0].bias.data[0], model[2].weight.data[1, 1] = float("inf"), float("nan")
     assert bad_weights(model) == ["0.bias", "2.weight"]
     assert bad_weights(nn.Identity()) == []
+
+
+def test_processes_of_which_each_would_train_alone_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    trainer(tmp_path)
+    made = TrainingArguments(str(tmp_path), use_cpu=True, report_to="none")  # of one process, as without --use_cpu
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match="2 processes were started, and each would train alone, .* --use_cpu True"):
+        FiniteTrainer(Model(BertConfig(**SIZES)), made)

@@ -1,5 +1,6 @@
 """A Trainer that refuses losses and weights that are not finite, instead of training on, saving and scoring them."""
 
+import os
 from typing import Any
 
 import torch
@@ -23,10 +24,17 @@ class FiniteTrainer(Trainer):
 
     Raises:
         FloatingPointError: from training, evaluation, prediction or saving; names the step or the weight, and the fix.
+        ValueError: several processes were started, and torch takes each for the only one.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        started = int(os.environ.get("WORLD_SIZE", 1))
+        if started > 1 and self.args.world_size == 1:
+            raise ValueError(
+                f"{started} processes were started, and each would train alone, on all data and into the same folder: "
+                "give --use_cpu True where there is no GPU, or start one process"
+            )
         self.args.learning_rate = choose_learning_rate(self.model, self.args)
         self._first_bad_step: Tensor | None = None  # [] int64, on the device of the loss
         self._bad_outputs: Tensor | None = None  # [] bool, of the evaluation that is going on

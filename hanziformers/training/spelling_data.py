@@ -149,9 +149,19 @@ def _columns(fields: list[Fields]) -> tuple[list[Fields], tuple[int, int], list[
         if names.count(one) > 1 or names.count(two) > 1:
             raise ValueError(f"{where} has the columns {shown(names)}, one of them twice; leave one of the two out")
         return fields[1:], (names.index(one), names.index(two)), names
-    if len(first) > 1 and first[-2] != first[-1] and all(name.isascii() and name.isidentifier() for name in names):
+    # names of other columns: words of English, over rows that are not
+    if (
+        len(first) > 1
+        and first[-2] != first[-1]
+        and _are_names(first)
+        and not all(_are_names(row) for _, row in fields)
+    ):
         raise ValueError(f"{where} has the columns {shown(first)}, and not what is needed: {_FORMS}; rename them")
     return fields, (max(len(first) - 2, 0), len(first) - 1), []
+
+
+def _are_names(fields: Sequence[str]) -> bool:
+    return all(field.strip().isascii() and field.strip().isidentifier() for field in fields)
 
 
 def _refuse_corrections(source: str, rows: list[tuple[dict[str, Any], Any]]) -> None:

@@ -107,7 +107,7 @@ def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path, model_type):
 @pytest.mark.parametrize("model_type", ["lattice_lstm", "bimpm"])
 def test_two_processes_train_and_score(data, tmp_path, model_type):
     script, file, own = host(data, model_type)
-    arguments = options(data, file, tmp_path / "two", **own, per_device_train_batch_size=4)
+    arguments = options(data, file, tmp_path / "two", **own, per_device_train_batch_size=4, use_cpu=True)
     run_ranks(REPOSITORY / "run_scripts" / f"{script}.py", *arguments)
     found = json.loads((tmp_path / "two" / "all_results.json").read_text())
     again = {"model_name_or_path": tmp_path / "two", "test_file": data / file, "output_dir": tmp_path / "alone"}

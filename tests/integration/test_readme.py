@@ -75,9 +75,18 @@ def test_quickstart_prints_scores_entities_and_the_reload(place):
     assert f"f1 {results['test_f1']:.4f}" in done.stdout
 
 
-def test_the_quickstart_of_glyph_crm(tmp_path):
-    options = ["--model_type", "glyph_crm", "--num_train_epochs", "0.6", "--output_dir", "glyphs"]
-    done = run_program(QUICKSTART, *options, folder=tmp_path)
+@pytest.fixture
+def few(tmp_path):
+    """Options that leave 64 sentences to train on and 32 to test on."""
+    lines = (SAMPLE / "test.jsonl").read_text(encoding="utf-8").splitlines()[:32]
+    path = tmp_path / "few.jsonl"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return ["--max_train_samples", "64", "--validation_file", str(path), "--test_file", str(path)]
+
+
+def test_the_quickstart_of_glyph_crm(tmp_path, few):
+    options = ["--model_type", "glyph_crm", "--num_train_epochs", "1", "--output_dir", "glyphs"]
+    done = run_program(QUICKSTART, *options, *few, folder=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     assert re.search(r"^test precision [0-9.]+ recall [0-9.]+ f1 [0-9.]+$", done.stdout, re.MULTILINE)
     assert "in a second process: the same" in done.stdout
@@ -85,13 +94,10 @@ def test_the_quickstart_of_glyph_crm(tmp_path):
     assert (tmp_path / "glyphs" / "fonts" / "song.woff2").is_file()
 
 
-def test_the_quickstart_of_mpm_cner(tmp_path):
+def test_the_quickstart_of_mpm_cner(tmp_path, few):
     """With the shipped encoders of glyphs and sounds, frozen; options that it does not have go to run_ner.py."""
     options = ["--model_type", "mpm_cner", "--num_train_epochs", "1", "--output_dir", "mpm"]
-    lines = (SAMPLE / "test.jsonl").read_text(encoding="utf-8").splitlines()[:32]
-    (tmp_path / "few.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    few = ["--max_train_samples", "64", "--vocabulary_bank", "True", "--learning_rates", "swin=0,rest=1e-2"]
-    few += ["--validation_file", str(tmp_path / "few.jsonl"), "--test_file", str(tmp_path / "few.jsonl")]
+    options += ["--vocabulary_bank", "True", "--learning_rates", "swin=0,rest=1e-2"]
     done = run_program(QUICKSTART, *options, *few, folder=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     assert re.search(r"^test precision [0-9.]+ recall [0-9.]+ f1 [0-9.]+$", done.stdout, re.MULTILINE)

@@ -9,7 +9,7 @@ from accelerate.utils import DistributedType
 from encode_once_ranks import keeper
 from glyph_crm_tools import NO_DROPOUT, build
 from process_tools import run_ranks
-from transformers import BertConfig, BertForMaskedLM
+from transformers import BertConfig, BertForMaskedLM, TrainingArguments
 
 from hanziformers import GlyphCrmForMaskedLM
 from hanziformers.modeling.step_vectors import StepVectors
@@ -28,13 +28,19 @@ def assert_same(found, wanted, **tolerance):
             torch.testing.assert_close(ours[name], gradient, **tolerance or {"atol": 1e-5, "rtol": 1e-3}, msg=name)
 
 
+# the older name is deprecated, and the only one of older versions
+CHECKPOINTING = next(
+    name for name in ("activation_checkpointing", "gradient_checkpointing") if hasattr(TrainingArguments, name)
+)
+
+
 @pytest.mark.parametrize(
     ("options", "fields", "tolerance"),
     [
         pytest.param({}, {}, {}, id="plain"),
         pytest.param({"bf16": True}, {}, HALF, id="bf16"),
         pytest.param({"max_grad_norm": 0.01}, {}, {}, id="clipped"),
-        pytest.param({"activation_checkpointing": True}, {}, {}, id="activation checkpointing"),
+        pytest.param({CHECKPOINTING: True}, {}, {}, id="activation checkpointing"),
         pytest.param({}, {"feature_norm": "whiten", "feature_norm_interval": 1}, {}, id="feature_norm"),
         pytest.param({}, {"id_embeddings": True}, {}, id="hybrid"),
     ],

@@ -28,6 +28,7 @@ from hanziformers.training.experiments import (
     Run,
     Stage,
     add_options,
+    is_finished,
     parse_data,
     plot_systems,
     run_experiments,
@@ -48,6 +49,7 @@ SYSTEMS = {
     "-w/o CM-Atten": {"config_overrides": "cross_modality=false"},
     "-w/o Pre-training": {"glyph_encoder": "random", "phonetic_encoder": "random"},
 }
+SAMPLE = "train.jsonl"  # in the folder of a run on less training data
 SIZES = (10, 20, 50, 100)  # per cent of the training data, Table 6
 PUBLISHED = {  # precision, recall, F1 in the paper, with bert-base-chinese: Tables 3 and 4
     ("Resume", BASELINE): (0.9575, 0.9528, 0.9551),
@@ -76,22 +78,28 @@ class MpmExperiments(Experiments):
                     runs += [Run(name, data, size, seed) for size in SIZES[:-1] for name in (BASELINE, FULL)]
         return runs
 
+    def carry_out(self, run: Run) -> None:
+        """Trains and tests; a sample of the training data is written before. A finished run keeps its own."""
+        folder = run.folder(self.args.output_dir)
+        if run.percent < 100 and not is_finished(folder):
+            self._write_sample(run, folder)
+        super().carry_out(run)
+
     def stages(self, run: Run, folder: Path) -> list[Stage]:
         """One training."""
         options: dict[str, Any] = {"model_type": "mpm_cner", **SYSTEMS[run.system]}
         options["config_overrides"] = self.overrides(options.pop("config_overrides", ""))
-        options |= {"train_file": self._train_file(run, folder), "test_file": run.data.test}
+        train_file = run.data.train if run.percent == 100 else str(folder / SAMPLE)
+        options |= {"train_file": train_file, "test_file": run.data.test}
         return [Stage("run_ner.py", {**options, "validation_file": run.data.validation})]
 
-    def _train_file(self, run: Run, folder: Path) -> str:
-        """The training data; a sample is nested in every larger one, and the same for all systems and seeds."""
-        if run.percent == 100:
-            return run.data.train
+    def _write_sample(self, run: Run, folder: Path) -> None:
+        """A part of the training data; it is nested in every larger one, and the same for all systems and seeds."""
         rows, _ = read_ner(run.data.train)
         order = np.random.default_rng(self.args.sample_seed).permutation(len(rows))
         chosen = np.sort(order[: max(1, round(len(rows) * run.percent / 100))])
-        write_json_lines(folder / "train.jsonl", rows.select(chosen).to_list())
-        return str(folder / "train.jsonl")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json_lines(folder / SAMPLE, rows.select(chosen).to_list())
 
     def scores(
         self, system: str, data: Data, percent: int = 100, chosen: Sequence[bool] | None = None

@@ -112,3 +112,14 @@ def test_a_failed_run_names_its_log(monkeypatch, tmp_path, data):
     monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 3))
     with pytest.raises(RuntimeError, match=r"Sample-BERT-LSTM-CRF-100-seed1 failed with exit status 3; see .*log.txt"):
         run_experiments(tmp_path, data, "--seeds", "1")
+
+
+def test_a_finished_run_keeps_the_sample_that_it_was_trained_on(started, tmp_path, data):
+    options = ["--seeds", "1", "--tables", "sizes"]
+    run_experiments(tmp_path, data, *options)
+    files = sorted((tmp_path / "runs").glob("*/train.jsonl"))
+    before, count = [file.read_text(encoding="utf-8") for file in files], len(started)
+    assert len(files) == 6
+    run_experiments(tmp_path, data, *options, "--sample_seed", "5")
+    assert [file.read_text(encoding="utf-8") for file in files] == before
+    assert len(started) == count

@@ -10,7 +10,6 @@ from .new_model import sees_glyphs
 OF_LABELS = ("num_labels", "id2label", "label2id", "problem_type")
 OF_TOKENIZER = ("vocab_size", "pad_token_id", "glyph_vocab_size", "num_words", "num_syllables")
 _ALLOWED = {int: "an integer", float: "a number", bool: "true or false"}  # by the type of a field's value
-
 _TRUTHS = ("true", "1", "y", "yes", "false", "0", "n", "no")  # which transformers reads
 
 

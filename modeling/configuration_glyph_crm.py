@@ -14,7 +14,7 @@ from .feature_norm import check_norm_fields
 
 GLYPH_CNNS = ("han_glyph", "none")
 POSITION_MAPS = ("paper", "released")
-INITIALIZERS = ("torch", "kaiming")
+INITIALIZERS = ("torch", "kaiming", "bert")
 
 
 @strict
@@ -52,7 +52,9 @@ class GlyphCrmConfig(BertLikeConfig):
         glyph_initializer: of HanGlyph: "torch" is torch's default, as in the authors' code; "kaiming" (He et al., 2015,
             biases zero, Glorot before a tanh) keeps the differences between images through all eight layers. With
             "torch" the vectors of two characters differ by a tenth of what all have in common, and small models hardly
-            learn from little text: take "kaiming" for those.
+            learn from little text: take "kaiming" for those. "bert" is "kaiming" with linear layers whose weights are
+            N(0, initializer_range^2 / D) for D features: of features with variance 1, as `feature_norm` makes them, the
+            vectors R, G1 and G2 have the standard deviation of BERT's table, and positions are not drowned by them.
         glyph_dropout_prob: dropout on a token's glyph vector R, in [0, 1).
         id_embeddings: a table of ids [V, H] beside the glyph vectors, and a Linear(2H -> H) that fuses R with its row;
             G1 and G2 stay as they are. The paper's model has none; the published checkpoint most likely has it. It

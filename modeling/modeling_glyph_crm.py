@@ -168,7 +168,7 @@ class GlyphCrmPreTrainedModel(BertLikePreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         """As BERT; HanGlyph as `glyph_initializer` says; no glyph images."""
         # the convolutions of HanGlyph are Conv2d to transformers, which would give them BERT's N(0, 0.02)
-        if HanGlyph.init_weights(module, self.config.glyph_initializer):
+        if HanGlyph.init_weights(module, self.config.glyph_initializer, self.config.initializer_range):
             return
         super()._init_weights(module)
         if isinstance(module, CharacterBank):

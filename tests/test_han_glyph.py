@@ -9,7 +9,15 @@ from torch.nn.utils import prune
 from hanziformers import GlyphCrmConfig, GlyphCrmModel
 from hanziformers.modeling import han_glyph
 from hanziformers.modeling.character_bank import CharacterBank
-from hanziformers.modeling.han_glyph import FFT_CHUNK, FFT_IMAGES, GlyphConv, HanGlyph, correlate, position_maps
+from hanziformers.modeling.han_glyph import (
+    FFT_CHUNK,
+    FFT_IMAGES,
+    GlyphConv,
+    HanGlyph,
+    correlate,
+    max_pool,
+    position_maps,
+)
 
 
 def build(**fields):
@@ -209,6 +217,17 @@ def test_initialised_as_torch_does():
             assert part.weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.1)
 
 
+@pytest.mark.parametrize("size", [2, 3, 12, 15])
+def test_pooling_without_gradients_is_torchs(size):
+    images = torch.randn(4, 3, size, size).relu()  # with equal values
+    images[1, 1, 1, 1], images[2, 0, 0, 0] = float("nan"), float("inf")
+    with torch.no_grad():
+        torch.testing.assert_close(max_pool(images), F.max_pool2d(images, 2), atol=0, rtol=0, equal_nan=True)
+    images.requires_grad_()
+    (gradient,) = torch.autograd.grad(max_pool(images).nansum(), images)
+    assert gradient.equal(torch.autograd.grad(F.max_pool2d(images, 2).nansum(), images)[0])
+
+
 TINY_START = {
     "vocab_size": 9,
     "glyph_size": 24,
@@ -233,5 +252,21 @@ def test_kaiming_keeps_the_ink_in_the_vectors():
         with torch.no_grad():
             spread[kind] = encoder(images).std(0).mean()
     assert spread["kaiming"] > 3 * spread["torch"]
-    with pytest.raises(Exception, match="glyph_initializer='he'.*'torch' or 'kaiming'"):
+    with pytest.raises(Exception, match="glyph_initializer='he'.*'torch' or 'kaiming' or 'bert'"):
         GlyphCrmConfig(glyph_initializer="he")
+
+
+@pytest.mark.parametrize("glyph_cnn", ["han_glyph", "none"])
+@pytest.mark.parametrize("initializer_range", [0.02, 0.1])
+def test_vectors_start_with_the_spread_of_berts_table(glyph_cnn, initializer_range):
+    torch.manual_seed(0)
+    own = {"glyph_cnn": glyph_cnn, "feature_norm": "whiten", "glyph_initializer": "bert"}
+    sizes = TINY_START | {"vocab_size": 1000, "hidden_size": 64, "initializer_range": initializer_range}
+    bank = GlyphCrmModel(GlyphCrmConfig(**sizes, **own)).get_input_embeddings()
+    bank.set_glyphs((torch.rand(1000, 24 * 24) < 0.3).to(torch.uint8) * 255)
+    with torch.no_grad():
+        for vectors in bank.eval()(torch.arange(1000)).chunk(3, dim=-1):  # R, G1, G2
+            assert vectors.std().item() == pytest.approx(initializer_range, rel=0.15)
+            assert vectors.std(0).mean() > 0.8 * initializer_range  # between characters, not between components
+    convs = [part for part in bank.encoder.modules() if isinstance(part, GlyphConv)]
+    assert all((part.bias == 0).all() for part in convs)

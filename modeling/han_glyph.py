@@ -235,8 +235,8 @@ class HanGlyph(nn.Module):
 def max_pool(images: Tensor) -> Tensor:
     """2x2 max-pooling, [U, c, n, n] -> [U, c, n // 2, n // 2]; an odd last row or column is left out.
 
-    On a CPU, where no gradient is needed, by two maxima, which take a tenth of torch's time. The gradient of a maximum
-    of equal values would be another than that of max-pooling, which goes to the first of them.
+    On a CPU, where no gradient is needed, by two maxima, which take a fraction of torch's time. The gradient of a
+    maximum of equal values would be another than that of max-pooling, which goes to the first of them.
     """
     if images.device.type != "cpu" or torch.is_grad_enabled() or is_traced(images):
         return F.max_pool2d(images, 2)

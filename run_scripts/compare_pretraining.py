@@ -5,13 +5,14 @@
         --glyph_overrides glyph_size=24,first_block_channels=8,second_block_channels=64 \
         --train_files 'corpus/*.jsonl.gz' --validation_files 'corpus/*.valid.jsonl.gz' --max_steps 2000 ...
 
-An arm is BASE[_Nx][_permuted|_random]. Bases are bert_tied, bert_untied, bert_frozen_table (untied), glyph_crm,
+An arm is BASE[_Nx][_cnnNx][_permuted|_random]. Bases are bert_tied, bert_untied, bert_frozen_table (untied), glyph_crm,
 glyph_crm_frozen (its CNN is), pixels (no CNN: the linears read the pixels); the last three also with _standard or
 _whiten (their features are). _Nx gives N times the learning rate to what makes the vectors of characters: BERT's table,
-GlyphCRM's linears. _permuted permutes the glyph images between characters, _random replaces them by random ones, both
-by the run's seed: a model that is no worse with them learns nothing from what the images show. --run NAME=MODEL_TYPE
-[:config overrides] is a run of your own. Options that this script does not have go to run_pretraining.py, such as
---withhold 0.05 (characters withheld from training), --rare_below 10, --max_characters 1000000 (little text).
+GlyphCRM's linears; _cnnNx to GlyphCRM's CNN. _permuted permutes the glyph images between characters, _random replaces
+them by random ones, both by the run's seed: a model that is no worse with them learns nothing from what the images
+show. --run NAME=MODEL_TYPE[:config overrides] is a run of your own. Options that this script does not have go to
+run_pretraining.py, such as --withhold 0.05 (characters withheld from training), --rare_below 10, --max_characters
+1000000 (little text).
 
 All runs get the same Transformer, vocabulary, examples, order and masks. Every one is a process of its own, with its
 output in log.txt; a finished one is not done again (the page says which was made by other options), and one that fails
@@ -38,7 +39,8 @@ from hanziformers.training.pretraining_recipes import RECIPES
 
 SCRIPT = Path(__file__).parent / "run_pretraining.py"
 TABLE, LINEARS, CNN = "embeddings", "glyph_linear", "glyph"  # parts with learning rates of their own
-GLYPH_BASES = {"glyph_crm": "", "glyph_crm_frozen": "", "pixels": "glyph_cnn=none"}
+PIXELS = "glyph_cnn=none"
+GLYPH_BASES = {"glyph_crm": "", "glyph_crm_frozen": "", "pixels": PIXELS}
 BASES = {  # base -> model type, overrides of the configuration, what makes the vectors, learning rates
     "bert_tied": ("bert", "tie_word_embeddings=true", TABLE, {}),
     "bert_untied": ("bert", "tie_word_embeddings=false", TABLE, {}),
@@ -54,7 +56,8 @@ BASES = {  # base -> model type, overrides of the configuration, what makes the 
     for norm in ("", "standard", "whiten")
 }
 CONTROLS = {"permuted": "permute_glyphs", "random": "random_glyphs"}
-ARM = re.compile(rf"({'|'.join(BASES)})(?:_(\d+(?:\.\d+)?)x)?(?:_({'|'.join(CONTROLS)}))?")
+RATE = r"(?:_{}(\d+(?:\.\d+)?)x)?"
+ARM = re.compile(rf"({'|'.join(BASES)}){RATE.format('')}{RATE.format('cnn')}(?:_({'|'.join(CONTROLS)}))?")
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,8 @@ class Run:
     def options(self, seed: int, args: Namespace) -> list[str]:
         """The options of run_pretraining.py that are not those of all runs."""
         own = args.glyph_overrides if sees_glyphs(AutoConfig.for_model(self.model_type)) else ""
+        if PIXELS in self.overrides:
+            own = args.pixel_overrides or own
         overrides = ",".join(filter(None, (args.config_overrides, own, self.overrides)))
         options = {"model_type": self.model_type, "recipe": args.recipe, "seed": seed, "config_overrides": overrides}
         options |= {"output_dir": self.folder(args.output_dir, seed), "learning_rate": args.learning_rate}
@@ -102,16 +107,19 @@ def arm(name: str) -> Run:
     found = ARM.fullmatch(name)
     if not found:
         raise ValueError(
-            f"--arm {name} is not known; give BASE[_Nx][_permuted|_random], e.g. glyph_crm_whiten_3x_permuted; bases "
-            f"are {', '.join(BASES)}"
+            f"--arm {name} is not known; give BASE[_Nx][_cnnNx][_permuted|_random], e.g. glyph_crm_whiten_3x_permuted; "
+            f"bases are {', '.join(BASES)}"
         )
-    base, times, control = found.groups()
+    base, times, times_cnn, control = found.groups()
     model_type, overrides, part, rates = BASES[base]
     if control and part == TABLE:
         raise ValueError(f"--arm {name} is not allowed: a BERT sees no glyph images; leave _{control} out")
     if times and part in rates:
         raise ValueError(f"--arm {name} is not allowed: the table of {base} is frozen; leave _{times}x out")
-    return Run(name, model_type, overrides, rates | ({part: float(times)} if times else {}), control or "")
+    if times_cnn and (not base.startswith("glyph_crm") or CNN in rates):
+        raise ValueError(f"--arm {name} is not allowed: {base} trains no CNN; leave _cnn{times_cnn}x out")
+    rates = rates | {of: float(value) for of, value in ((part, times), (CNN, times_cnn)) if value}
+    return Run(name, model_type, overrides, rates, control or "")
 
 
 def parse_runs(texts: Sequence[str], arms: Sequence[str] = ()) -> list[Run]:
@@ -197,7 +205,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--learning_rate", type=float, default=1e-3, help="of all parts, but see _Nx")
     parser.add_argument("--config_overrides", default="", help="of all runs")
     parser.add_argument("--glyph_overrides", default="", help="of those that see glyph images")
-    parser.add_argument("--arm", nargs="+", action="extend", default=[], help="BASE[_Nx][_permuted|_random]")
+    parser.add_argument("--pixel_overrides", default="", help="of those without a CNN, in place of --glyph_overrides")
+    parser.add_argument("--arm", nargs="+", action="extend", default=[], help="BASE[_Nx][_cnnNx][_permuted|_random]")
     parser.add_argument("--run", action="append", default=[], help="NAME=MODEL_TYPE[:config overrides]; repeat it")
     args, options = parser.parse_known_args(argv)
     compared = parse_runs(args.run, args.arm)

@@ -99,6 +99,11 @@ def test_every_run_and_seed_is_started_once_with_its_options(started, tmp_path, 
             {"--config_overrides": "a=1,b=2,feature_norm=standard", "--learning_rates": "glyph=0,glyph_linear=0.0025"},
         ),
         (
+            "glyph_crm_0.03x_cnn0.1x",
+            {"--config_overrides": "a=1,b=2", "--learning_rates": "glyph_linear=3e-05,glyph=0.0001"},
+        ),
+        ("glyph_crm_cnn0x", {"--config_overrides": "a=1,b=2", "--learning_rates": "glyph=0"}),
+        (
             "pixels_whiten_random",
             {"--config_overrides": "a=1,b=2,glyph_cnn=none,feature_norm=whiten", "--random_glyphs": "5"},
         ),
@@ -110,6 +115,14 @@ def test_what_an_arm_is(started, tmp_path, name, expected):
     common = {"--model_type": "bert" if name.startswith("bert") else "glyph_crm", "--recipe": "glyph_crm"}
     common |= {"--seed": "5", "--learning_rate": "0.001", "--output_dir": str(tmp_path / "runs" / f"{name}-seed5")}
     assert command == {**common, **expected}
+
+
+def test_models_without_a_cnn_may_have_overrides_of_their_own(started, tmp_path):
+    runs = ["--arm", "bert_tied", "glyph_crm", "pixels_random", "--run", "own=glyph_crm:glyph_cnn=none"]
+    compare(tmp_path, *runs, "--seeds", "5", "--glyph_overrides", "b=2", "--pixel_overrides", "c=3")
+    assert sorted(command["--config_overrides"] for command in started) == sorted(
+        ["tie_word_embeddings=true", "b=2", "c=3,glyph_cnn=none", "c=3,glyph_cnn=none"]
+    )
 
 
 def test_a_run_that_fails_is_named_and_leaves_the_others_alone(started, tmp_path, capsys):
@@ -141,6 +154,12 @@ def test_a_run_that_fails_is_named_and_leaves_the_others_alone(started, tmp_path
         (["--arm", "bert"], "--arm bert is not known; give BASE.*bases are bert_tied, bert_untied"),
         (["--arm", "glyph_crm_whiten_permuted_3x"], "--arm glyph_crm_whiten_permuted_3x is not known"),
         (["--arm", "bert_tied_permuted"], "a BERT sees no glyph images; leave _permuted out"),
+        (
+            ["--arm", "bert_tied_cnn2x"],
+            "--arm bert_tied_cnn2x is not allowed: bert_tied trains no CNN; leave _cnn2x out",
+        ),
+        (["--arm", "pixels_cnn2x"], "pixels trains no CNN; leave _cnn2x out"),
+        (["--arm", "glyph_crm_frozen_whiten_3x_cnn2x"], "glyph_crm_frozen_whiten trains no CNN; leave _cnn2x out"),
         (["--arm", "bert_frozen_table_20x"], "the table of bert_frozen_table is frozen; leave _20x out"),
         ([], "there is nothing to compare: give --arm or --run"),
         (["--arm", "pixels", "--seed", "4"], "--seed would be the same for all runs, which have one of their own"),

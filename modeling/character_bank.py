@@ -26,7 +26,7 @@ from .checks import check_glyphs, check_ids
 from .feature_norm import MOST_IMAGES, FeatureNorm, KeepsStatistics
 from .step_vectors import StepVectors
 from .tracing import has_open_sizes, is_traced
-from .unique import encode_unique
+from .unique import divide_gradient, encode_unique
 from .vector_table import VectorTable, tensors_of
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
@@ -55,6 +55,8 @@ class CharacterBank(KeepsStatistics):
         shape: (F, h, w).
         width: D.
         chunk_size: glyph images that are encoded at a time.
+        exponent: in training the gradient of a character's vector is divided by how often the batch has the character,
+            to this power; see `GlyphCrmConfig.scale_grad_by_freq`.
     """
 
     blank_hint = (
@@ -63,10 +65,17 @@ class CharacterBank(KeepsStatistics):
     )
 
     def __init__(
-        self, encoder: nn.Module, rows: int, shape: tuple[int, int, int], width: int, chunk_size: int = 128
+        self,
+        encoder: nn.Module,
+        rows: int,
+        shape: tuple[int, int, int],
+        width: int,
+        chunk_size: int = 128,
+        exponent: float = 0.0,
     ) -> None:
         super().__init__()
         self.encoder = encoder
+        self.exponent = exponent
         self.width = width
         self.chunk_size = chunk_size
         self.gradient_checkpointing = False
@@ -213,9 +222,11 @@ class CharacterBank(KeepsStatistics):
             return self._encode_keys(distinct, extra_glyphs)
 
         step = self.step_vectors
-        if step is None or not (self.training and torch.is_grad_enabled()):
+        if not (self.training and torch.is_grad_enabled()):
             return encode_unique(keys, encode)
-        return encode_unique(keys, lambda distinct: step.encode(distinct, len(self.glyphs), encode))
+        if step is None:
+            return encode_unique(keys, encode, self.exponent)
+        return encode_unique(keys, lambda distinct: step.encode(distinct, len(self.glyphs), encode), self.exponent)
 
     def _encode_keys(self, keys: Tensor, extra_glyphs: Tensor | None = None) -> Tensor:
         """Keys [U] -> [U, D]."""
@@ -228,13 +239,23 @@ class CharacterBank(KeepsStatistics):
 
     def _encode_positions(self, ids: Tensor, extra_glyphs: Tensor | None) -> Tensor:
         """As `forward`, by steps that are the same for all values, and for all B, L and E, 0 included."""
+        vectors = self._encode(self._images_of_positions(ids, extra_glyphs))  # [B * L, D]
+        if self.exponent and self.training and torch.is_grad_enabled():
+            keys = ids.flatten()
+            same = keys[:, None] == keys
+            if extra_glyphs is not None:  # an id beyond the bank means another character in every example
+                example = torch.arange(ids.shape[0], device=ids.device)[:, None].expand_as(ids).flatten()
+                same = same & ((keys < len(self.glyphs)) | (example[:, None] == example))
+            vectors = divide_gradient(vectors, same.sum(1), self.exponent)
+        return vectors.view(*ids.shape, self.width)  # not unflatten: ONNX export would fix the sizes
+
+    def _images_of_positions(self, ids: Tensor, extra_glyphs: Tensor | None) -> Tensor:
+        """Ids [B, L] -> the glyph image of every position, uint8 [B * L, F, h, w]."""
         if extra_glyphs is None:
-            images = self.glyphs[ids.flatten()]  # [B * L, F, h, w]
-        else:
-            # not len(ids): to torch.jit.trace that is a constant
-            example = torch.arange(ids.shape[0], device=ids.device)[:, None].expand_as(ids)
-            images = self._images(ids.flatten(), example.flatten(), extra_glyphs)
-        return self._encode(images).view(*ids.shape, self.width)  # not unflatten: ONNX export would fix the sizes
+            return self.glyphs[ids.flatten()]
+        # not len(ids): to torch.jit.trace that is a constant
+        example = torch.arange(ids.shape[0], device=ids.device)[:, None].expand_as(ids)
+        return self._images(ids.flatten(), example.flatten(), extra_glyphs)
 
     def _images(self, ids: Tensor, example: Tensor, extra_glyphs: Tensor) -> Tensor:
         """Ids [U], and the example of each, [U] -> uint8 [U, F, h, w]."""

@@ -45,6 +45,11 @@ class GlyphCrmConfig(BertLikeConfig):
             the estimate of an evaluation, so that one which evaluates at other steps differs a little. An estimate
             encodes up to 2,048 glyph images and decomposes their covariance: at base size roughly half a minute of one
             core.
+        scale_grad_by_freq: in training the gradient of a character that the batch (of a process) has c times is divided
+            by c ** scale_grad_by_freq. 0 is the paper's model, 1 torch's option of that name for
+            tables; in 0 to 1. 0.5 takes out what Adam takes out of a table's rows one by one, and cannot take out of
+            weights that all characters share: a sum of c gradients is about sqrt(c) times as long as one, so that
+            rare characters hardly count. `results/pretraining_controls` has what it is worth.
         first_block_channels: channels of HanGlyph's block 1, >= 1.
         second_block_channels: channels of HanGlyph's block 2, >= 1.
         position_maps: the coordinates beside the image: "paper" (-0.2 to 0.2) or "released" (-0.48 to 0.46 at 48
@@ -79,6 +84,7 @@ class GlyphCrmConfig(BertLikeConfig):
     feature_norm: str | None = None
     feature_norm_epsilon: float = 1e-5
     feature_norm_interval: int = 25
+    scale_grad_by_freq: float | int = 0.0
     first_block_channels: int = 64
     second_block_channels: int = 128
     position_maps: str = "paper"
@@ -110,6 +116,8 @@ class GlyphCrmConfig(BertLikeConfig):
         check_sizes(self, ("first_block_channels", "second_block_channels"))
         check_norm_fields(self)
         check_rates(self, ("glyph_dropout_prob",))
+        exponent = self.scale_grad_by_freq
+        require(self, 0 <= exponent <= 1, "scale_grad_by_freq", exponent, "0 (the plain gradient) to 1")
         check_glyph_styles(self, most=1)
         size, rows, maps = self.glyph_size, self.num_glyphs, self.position_maps
         cnn = self.glyph_cnn

@@ -57,7 +57,8 @@ class GlyphCrmEmbeddings(PositionedEmbeddings):
         if config.id_embeddings:
             self.characters = HybridBank(HanGlyph(config), config)
         else:
-            self.characters = CharacterBank(HanGlyph(config), config.num_glyphs, config.glyph_shape, 3 * hidden)
+            sizes = (config.num_glyphs, config.glyph_shape, 3 * hidden)
+            self.characters = CharacterBank(HanGlyph(config), *sizes, exponent=config.scale_grad_by_freq)
         self.position_embeddings = nn.Embedding(config.max_position_embeddings, hidden)
         self.token_type_embeddings = nn.Embedding(config.type_vocab_size, hidden)
         self.LayerNorm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from .tracing import is_traced
 
 
-def encode_unique(keys: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
+def encode_unique(keys: Tensor, encode: Callable[[Tensor], Tensor], exponent: float = 0.0) -> Tensor:
     """Encodes every distinct key once and gathers the vectors; gradients of copies are summed.
 
     All keys are encoded, to the same numbers, where the number of distinct ones is not known (on the meta device) or
@@ -25,15 +25,28 @@ def encode_unique(keys: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
     Args:
         keys: int64 of any shape; equal keys must have equal vectors.
         encode: maps keys [U] to vectors [U, H].
+        exponent: the gradient of a key's vector is divided by how often the key occurs, to this power.
 
     Returns:
         The vectors, [*keys.shape, H].
     """
     if is_traced(keys) or keys.is_meta:
-        vectors = encode(keys.flatten())
+        flat = keys.flatten()
+        vectors = encode(flat)
+        if exponent:
+            vectors = divide_gradient(vectors, (flat[:, None] == flat).sum(1), exponent)
         return vectors.reshape(*keys.shape, vectors.shape[-1])  # not unflatten: ONNX export would fix the sizes
     distinct, inverse = torch.unique(keys, return_inverse=True)  # [U], [*keys.shape]
-    return F.embedding(inverse, encode(distinct))
+    vectors = encode(distinct)
+    if exponent:
+        vectors = divide_gradient(vectors, inverse.flatten().bincount(minlength=len(distinct)), exponent)
+    return F.embedding(inverse, vectors)
 
 
-__all__ = ["encode_unique"]
+def divide_gradient(vectors: Tensor, counts: Tensor, exponent: float) -> Tensor:
+    """The same vectors [n, H], whose gradient is divided by counts [n] ** exponent on its way back."""
+    kept = vectors.detach()
+    return kept + (vectors - kept) * (counts[:, None] ** -exponent).to(vectors.dtype)
+
+
+__all__ = ["divide_gradient", "encode_unique"]

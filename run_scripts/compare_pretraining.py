@@ -5,14 +5,15 @@
         --glyph_overrides glyph_size=24,first_block_channels=8,second_block_channels=64 \
         --train_files 'corpus/*.jsonl.gz' --validation_files 'corpus/*.valid.jsonl.gz' --max_steps 2000 ...
 
-An arm is BASE[_Nx][_cnnNx][_permuted|_random]. Bases are bert_tied, bert_untied, bert_frozen_table (untied), glyph_crm,
-glyph_crm_frozen (its CNN is), pixels (no CNN: the linears read the pixels); the last three also with _standard or
-_whiten (their features are). _Nx gives N times the learning rate to what makes the vectors of characters: BERT's table,
-GlyphCRM's linears; _cnnNx to GlyphCRM's CNN. _permuted permutes the glyph images between characters, _random replaces
-them by random ones, both by the run's seed: a model that is no worse with them learns nothing from what the images
-show. --run NAME=MODEL_TYPE[:config overrides] is a run of your own. Options that this script does not have go to
-run_pretraining.py, such as --withhold 0.05 (characters withheld from training), --rare_below 10, --max_characters
-1000000 (little text).
+An arm is BASE[_Nx][_cnnNx][_balanced][_permuted|_random]. Bases are bert_tied, bert_untied, bert_frozen_table (untied),
+glyph_crm, glyph_crm_frozen (its CNN is), pixels (no CNN: the linears read the pixels); the last three also with
+_standard or _whiten (their features are). _Nx gives N times the learning rate to what makes the vectors of characters:
+BERT's table, GlyphCRM's linears; _cnnNx to GlyphCRM's CNN. _balanced divides the gradient of a character by the square
+root of how often the batch has it (`GlyphCrmConfig.scale_grad_by_freq`). _permuted permutes the glyph images between
+characters, _random replaces them by random ones, both by the run's seed: a model that is no worse with them learns
+nothing from what the images show. --run NAME=MODEL_TYPE[:config overrides] is a run of your own. Options that this
+script does not have go to run_pretraining.py, such as --withhold 0.05 (characters withheld from training), --rare_below
+10, --max_characters 1000000 (little text).
 
 All runs get the same Transformer, vocabulary, examples, order and masks. Every one is a process of its own, with its
 output in log.txt; a finished one is not done again (the page says which was made by other options), and one that fails
@@ -55,9 +56,11 @@ BASES = {  # base -> model type, overrides of the configuration, what makes the 
     for base, overrides in GLYPH_BASES.items()
     for norm in ("", "standard", "whiten")
 }
+BALANCED = "scale_grad_by_freq=0.5"
 CONTROLS = {"permuted": "permute_glyphs", "random": "random_glyphs"}
+ARMS = "BASE[_Nx][_cnnNx][_balanced][_permuted|_random]"
 RATE = r"(?:_{}(\d+(?:\.\d+)?)x)?"
-ARM = re.compile(rf"({'|'.join(BASES)}){RATE.format('')}{RATE.format('cnn')}(?:_({'|'.join(CONTROLS)}))?")
+ARM = re.compile(rf"({'|'.join(BASES)}){RATE.format('')}{RATE.format('cnn')}(_balanced)?(?:_({'|'.join(CONTROLS)}))?")
 
 
 @dataclass(frozen=True)
@@ -107,17 +110,20 @@ def arm(name: str) -> Run:
     found = ARM.fullmatch(name)
     if not found:
         raise ValueError(
-            f"--arm {name} is not known; give BASE[_Nx][_cnnNx][_permuted|_random], e.g. glyph_crm_whiten_3x_permuted; "
-            f"bases are {', '.join(BASES)}"
+            f"--arm {name} is not known; give {ARMS}, e.g. glyph_crm_whiten_3x_permuted; bases are {', '.join(BASES)}"
         )
-    base, times, times_cnn, control = found.groups()
+    base, times, times_cnn, balanced, control = found.groups()
     model_type, overrides, part, rates = BASES[base]
-    if control and part == TABLE:
-        raise ValueError(f"--arm {name} is not allowed: a BERT sees no glyph images; leave _{control} out")
+    if part == TABLE and (control or balanced):
+        raise ValueError(
+            f"--arm {name} is not allowed: a BERT sees no glyph images; leave _{control or 'balanced'} out"
+        )
     if times and part in rates:
         raise ValueError(f"--arm {name} is not allowed: the table of {base} is frozen; leave _{times}x out")
     if times_cnn and (not base.startswith("glyph_crm") or CNN in rates):
         raise ValueError(f"--arm {name} is not allowed: {base} trains no CNN; leave _cnn{times_cnn}x out")
+    if balanced:
+        overrides = ",".join(filter(None, (overrides, BALANCED)))
     rates = rates | {of: float(value) for of, value in ((part, times), (CNN, times_cnn)) if value}
     return Run(name, model_type, overrides, rates, control or "")
 
@@ -206,7 +212,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--config_overrides", default="", help="of all runs")
     parser.add_argument("--glyph_overrides", default="", help="of those that see glyph images")
     parser.add_argument("--pixel_overrides", default="", help="of those without a CNN, in place of --glyph_overrides")
-    parser.add_argument("--arm", nargs="+", action="extend", default=[], help="BASE[_Nx][_cnnNx][_permuted|_random]")
+    parser.add_argument(
+        "--arm", nargs="+", action="extend", default=[], help="BASE[_Nx][_cnnNx][_balanced][_permuted|_random]"
+    )
     parser.add_argument("--run", action="append", default=[], help="NAME=MODEL_TYPE[:config overrides]; repeat it")
     args, options = parser.parse_known_args(argv)
     compared = parse_runs(args.run, args.arm)

@@ -102,6 +102,15 @@ def test_every_run_and_seed_is_started_once_with_its_options(started, tmp_path, 
             "glyph_crm_0.03x_cnn0.1x",
             {"--config_overrides": "a=1,b=2", "--learning_rates": "glyph_linear=3e-05,glyph=0.0001"},
         ),
+        (
+            "pixels_whiten_2x_balanced_permuted",
+            {
+                "--config_overrides": "a=1,b=2,glyph_cnn=none,feature_norm=whiten,scale_grad_by_freq=0.5",
+                "--learning_rates": "glyph_linear=0.002",
+                "--permute_glyphs": "5",
+            },
+        ),
+        ("glyph_crm_balanced", {"--config_overrides": "a=1,b=2,scale_grad_by_freq=0.5"}),
         ("glyph_crm_cnn0x", {"--config_overrides": "a=1,b=2", "--learning_rates": "glyph=0"}),
         (
             "pixels_whiten_random",

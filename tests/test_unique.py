@@ -41,6 +41,27 @@ def test_gradients_of_copies_are_summed():
     assert table.grad[:, 0].tolist() == [2, 0, 1, 0, 0, 3]
 
 
+@pytest.mark.parametrize("exponent", [0.5, 1.0])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_gradients_of_copies_are_divided_by_a_power_of_their_number(shape, exponent):
+    keys = torch.randint(0, 6, shape)
+    found, wanted = (torch.randn(6, 3, dtype=torch.float64).requires_grad_() for _ in range(2))
+    wanted.data = found.data.clone()
+    weights = torch.randn(*shape, 3, dtype=torch.float64)
+    values = encode_unique(keys, lambda flat: F.embedding(flat, found).tanh(), exponent)
+    (values * weights).sum().backward()
+    torch.testing.assert_close(values, F.embedding(keys, wanted).tanh())
+    for key, weight in zip(keys.flatten().tolist(), weights.reshape(-1, 3), strict=True):
+        (wanted[key].tanh() * weight).sum().div((keys == key).sum() ** exponent).backward()
+    torch.testing.assert_close(found.grad, torch.zeros_like(found) if wanted.grad is None else wanted.grad)
+    if exponent == 1 and keys.numel():  # what torch does for a table
+        table = found.detach().clone().requires_grad_()
+        (F.embedding(keys, table, scale_grad_by_freq=True) * weights).sum().backward()
+        plain = found.detach().clone().requires_grad_()
+        (encode_unique(keys, lambda flat: F.embedding(flat, plain), exponent) * weights).sum().backward()
+        torch.testing.assert_close(plain.grad, table.grad)
+
+
 def test_each_distinct_key_is_encoded_once():
     seen = []
 

@@ -26,7 +26,7 @@ from .checks import check_glyphs, check_ids
 from .feature_norm import MOST_IMAGES, FeatureNorm, KeepsStatistics
 from .step_vectors import StepVectors
 from .tracing import has_open_sizes, is_traced
-from .unique import divide_gradient, encode_unique
+from .unique import count_keys, divide_gradient, encode_unique
 from .vector_table import VectorTable, tensors_of
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
@@ -240,13 +240,14 @@ class CharacterBank(KeepsStatistics):
     def _encode_positions(self, ids: Tensor, extra_glyphs: Tensor | None) -> Tensor:
         """As `forward`, by steps that are the same for all values, and for all B, L and E, 0 included."""
         vectors = self._encode(self._images_of_positions(ids, extra_glyphs))  # [B * L, D]
-        if self.exponent and self.training and torch.is_grad_enabled():
-            keys = ids.flatten()
-            same = keys[:, None] == keys
+        if self.exponent and self.training:  # without gradients too: a graph may be recorded so, and trained later
+            keys, number = ids.flatten(), len(self.glyphs)
             if extra_glyphs is not None:  # an id beyond the bank means another character in every example
+                extras = extra_glyphs.shape[1]
                 example = torch.arange(ids.shape[0], device=ids.device)[:, None].expand_as(ids).flatten()
-                same = same & ((keys < len(self.glyphs)) | (example[:, None] == example))
-            vectors = divide_gradient(vectors, same.sum(1), self.exponent)
+                keys = torch.where(keys < len(self.glyphs), keys, keys + example * extras)
+                number = number + ids.shape[0] * extras
+            vectors = divide_gradient(vectors, count_keys(keys, number), self.exponent)
         return vectors.view(*ids.shape, self.width)  # not unflatten: ONNX export would fix the sizes
 
     def _images_of_positions(self, ids: Tensor, extra_glyphs: Tensor | None) -> Tensor:

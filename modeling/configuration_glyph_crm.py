@@ -45,11 +45,12 @@ class GlyphCrmConfig(BertLikeConfig):
             the estimate of an evaluation, so that one which evaluates at other steps differs a little. An estimate
             encodes up to 2,048 glyph images and decomposes their covariance: at base size roughly half a minute of one
             core.
-        scale_grad_by_freq: in training the gradient of a character that the batch (of a process) has c times is divided
-            by c ** scale_grad_by_freq. 0 is the paper's model, 1 torch's option of that name for
-            tables; in 0 to 1. 0.5 takes out what Adam takes out of a table's rows one by one, and cannot take out of
-            weights that all characters share: a sum of c gradients is about sqrt(c) times as long as one, so that
-            rare characters hardly count. `results/pretraining_controls` has what it is worth.
+        scale_grad_by_freq: in training the gradient of a character's glyph vectors, which the batch (on one device) has
+            c times, is divided by c ** scale_grad_by_freq. 0 is the paper's model, 1 torch's option of that name for
+            tables; in 0 to 1. 0.5 is for this: a sum of c gradients that have little in common is about sqrt(c) times
+            as long as one. Adam takes such lengths out of a table's rows, where each value has a scale of its own, and
+            cannot out of weights that all characters share: there the frequent ones outweigh the rare. Rows of the
+            table of `id_embeddings` keep their gradients. `results/pretraining_controls` has what it is worth.
         first_block_channels: channels of HanGlyph's block 1, >= 1.
         second_block_channels: channels of HanGlyph's block 2, >= 1.
         position_maps: the coordinates beside the image: "paper" (-0.2 to 0.2) or "released" (-0.48 to 0.46 at 48

@@ -34,6 +34,7 @@ def encode_unique(keys: Tensor, encode: Callable[[Tensor], Tensor], exponent: fl
         flat = keys.flatten()
         vectors = encode(flat)
         if exponent:
+            # [n, n], as keys may be any: graphs of a bank, which knows how many there may be, take `count_keys`
             vectors = divide_gradient(vectors, (flat[:, None] == flat).sum(1), exponent)
         return vectors.reshape(*keys.shape, vectors.shape[-1])  # not unflatten: ONNX export would fix the sizes
     distinct, inverse = torch.unique(keys, return_inverse=True)  # [U], [*keys.shape]
@@ -43,10 +44,20 @@ def encode_unique(keys: Tensor, encode: Callable[[Tensor], Tensor], exponent: fl
     return F.embedding(inverse, vectors)
 
 
+def count_keys(keys: Tensor, number: int) -> Tensor:
+    """How often each of the keys [n], in 0..number - 1, is among them: [n], by steps that are the same for all values.
+
+    A comparison of all with all would need gigabytes for a long batch, where a graph is not fused.
+    """
+    return keys.new_zeros(number).scatter_add(0, keys, torch.ones_like(keys))[keys]
+
+
 def divide_gradient(vectors: Tensor, counts: Tensor, exponent: float) -> Tensor:
     """The same vectors [n, H], whose gradient is divided by counts [n] ** exponent on its way back."""
     kept = vectors.detach()
-    return kept + (vectors - kept) * (counts[:, None] ** -exponent).to(vectors.dtype)
+    # as floats: torch refuses negative powers of integers, and an exponent may be the integer 1
+    wide = counts[:, None].to(torch.promote_types(vectors.dtype, torch.float32))
+    return kept + (vectors - kept) * (wide**-exponent).to(vectors.dtype)
 
 
-__all__ = ["divide_gradient", "encode_unique"]
+__all__ = ["count_keys", "divide_gradient", "encode_unique"]

@@ -85,12 +85,21 @@ class Run:
         """Where the run of a seed is kept."""
         return Path(output_dir) / f"{'-'.join(self.name.split())}-seed{seed}"
 
-    def options(self, seed: int, args: Namespace) -> list[str]:
-        """The options of run_pretraining.py that are not those of all runs."""
+    def all_overrides(self, args: Namespace) -> str:
+        """Those of the configuration, the last of a field being the one that holds."""
         own = args.glyph_overrides if sees_glyphs(AutoConfig.for_model(self.model_type)) else ""
         if PIXELS in self.overrides:
             own = args.pixel_overrides or own
-        overrides = ",".join(filter(None, (args.config_overrides, own, self.overrides)))
+        return ",".join(filter(None, (args.config_overrides, own, self.overrides)))
+
+    def effect(self, args: Namespace) -> tuple:
+        """What is trained: the same for runs that differ in nothing but their names."""
+        fields = dict(piece.strip().partition("=")[::2] for piece in self.all_overrides(args).split(","))
+        return self.model_type, fields, {part: times for part, times in self.rates.items() if times != 1}, self.control
+
+    def options(self, seed: int, args: Namespace) -> list[str]:
+        """The options of run_pretraining.py that are not those of all runs."""
+        overrides = self.all_overrides(args)
         options = {"model_type": self.model_type, "recipe": args.recipe, "seed": seed, "config_overrides": overrides}
         options |= {"output_dir": self.folder(args.output_dir, seed), "learning_rate": args.learning_rate}
         if self.rates:
@@ -122,9 +131,11 @@ def arm(name: str) -> Run:
         raise ValueError(f"--arm {name} is not allowed: the table of {base} is frozen; leave _{times}x out")
     if times_cnn and (not base.startswith("glyph_crm") or CNN in rates):
         raise ValueError(f"--arm {name} is not allowed: {base} trains no CNN; leave _cnn{times_cnn}x out")
+    rates = rates | {of: float(value) for of, value in ((part, times), (CNN, times_cnn)) if value}
+    if balanced and rates.get(LINEARS) == 0 and (PIXELS in overrides or rates.get(CNN) == 0):
+        raise ValueError(f"--arm {name} is not allowed: all that makes its vectors is frozen; leave _balanced out")
     if balanced:
         overrides = ",".join(filter(None, (overrides, BALANCED)))
-    rates = rates | {of: float(value) for of, value in ((part, times), (CNN, times_cnn)) if value}
     return Run(name, model_type, overrides, rates, control or "")
 
 
@@ -156,7 +167,7 @@ def check_options(options: Sequence[str], runs: Sequence[Run], args: Namespace) 
     """Refuses further options that would replace what makes one run differ from another, and those without validation.
 
     Raises:
-        ValueError: names the option and the fix; also of seeds given twice, and of no jobs.
+        ValueError: names the option and the fix; also of runs that are alike, of seeds given twice, and of no jobs.
     """
     given = [option.partition("=")[0].removeprefix("--") for option in options if option.startswith("--")]
     own = {*CONTROLS.values(), *(one.removeprefix("--") for run in runs for one in run.options(0, args)[::2])}
@@ -166,6 +177,10 @@ def check_options(options: Sequence[str], runs: Sequence[Run], args: Namespace) 
             raise ValueError(f"--{name} would be the same for all runs, which have one of their own: leave it out")
     if not {"validation_files", "dataset_name"} & {name.replace("-", "_") for name in given}:
         raise ValueError("there is no validation text, and runs are compared by their losses on it: give some")
+    for index, run in enumerate(runs):
+        other = next((other for other in runs[:index] if other.effect(args) == run.effect(args)), None)
+        if other:
+            raise ValueError(f"the run {run.name!r} would train just what {other.name!r} does; leave one of them out")
     if len({*args.seeds}) < len(args.seeds):
         raise ValueError(f"--seeds {args.seeds} is not allowed: two runs would share a folder; give every seed once")
     if args.jobs < 1:

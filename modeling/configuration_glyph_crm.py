@@ -50,7 +50,7 @@ class GlyphCrmConfig(BertLikeConfig):
             tables; in 0 to 1. 0.5 is for this: a sum of c gradients that have little in common is about sqrt(c) times
             as long as one. Adam takes such lengths out of a table's rows, where each value has a scale of its own, and
             cannot out of weights that all characters share: there the frequent ones outweigh the rare. Rows of the
-            table of `id_embeddings` keep their gradients. `results/pretraining_controls` has what it is worth.
+            table of `id_embeddings` keep their gradients. `results/glyph_images.md` has what it is worth: little.
         first_block_channels: channels of HanGlyph's block 1, >= 1.
         second_block_channels: channels of HanGlyph's block 2, >= 1.
         position_maps: the coordinates beside the image: "paper" (-0.2 to 0.2) or "released" (-0.48 to 0.46 at 48

@@ -266,7 +266,8 @@ def test_what_is_left_out_is_said(convert, folder, capsys):
     assert "4 tokens are kept, but no text gives them here: U+00AD, U+007F, U+0085, U+2028" in said
     assert "`bert.embeddings.word_embeddings.weight` [18, 24] is never read" in said
     assert "`mlm.predictions.bias` and `mlm.predictions.decoder.bias` are the same bias" in said
-    assert "largest difference of its outputs to those of the source's weights: 0" in said
+    difference = said.partition("largest difference of its outputs to those of the source's weights: ")[2].split()[0]
+    assert float(difference) < 1e-5  # 0, or rounding: not all processors sum in the same order
 
 
 def test_blank_and_repeated_lines_keep_their_numbers(convert, folder, capsys):

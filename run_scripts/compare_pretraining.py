@@ -227,9 +227,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--config_overrides", default="", help="of all runs")
     parser.add_argument("--glyph_overrides", default="", help="of those that see glyph images")
     parser.add_argument("--pixel_overrides", default="", help="of those without a CNN, in place of --glyph_overrides")
-    parser.add_argument(
-        "--arm", nargs="+", action="extend", default=[], help="BASE[_Nx][_cnnNx][_balanced][_permuted|_random]"
-    )
+    parser.add_argument("--arm", nargs="+", action="extend", default=[], help=ARMS)
     parser.add_argument("--run", action="append", default=[], help="NAME=MODEL_TYPE[:config overrides]; repeat it")
     args, options = parser.parse_known_args(argv)
     compared = parse_runs(args.run, args.arm)

@@ -12,7 +12,7 @@ the glyph image's height and width, D the vector's length.
 Spectrograms may take the place of glyph images: any uint8 image of a character will do.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,16 +22,18 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 from transformers.utils import logging
 
+from .adaptive_gradients import AdaptiveGradients
 from .checks import check_glyphs, check_ids
-from .feature_norm import MOST_IMAGES, FeatureNorm, KeepsStatistics
+from .feature_norm import FeatureNorm, KeepsStatistics, spread
 from .step_vectors import StepVectors
 from .tracing import has_open_sizes, is_traced
 from .unique import count_keys, divide_gradient, encode_unique
-from .vector_table import VectorTable, tensors_of
+from .vector_table import VectorTable, keepable, tensors_of
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 PROCESSOR_HINT = "Pass the text through the processor or tokenizer that was saved with the model"
+MOST_KEPT = 2**28  # features of all rows together, a gigabyte
 FIRST_OPEN, CODE_POINTS = 0x21, 0x110000  # code points of characters with ink
 OPEN_IDS_HINT = (
     "It is an open id, {rows} + the code point U+{code:04X} ({character!r}), as in lists and data sets. A batch needs "
@@ -50,13 +52,15 @@ class CharacterBank(KeepsStatistics):
     Args:
         encoder: glyph images [U, F, h, w] float in 0..1 -> vectors [U, D]; must depend on nothing but the image and its
             weights, and have no dropout of its own. It may have `prepare(images, again)`, for what all chunks of images
-            share, and `feature_norms`, as `HanGlyph` does.
+            share, `feature_norms`, and `fixed_features` for those that training does not change, as `HanGlyph` does.
         rows: N.
         shape: (F, h, w).
         width: D.
         chunk_size: glyph images that are encoded at a time.
         exponent: in training the gradient of a character's vector is divided by how often the batch has the character,
             to this power; see `GlyphCrmConfig.scale_grad_by_freq`.
+        adapted_parts: into so many parts a vector is split, whose gradients are adapted each by itself; 0 adapts none.
+            See `adaptive_gradients.py`.
     """
 
     blank_hint = (
@@ -72,6 +76,7 @@ class CharacterBank(KeepsStatistics):
         width: int,
         chunk_size: int = 128,
         exponent: float = 0.0,
+        adapted_parts: int = 0,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -80,8 +85,10 @@ class CharacterBank(KeepsStatistics):
         self.chunk_size = chunk_size
         self.gradient_checkpointing = False
         self.register_buffer("glyphs", torch.zeros((rows, *shape), dtype=torch.uint8))
+        self.adaptive = AdaptiveGradients(rows, adapted_parts) if adapted_parts else None
         self._checked_for_images = False
         self._table = VectorTable(encoder.modules())
+        self._features = VectorTable(self._fixed_parts())
         self.step_vectors: StepVectors | None = None  # set for the time of a step whose gradients are accumulated
 
     def train(self, mode: bool = True) -> "CharacterBank":
@@ -120,6 +127,8 @@ class CharacterBank(KeepsStatistics):
         """Cuts the bank to so many rows, or adds blank ones."""
         kept = self.glyphs[:rows]
         self.glyphs = torch.cat([kept, kept.new_zeros((rows - len(kept), *kept.shape[1:]))])
+        if self.adaptive is not None:
+            self.adaptive.resize(rows)
         self.forget_statistics()
 
     def forward(self, ids: Tensor, extra_glyphs: Tensor | None = None) -> Tensor:
@@ -194,11 +203,10 @@ class CharacterBank(KeepsStatistics):
         return [self.glyphs, *self.encoder.feature_weights()]
 
     def estimate_statistics(self) -> bool:
-        """Over at most MOST_IMAGES distinct glyph images with ink, evenly spaced."""
+        """Over at most `feature_norm_images` distinct glyph images with ink, evenly spaced."""
         images = self.glyphs.flatten(1).unique(dim=0)  # sorted, so that every process looks at the same ones
         images = images[images.amax(1) > 0]
-        if len(images) > MOST_IMAGES:
-            images = images[torch.arange(MOST_IMAGES, device=images.device) * len(images) // MOST_IMAGES]
+        images = spread(images, self.encoder.config.feature_norm_images)
         if len(images):
             self.encoder.estimate_statistics(self._chunks(images.unflatten(1, self.glyphs.shape[1:])))
         return len(images) > 0
@@ -215,6 +223,29 @@ class CharacterBank(KeepsStatistics):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
             return self._table.look_up(ids, self._encode_keys, parts, [self.glyphs], self.training and not frozen)
 
+    def _fixed_parts(self) -> list[nn.Module]:
+        return self.encoder.fixed_parts() if hasattr(self.encoder, "fixed_parts") else []
+
+    def _look_up_features(self, keys: Tensor, extra_glyphs: Tensor | None) -> Tensor | None:
+        """Keys [U] -> the encoder's `fixed_features`; in training those of rows are kept. None where they change."""
+        parts = self._fixed_parts()
+        if not (parts and self.training and torch.is_grad_enabled()) or keys.is_meta or self.encoder.trains_features():
+            return None
+        if len(self.glyphs) * sum(self.encoder.fixed_sizes) > MOST_KEPT:
+            return None
+
+        def encode(some: Tensor) -> Tensor:
+            return self._encode(self._images_of_keys(some, extra_glyphs), self.encoder.fixed_features)
+
+        is_row = keys < len(self.glyphs)
+        with keepable(keys.device.type):
+            known = self._features.look_up(keys[is_row], encode, parts, [self.glyphs], training=False)
+            if known is None or len(known) == len(keys):
+                return known
+            features = known.new_empty(len(keys), known.shape[-1])
+            features[is_row], features[~is_row] = known, encode(keys[~is_row])
+        return features
+
     def _encode_distinct(self, keys: Tensor, extra_glyphs: Tensor | None = None) -> Tensor:
         """Keys [...] -> [..., D]; keys N + i are image i among all examples' further characters."""
 
@@ -224,30 +255,43 @@ class CharacterBank(KeepsStatistics):
         step = self.step_vectors
         if not (self.training and torch.is_grad_enabled()):
             return encode_unique(keys, encode)
-        if step is None:
-            return encode_unique(keys, encode, self.exponent)
-        return encode_unique(keys, lambda distinct: step.encode(distinct, len(self.glyphs), encode), self.exponent)
+
+        def encode_for_training(distinct: Tensor) -> Tensor:
+            vectors = encode(distinct) if step is None else step.encode(distinct, len(self.glyphs), encode)
+            return vectors if self.adaptive is None else self.adaptive(vectors, distinct)
+
+        return encode_unique(keys, encode_for_training, self.exponent)
 
     def _encode_keys(self, keys: Tensor, extra_glyphs: Tensor | None = None) -> Tensor:
         """Keys [U] -> [U, D]."""
+        features = self._look_up_features(keys, extra_glyphs)
+        if features is not None:
+            return self.encoder.read_fixed(features)
+        return self._encode(self._images_of_keys(keys, extra_glyphs))
+
+    def _images_of_keys(self, keys: Tensor, extra_glyphs: Tensor | None) -> Tensor:
+        """Keys [U] -> their glyph images, uint8 [U, F, h, w]."""
         if extra_glyphs is None:
-            return self._encode(self.glyphs[keys])
+            return self.glyphs[keys]
         rows, extras = len(self.glyphs), extra_glyphs.shape[1]
         further = (keys - rows).clamp(min=0)
         ids = torch.where(keys < rows, keys, rows + further % extras)
-        return self._encode(self._images(ids, further // extras, extra_glyphs))
+        return self._images(ids, further // extras, extra_glyphs)
 
     def _encode_positions(self, ids: Tensor, extra_glyphs: Tensor | None) -> Tensor:
         """As `forward`, by steps that are the same for all values, and for all B, L and E, 0 included."""
         vectors = self._encode(self._images_of_positions(ids, extra_glyphs))  # [B * L, D]
-        if self.exponent and self.training:  # without gradients too: a graph may be recorded so, and trained later
+        # without gradients too: a graph may be recorded so, and trained later
+        if self.training and (self.exponent or self.adaptive is not None):
             keys, number = ids.flatten(), len(self.glyphs)
             if extra_glyphs is not None:  # an id beyond the bank means another character in every example
                 extras = extra_glyphs.shape[1]
                 example = torch.arange(ids.shape[0], device=ids.device)[:, None].expand_as(ids).flatten()
                 keys = torch.where(keys < len(self.glyphs), keys, keys + example * extras)
                 number = number + ids.shape[0] * extras
-            vectors = divide_gradient(vectors, count_keys(keys, number), self.exponent)
+            vectors = vectors if self.adaptive is None else self.adaptive(vectors, keys)
+            if self.exponent:
+                vectors = divide_gradient(vectors, count_keys(keys, number), self.exponent)
         return vectors.view(*ids.shape, self.width)  # not unflatten: ONNX export would fix the sizes
 
     def _images_of_positions(self, ids: Tensor, extra_glyphs: Tensor | None) -> Tensor:
@@ -267,13 +311,14 @@ class CharacterBank(KeepsStatistics):
         # both are gathered and one is chosen: a choice by position would break a compiled graph
         return torch.where((ids < rows)[:, None, None, None], self.glyphs[ids.clamp(max=rows - 1)], further)
 
-    def _encode(self, images: Tensor) -> Tensor:
-        """Glyph images uint8 [U, F, h, w] -> [U, D]."""
+    def _encode(self, images: Tensor, encoder: Callable[..., Tensor] | None = None) -> Tensor:
+        """Glyph images uint8 [U, F, h, w] -> [U, D]; `encoder` takes the place of the bank's."""
         # what depends on weights alone is computed once for all chunks, by encoders that have such
         prepare = getattr(self.encoder, "prepare", None)
         prepared = () if prepare is None else (prepare(images, self._is_checkpointed()),)
         chunks = self._chunks(images, prepared[0].chunk if prepared else None)
-        return torch.cat([self._encode_chunk(some, *prepared) for some in chunks])
+        encode = self._encode_chunk if encoder is None else encoder
+        return torch.cat([encode(some, *prepared) for some in chunks])
 
     def _chunks(self, images: Tensor, size: int | None = None) -> Iterator[Tensor]:
         """Glyph images uint8 [U, F, h, w] -> floats in 0..1, `chunk_size` at a time, or `size`, if that is less."""

@@ -21,7 +21,7 @@ from transformers.utils import logging
 from .bert_parts import PositionedEmbeddings
 from .checks import check_ids
 from .configuration_chinese_bert import ChineseBertConfig
-from .feature_norm import MOST_IMAGES, FeatureNorm, KeepsStatistics, fold, project
+from .feature_norm import FeatureNorm, KeepsStatistics, fold, make_norm, project, spread
 from .tracing import is_traced
 from .unique import encode_unique
 from .vector_table import VectorTable, has_hooks, tensors_of
@@ -81,8 +81,7 @@ class ChineseBertEmbeddings(KeepsStatistics, PositionedEmbeddings):
         self.map_fc = nn.Linear(3 * hidden, hidden)
         self.LayerNorm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
-        norm, size = config.feature_norm, config.glyph_embedding_dim
-        self.glyph_norm = None if norm is None else FeatureNorm(size, norm, config.feature_norm_epsilon)
+        self.glyph_norm = make_norm(config.glyph_embedding_dim, config)
         self.count_positions()
         self._warned = False  # whether the lack of pinyin was told of
         self._table = VectorTable(self._table_parts())
@@ -138,12 +137,11 @@ class ChineseBertEmbeddings(KeepsStatistics, PositionedEmbeddings):
         return any(table.requires_grad for table in tables), tables[0].dtype, self.config.feature_norm_interval
 
     def estimate_statistics(self) -> bool:
-        """Over at most MOST_IMAGES rows of the glyph table that are not blank, evenly spaced."""
+        """Over at most `feature_norm_images` rows of the glyph table that are not blank, evenly spaced."""
         rows = torch.arange(self.config.num_glyphs, device=self.glyph_norm.age.device)
         with torch.no_grad():
             rows = rows[torch.cat([self.glyph_embeddings(some).any(-1) for some in rows.split(TABLE_CHUNK)])]
-            if len(rows) > MOST_IMAGES:
-                rows = rows[torch.arange(MOST_IMAGES, device=rows.device) * len(rows) // MOST_IMAGES]
+            rows = spread(rows, self.config.feature_norm_images)
             if len(rows):
                 self.glyph_norm.estimate(self.glyph_embeddings(rows))
         return len(rows) > 0

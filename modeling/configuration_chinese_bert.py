@@ -39,6 +39,7 @@ class ChineseBertConfig(BertLikeConfig):
             alike (ZCA), for training from scratch; `feature_norm.py` says more. The statistics are saved:
             "whiten" adds 12 MB to a checkpoint with the published sizes.
         feature_norm_epsilon: of the largest variance, above 0 and below 1, see `GlyphCrmConfig`.
+        feature_norm_images: of how many characters the statistics are at most, >= 2, see `GlyphCrmConfig`.
         feature_norm_interval: training forwards between two estimates of the statistics, >= 1.
         pinyin_vocab_size: symbols of the pinyin alphabet: 0 = none, 1-5 the tones, 6-31 the letters a-z.
         pinyin_length: pinyin symbols of one character (the longest reading has 7).
@@ -63,6 +64,7 @@ class ChineseBertConfig(BertLikeConfig):
     glyph_binary: bool = False
     feature_norm: str | None = None
     feature_norm_epsilon: float = 1e-5
+    feature_norm_images: int = 2048
     feature_norm_interval: int = 25
     pinyin_vocab_size: int = 32
     pinyin_length: int = 8

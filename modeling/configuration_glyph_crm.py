@@ -40,17 +40,23 @@ class GlyphCrmConfig(BertLikeConfig):
             "whiten" adds 81 MB to a checkpoint at base size. `feature_norm.py` says more.
         feature_norm_epsilon: of the largest variance, above 0 and below 1: a direction is stretched by no more than
             epsilon ** -0.5 relative to the widest. Saved statistics keep theirs until the next estimate.
+        feature_norm_images: of how many glyph images the statistics are at most, >= 2: distinct ones, evenly spaced
+            over the bank. A checkpoint with "whiten" keeps its number where it has more features than that.
         feature_norm_interval: training forwards between two estimates of the statistics, >= 1. They are also estimated
             at the first use, when the model is evaluated after training, and after `set_glyphs`. Training goes on with
             the estimate of an evaluation, so that one which evaluates at other steps differs a little. An estimate
-            encodes up to 2,048 glyph images and decomposes their covariance: at base size roughly half a minute of one
-            core.
+            encodes `feature_norm_images` glyph images and decomposes their covariance: at base size, with the default,
+            roughly half a minute of one core.
         scale_grad_by_freq: in training the gradient of a character's glyph vectors, which the batch (on one device) has
             c times, is divided by c ** scale_grad_by_freq. 0 is the paper's model, 1 torch's option of that name for
             tables; in 0 to 1. 0.5 is for this: a sum of c gradients that have little in common is about sqrt(c) times
             as long as one. Adam takes such lengths out of a table's rows, where each value has a scale of its own, and
             cannot out of weights that all characters share: there the frequent ones outweigh the rare. Rows of the
             table of `id_embeddings` keep their gradients. `results/glyph_images.md` has what it is worth: little.
+        adaptive_gradients: whether, in training, the gradients of characters' glyph vectors are given the lengths that
+            Adam would give them as rows of a table (`adaptive_gradients.py`). The paper's model has none of it. It is
+            for training from scratch with "whiten" and as many features as characters, or more: a GlyphCRM then learns
+            as fast as BERT with a table, see `results/glyph_images.md`. It adds a buffer [N, 3].
         first_block_channels: channels of HanGlyph's block 1, >= 1.
         second_block_channels: channels of HanGlyph's block 2, >= 1.
         position_maps: the coordinates beside the image: "paper" (-0.2 to 0.2) or "released" (-0.48 to 0.46 at 48
@@ -84,8 +90,10 @@ class GlyphCrmConfig(BertLikeConfig):
     glyph_cnn: str = "han_glyph"
     feature_norm: str | None = None
     feature_norm_epsilon: float = 1e-5
+    feature_norm_images: int = 2048
     feature_norm_interval: int = 25
     scale_grad_by_freq: float | int = 0.0
+    adaptive_gradients: bool = False
     first_block_channels: int = 64
     second_block_channels: int = 128
     position_maps: str = "paper"

@@ -7,12 +7,14 @@ bank, so that a vector is still a function of its glyph image and the weights.
     "standard":  y_d = (x_d - m_d) / sqrt(v_d + e max v)
     "whiten":    y = V diag((l + e max l)^-1/2) V^T (x - m)      C = V diag(l) V^T: ZCA (Bell and Sejnowski, 1997)
 
-m, v and C are the mean, the variances and the covariance of at most MOST_IMAGES features, e is `epsilon`. Directions in
-which the images do not differ at all are left out: nothing is known of what another image has there.
+m, v and C are the mean, the variances and the covariance of at most `feature_norm_images` images' features, e is
+`epsilon`. Directions in which the images do not differ at all are left out: nothing is known of what another image has
+there. With as many features as images, or more, whitened images are orthogonal to each other but for their mean and for
+what `epsilon` leaves: a linear layer then learns each character's vector by itself, as a table does.
 
 The transform T is symmetric, so y W^T = (x - m) (W T)^T: `fold` gives W T, once for all images of a call.
 
-Axes: n images, D features, r = min(D, MOST_IMAGES), H outputs of the linear layer.
+Axes: n images, D features, r = min(D, `most_images`), H outputs of the linear layer.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +36,6 @@ from .vector_table import fingerprint, has_hooks, keepable
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 KINDS = ("standard", "whiten")
-MOST_IMAGES = 2048  # whose features are looked at; the decomposition costs their number cubed
 NEVER = -1  # the age of statistics that were never estimated
 STATISTICS_HINT = (
     "the statistics of the glyph images' features (feature_norm) are not those of the present weights and images, and "
@@ -53,12 +54,13 @@ class FeatureNorm(nn.Module):
         size: D.
         kind: one of KINDS.
         epsilon: of the largest variance; it bounds how much a direction is stretched.
+        most_images: of how many images the statistics may be.
     """
 
-    def __init__(self, size: int, kind: str, epsilon: float) -> None:
+    def __init__(self, size: int, kind: str, epsilon: float, most_images: int) -> None:
         super().__init__()
         self.kind, self.epsilon = kind, epsilon
-        shape = (size,) if kind == "standard" else (size, min(size, MOST_IMAGES))
+        shape = (size,) if kind == "standard" else (size, min(size, most_images))
         # training forwards since the estimate, or NEVER; a float as the others, which loading casts alike
         self.register_buffer("age", torch.empty((), dtype=torch.float32))
         self.register_buffer("mean", torch.empty(size, dtype=torch.float32))
@@ -92,7 +94,7 @@ class FeatureNorm(nn.Module):
 
     @torch.no_grad()
     def estimate(self, features: Tensor) -> None:
-        """Takes the statistics of features [n, D], n <= MOST_IMAGES.
+        """Takes the statistics of features [n, D], n <= `most_images`.
 
         Those that are not finite, and those that are all the same, are refused with a log: the statistics stay.
 
@@ -279,6 +281,18 @@ class KeepsStatistics(nn.Module):
         return self
 
 
+def make_norm(size: int, config: PreTrainedConfig) -> FeatureNorm | None:
+    """The norm of `size` features that a configuration asks for; None where `feature_norm` is None."""
+    kind = config.feature_norm
+    return None if kind is None else FeatureNorm(size, kind, config.feature_norm_epsilon, config.feature_norm_images)
+
+
+def spread(rows: Tensor, most: int) -> Tensor:
+    """Rows [n, ...] -> at most so many of them, evenly spaced."""
+    number = len(rows)
+    return rows if number <= most else rows[torch.arange(most, device=rows.device) * number // most]
+
+
 def project(features: Tensor, linear: nn.Module, norm: FeatureNorm | None, folded: Tensor | None = None) -> Tensor:
     """Features [..., D] -> [..., H]: through the norm, where there is one, and the linear layer.
 
@@ -308,7 +322,7 @@ def fold(linear: nn.Module, norm: FeatureNorm, kind: type[nn.Linear] = nn.Linear
 
 
 def check_norm_fields(config: PreTrainedConfig) -> None:
-    """Refuses wrong values of feature_norm, feature_norm_epsilon and feature_norm_interval.
+    """Refuses wrong values of feature_norm, and of its epsilon, images and interval.
 
     Raises:
         ValueError: names the field, its value and what is allowed.
@@ -317,6 +331,8 @@ def check_norm_fields(config: PreTrainedConfig) -> None:
     require(config, norm in (None, *KINDS), "feature_norm", norm, " or ".join(map(repr, (None, *KINDS))))
     require(config, 0 < epsilon < 1, "feature_norm_epsilon", epsilon, "a number above 0 and below 1")
     check_sizes(config, ("feature_norm_interval",))
+    images = config.feature_norm_images
+    require(config, images >= 2, "feature_norm_images", images, "2 or more: one image does not vary")
 
 
 def _version_of(tensor: Tensor) -> int:
@@ -351,14 +367,15 @@ def principal_directions(centred: Tensor) -> tuple[Tensor, Tensor]:
 
 __all__ = [
     "KINDS",
-    "MOST_IMAGES",
     "NEVER",
     "STATISTICS_HINT",
     "FeatureNorm",
     "KeepsStatistics",
     "check_norm_fields",
     "fold",
+    "make_norm",
     "principal_directions",
     "project",
+    "spread",
     "without_autocast",
 ]

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from transformers import initialization as init
 
 from .configuration_glyph_crm import GlyphCrmConfig
-from .feature_norm import FeatureNorm, fold, project
+from .feature_norm import FeatureNorm, fold, make_norm, project
 from .tracing import is_exported, is_traced
 from .vector_table import has_hooks, tensors_of
 
@@ -123,8 +123,9 @@ class HanGlyph(nn.Module):
         self.to_glyph1 = GlyphLinear(features1, hidden)
         self.to_glyph2 = GlyphLinear(features2, hidden)
         self.to_input = GlyphLinear(features2, hidden)
-        kind, epsilon = config.feature_norm, config.feature_norm_epsilon
-        self.feature_norms = nn.ModuleList(FeatureNorm(each, kind, epsilon) for each in sizes if kind is not None)
+        self.fixed_sizes = sizes
+        norms = [make_norm(each, config) for each in sizes]
+        self.feature_norms = nn.ModuleList(norm for norm in norms if norm is not None)
         self.register_buffer("maps", position_maps(size, config.position_maps), persistent=False)
 
     def forward(self, images: Tensor, prepared: Prepared | None = None) -> Tensor:
@@ -147,6 +148,26 @@ class HanGlyph(nn.Module):
             project(deep2, self.to_glyph2, last, folded[2]),
         ]
         return torch.tanh(torch.cat(vectors, dim=-1))
+
+    # ---- features that training does not change: a caller may keep them, and reads them anew in every step
+
+    def fixed_parts(self) -> list[nn.Module]:
+        """The modules that make `fixed_features`, this one among them; none where those are the pixels as they are."""
+        parts = [part for block in glyph_parts(self)["glyph"] for part in block.modules()] + list(self.feature_norms)
+        return [self, *parts] if parts else []
+
+    def fixed_features(self, images: Tensor, prepared: Prepared | None = None) -> Tensor:
+        """Images [U, 1, n, n] -> their features behind the norms, [U, sum of `fixed_sizes`]."""
+        spectra = self._spectra(images) if prepared is None else prepared.spectra
+        features = self.features(images, spectra)[-len(self.fixed_sizes) :]
+        norms = self.feature_norms or [nn.Identity() for _ in features]
+        return torch.cat([norm(some) for norm, some in zip(norms, features, strict=True)], dim=-1)
+
+    def read_fixed(self, features: Tensor) -> Tensor:
+        """`fixed_features` -> what `forward` makes of their images, [U, 3H]."""
+        parts = features.split(self.fixed_sizes, dim=-1)
+        deep1, deep2 = parts[0], parts[-1]
+        return torch.tanh(torch.cat([self.to_input(deep2), self.to_glyph1(deep1), self.to_glyph2(deep2)], dim=-1))
 
     def features(self, images: Tensor, spectra: Sequence[tuple[Tensor, ...]] = ((), (), ())) -> tuple[Tensor, Tensor]:
         """Images [U, 1, n, n] -> what block 1 makes of them [U, c_1 * (n/4)^2], and block 2 [U, c_2 * (n/16)^2]."""

@@ -31,8 +31,8 @@ class HybridBank(CharacterBank):
 
     def __init__(self, encoder: nn.Module, config: GlyphCrmConfig) -> None:
         hidden = config.hidden_size
-        exponent = config.scale_grad_by_freq
-        super().__init__(encoder, config.num_glyphs, config.glyph_shape, 3 * hidden, exponent=exponent)
+        gradients = {"exponent": config.scale_grad_by_freq, "adapted_parts": 3 if config.adaptive_gradients else 0}
+        super().__init__(encoder, config.num_glyphs, config.glyph_shape, 3 * hidden, **gradients)
         self.config = config
         self.word_embeddings = nn.Embedding(config.vocab_size, hidden, padding_idx=config.pad_token_id)
         self.fusion_linear = nn.Linear(2 * hidden, hidden)

@@ -26,6 +26,7 @@ from transformers.utils import TransformersKwargs, logging
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from .adaptive_gradients import AdaptiveGradients
 from .auto_map import register
 from .bert_parts import BertLikePreTrainedModel, PositionedEmbeddings
 from .character_bank import CharacterBank
@@ -58,7 +59,9 @@ class GlyphCrmEmbeddings(PositionedEmbeddings):
             self.characters = HybridBank(HanGlyph(config), config)
         else:
             sizes = (config.num_glyphs, config.glyph_shape, 3 * hidden)
-            self.characters = CharacterBank(HanGlyph(config), *sizes, exponent=config.scale_grad_by_freq)
+            parts = 3 if config.adaptive_gradients else 0  # R, G1 and G2
+            gradients = {"exponent": config.scale_grad_by_freq, "adapted_parts": parts}
+            self.characters = CharacterBank(HanGlyph(config), *sizes, **gradients)
         self.position_embeddings = nn.Embedding(config.max_position_embeddings, hidden)
         self.token_type_embeddings = nn.Embedding(config.type_vocab_size, hidden)
         self.LayerNorm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
@@ -174,6 +177,8 @@ class GlyphCrmPreTrainedModel(BertLikePreTrainedModel):
         super()._init_weights(module)
         if isinstance(module, CharacterBank):
             init.zeros_(module.glyphs)
+        elif isinstance(module, AdaptiveGradients):
+            init.zeros_(module.mean_squares)
 
     def parameter_groups(
         self,

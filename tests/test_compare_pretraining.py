@@ -112,6 +112,14 @@ def test_every_run_and_seed_is_started_once_with_its_options(started, tmp_path, 
         ),
         ("glyph_crm_balanced", {"--config_overrides": "a=1,b=2,scale_grad_by_freq=0.5"}),
         (
+            "pixels_0.5x_adaptive_random",
+            {
+                "--config_overrides": "a=1,b=2,glyph_cnn=none,adaptive_gradients=true",
+                "--learning_rates": "glyph_linear=0.0005",
+                "--random_glyphs": "5",
+            },
+        ),
+        (
             "glyph_crm_frozen_whiten_0.1x_balanced_permuted",
             {
                 "--config_overrides": "a=1,b=2,feature_norm=whiten,scale_grad_by_freq=0.5",
@@ -180,6 +188,8 @@ def test_a_run_that_fails_is_named_and_leaves_the_others_alone(started, tmp_path
         (["--arm", "pixels_0x_balanced"], "all that makes its vectors is frozen; leave _balanced out"),
         (["--arm", "glyph_crm_frozen_0x_balanced_random"], "all that makes its vectors is frozen"),
         (["--arm", "bert_tied_balanced"], "a BERT sees no glyph images; leave _balanced out"),
+        (["--arm", "bert_tied_adaptive"], "a BERT sees no glyph images; leave _adaptive out"),
+        (["--arm", "pixels_0x_adaptive"], "all that makes its vectors is frozen; leave _adaptive out"),
         (["--arm", "glyph_crm_frozen_2x", "glyph_crm_2x_cnn0x"], "'glyph_crm_2x_cnn0x' would train just what"),
         (["--arm", "bert_frozen_table", "bert_untied_0x"], "'bert_untied_0x' would train just what"),
         (["--arm", "pixels", "pixels_1x"], "'pixels_1x' would train just what 'pixels' does; leave one of them out"),

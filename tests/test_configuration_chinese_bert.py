@@ -9,6 +9,7 @@ from hanziformers import ChineseBertConfig
 
 WRONG_CONFIGS = {
     "norm": ({"feature_norm": "batch"}, "feature_norm='batch'.*None or 'standard' or 'whiten'"),
+    "images": ({"feature_norm_images": 1}, "feature_norm_images=1.*2 or more"),
     "interval": ({"feature_norm_interval": 0}, "feature_norm_interval=0.*1 or more"),
     "pinyin length": ({"pinyin_length": 1000}, r"pinyin_length=1000.*2 \*\* 63"),
     "pinyin length of 64 bits": ({"pinyin_length": 13}, r"pinyin_length=13.*2 \*\* 63"),

@@ -16,8 +16,8 @@ from glyph_crm_tools import NO_DROPOUT, SIZES, assert_same, build, make_inputs, 
 from torch.optim.swa_utils import AveragedModel
 
 from hanziformers import ChineseBertConfig, ChineseBertModel, GlyphCrmForMaskedLM, GlyphCrmModel
-from hanziformers.modeling import feature_norm
 from hanziformers.modeling.feature_norm import NEVER, FeatureNorm
+from hanziformers.modeling.han_glyph import glyph_parts
 
 KINDS = ["standard", "whiten"]
 CNNS = ["han_glyph", "none"]
@@ -73,7 +73,7 @@ def test_equal_to_numpy(kind, count, epsilon):
     features = torch.rand(count, 20) @ torch.randn(20, 20) + 3
     features[:, 4] = 2.5  # a feature that never fires
     others = torch.rand(7, 20) * 4
-    norm = FeatureNorm(20, kind, epsilon)
+    norm = FeatureNorm(20, kind, epsilon, 2048)
     norm.estimate(features)
     for some in (features, others):
         wanted = torch.from_numpy(slow(features, kind, epsilon, some)).float()
@@ -87,7 +87,7 @@ def test_equal_to_numpy(kind, count, epsilon):
 
 def test_what_whitening_is():
     features = torch.rand(400, 12) @ torch.randn(12, 12) + 5
-    norm = FeatureNorm(12, "whiten", 1e-9)
+    norm = FeatureNorm(12, "whiten", 1e-9, 2048)
     norm.estimate(features)
     found = norm(features)
     torch.testing.assert_close(found.T @ found / 400, torch.eye(12), atol=1e-3, rtol=0)
@@ -96,14 +96,13 @@ def test_what_whitening_is():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_before_an_estimate_features_stay_as_they_are(kind):
-    norm, features = FeatureNorm(6, kind, 1e-5), torch.randn(3, 6)
+    norm, features = FeatureNorm(6, kind, 1e-5, 2048), torch.randn(3, 6)
     assert torch.equal(norm(features), features)
     assert int(norm.age) == NEVER
 
 
-def test_many_features_have_no_square_matrix(monkeypatch):
-    monkeypatch.setattr(feature_norm, "MOST_IMAGES", 8)
-    norm, features = FeatureNorm(30, "whiten", 1e-3), torch.randn(8, 30)
+def test_many_features_have_no_square_matrix():
+    norm, features = FeatureNorm(30, "whiten", 1e-3, 8), torch.randn(8, 30)
     assert norm.transform.shape == (30, 8)
     norm.estimate(features)
     torch.testing.assert_close(
@@ -112,7 +111,7 @@ def test_many_features_have_no_square_matrix(monkeypatch):
 
 
 def test_features_that_are_not_finite_change_nothing(warnings):
-    norm = FeatureNorm(4, "whiten", 1e-5)
+    norm = FeatureNorm(4, "whiten", 1e-5, 2048)
     norm.estimate(torch.randn(9, 4))
     before = norm.transform.clone()
     norm.estimate(torch.full((9, 4), float("nan")))
@@ -123,7 +122,7 @@ def test_features_that_are_not_finite_change_nothing(warnings):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("features", [torch.rand(1, 4), torch.zeros(9, 4), torch.full((3, 4), 0.3)])
 def test_features_that_are_all_the_same_change_nothing(features, kind, warnings):
-    norm = FeatureNorm(4, kind, 1e-5)
+    norm = FeatureNorm(4, kind, 1e-5, 2048)
     norm.estimate(features)
     assert int(norm.age) == NEVER
     assert torch.equal(norm(features), features)
@@ -151,7 +150,7 @@ def test_a_bank_of_one_image_still_tells_further_characters_apart(model_type):
 
 @pytest.mark.parametrize("change", [torch.nn.Module.half, torch.nn.Module.bfloat16])
 def test_statistics_are_not_rounded(change):
-    norm = FeatureNorm(4, "whiten", 1e-5)
+    norm = FeatureNorm(4, "whiten", 1e-5, 2048)
     norm.estimate(torch.randn(9, 4))
     before = norm.transform.clone()
     assert torch.equal(change(norm).transform, before)
@@ -160,7 +159,7 @@ def test_statistics_are_not_rounded(change):
 
 
 def test_the_next_estimate_may_come_before_the_backward_pass():
-    norm, weight = FeatureNorm(4, "whiten", 1e-5), torch.randn(2, 4, requires_grad=True)
+    norm, weight = FeatureNorm(4, "whiten", 1e-5, 2048), torch.randn(2, 4, requires_grad=True)
     norm.estimate(torch.randn(9, 4))
     wanted = torch.autograd.grad(norm.transformed(weight).sum(), weight)[0]
     folded = norm.transformed(weight)
@@ -379,10 +378,9 @@ def test_features_that_stay_are_looked_at_once(fields):
     assert not is_equal(statistics(model), before)
 
 
-def test_which_images_are_looked_at(monkeypatch):
+def test_which_images_are_looked_at():
     """Distinct ones with ink, evenly spaced where there are too many."""
-    monkeypatch.setattr("hanziformers.modeling.character_bank.MOST_IMAGES", 10)
-    model = build(glyph_cnn="none", feature_norm="standard")
+    model = build(glyph_cnn="none", feature_norm="standard", feature_norm_images=10)
     images = random_glyphs(60)
     images[30:] = images[1]
     seen = []
@@ -642,3 +640,86 @@ def test_the_meta_device_has_shapes_only():
     inputs.pop("attention_mask")
     out = model(**{name: value.to("meta") for name, value in inputs.items()})
     assert out.last_hidden_state.shape == (4, 9, SIZES["hidden_size"])
+
+
+def test_with_as_many_features_as_images_whitened_images_are_orthogonal():
+    """But for their mean, 0: that is why a linear layer on them learns as a table does."""
+    images = torch.rand(12, 30)
+    norm = FeatureNorm(30, "whiten", 1e-8, 12)
+    norm.estimate(images)
+    wanted = 12 * torch.eye(12) - 1
+    torch.testing.assert_close(norm(images) @ norm(images).T, wanted, atol=1e-2, rtol=0)
+
+
+# ---------------------------------------------------------------------------- features that training does not change
+
+
+def frozen(**fields):
+    """A model in training whose features do not change: its CNN is frozen, or it has none."""
+    model = build(**fields | NO_DROPOUT).train()
+    for block in glyph_parts(model)["glyph"]:
+        block.requires_grad_(False)
+    return model
+
+
+def spy_on_features(model):
+    """How many images the encoder is asked for features of, call by call."""
+    encoder, counts = characters(model).encoder, []
+    true = encoder.features
+    encoder.features = lambda images, *args: (counts.append(len(images)), true(images, *args))[1]
+    return counts
+
+
+@pytest.mark.parametrize("cnn", CNNS)
+@pytest.mark.parametrize("kind", [None, *KINDS])
+def test_fixed_features_are_computed_once_and_change_nothing(cnn, kind):
+    model, inputs = frozen(glyph_cnn=cnn, feature_norm=kind), make_inputs()
+    plain = copy.deepcopy(model)
+    characters(plain)._look_up_features = lambda *_: None
+    no_grad(model.eval(), inputs), no_grad(plain.eval(), inputs)  # the statistics
+    model.train(), plain.train()
+    counts = spy_on_features(model)
+    for _ in range(3):
+        for each in (model, plain):
+            step(each, inputs)
+        assert_same(with_grad(model, inputs), with_grad(plain, inputs), atol=1e-4)
+    if (cnn, kind) != ("none", None):  # pixels as they are have nothing to keep
+        keys = inputs["glyph_ids"][inputs["glyph_ids"] < len(characters(model).glyphs)].unique()
+        further = len(inputs["glyph_ids"])  # one of every example's own, which stand for others in the next batch
+        assert sum(counts) == len(keys) + 6 * further
+    for (name, own), other in zip(model.named_parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(own, other, atol=1e-4, rtol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize("change", ["images", "statistics", "CNN"])
+def test_fixed_features_follow_what_makes_them(change):
+    model, inputs = frozen(feature_norm="whiten"), make_inputs()
+    before = with_grad(model, inputs)
+    bank = characters(model)
+    with torch.no_grad():
+        if change == "images":
+            bank.glyphs[inputs["glyph_ids"][0, 1]] = 255 - bank.glyphs[inputs["glyph_ids"][0, 1]]
+        elif change == "statistics":
+            bank.encoder.feature_norms[1].mean.add_(1)
+        else:
+            bank.encoder.block1.lift.weight.mul_(2)
+    after = with_grad(model, inputs)
+    bank._look_up_features = lambda *_: None
+    assert_same(after, with_grad(model, inputs), atol=1e-4)
+    assert not torch.allclose(after[0], before[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("case", ["CNN is trained", "hook", "too many", "evaluation"])
+def test_fixed_features_are_not_kept(case, monkeypatch):
+    model, inputs = frozen(feature_norm="whiten"), make_inputs()
+    bank = characters(model)
+    if case == "CNN is trained":
+        bank.encoder.block2.requires_grad_(True)
+    elif case == "hook":  # it has to see the encoder's images
+        bank.encoder.register_forward_hook(lambda *_: None)
+    elif case == "too many":
+        monkeypatch.setattr("hanziformers.modeling.character_bank.MOST_KEPT", 100)
+    else:
+        model.eval()
+    monkeypatch.setattr(bank.encoder, "read_fixed", None)
+    model(**inputs)

@@ -6,13 +6,13 @@ the glyph image's height and width, D the vector's length.
     ids [B, L]:  0..N-1 are rows of the bank; N + i is image i of the example's own `extra_glyphs` [B, E, F*h*w]
     training:    unique(ids) -> glyph images [U, F, h, w] -> encoder -> vectors [U, D] -> gather -> [B, L, D]
     inference:   the same, but a row that was encoded once is kept in a table [N, D] and only looked up from then on;
-                 so in training where the encoder is frozen
+                 so in training where the encoder is frozen, and where its CNN is, for the CNN's features
     compiled:    in a graph, which must not depend on one batch, the glyph image of every position is encoded
 
 Spectrograms may take the place of glyph images: any uint8 image of a character will do.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ from .vector_table import VectorTable, keepable, tensors_of
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
 
 PROCESSOR_HINT = "Pass the text through the processor or tokenizer that was saved with the model"
-MOST_KEPT = 2**28  # features of all rows together, a gigabyte
+MOST_KEPT = 2**28  # features of all rows together that are kept in training, a gigabyte of float32
 FIRST_OPEN, CODE_POINTS = 0x21, 0x110000  # code points of characters with ink
 OPEN_IDS_HINT = (
     "It is an open id, {rows} + the code point U+{code:04X} ({character!r}), as in lists and data sets. A batch needs "
@@ -88,13 +88,15 @@ class CharacterBank(KeepsStatistics):
         self.adaptive = AdaptiveGradients(rows, adapted_parts) if adapted_parts else None
         self._checked_for_images = False
         self._table = VectorTable(encoder.modules())
-        self._features = VectorTable(self._fixed_parts())
+        self._feature_table = VectorTable(self._fixed_parts())
         self.step_vectors: StepVectors | None = None  # set for the time of a step whose gradients are accumulated
 
     def train(self, mode: bool = True) -> "CharacterBank":
         """Drops the table where weights are about to change; the Trainer calls this at every step."""
         if not self._is_frozen():
             self._table.drop()
+        if mode != self.training:
+            self._feature_table.drop()
         return super().train(mode)
 
     @property
@@ -227,19 +229,26 @@ class CharacterBank(KeepsStatistics):
         return self.encoder.fixed_parts() if hasattr(self.encoder, "fixed_parts") else []
 
     def _look_up_features(self, keys: Tensor, extra_glyphs: Tensor | None) -> Tensor | None:
-        """Keys [U] -> the encoder's `fixed_features`; in training those of rows are kept. None where they change."""
+        """Keys [U] -> the encoder's `fixed_features`; in training those of rows are kept. None where they change.
+
+        So it is for replicas of DataParallel, too, which have other weights in every step.
+        """
         parts = self._fixed_parts()
-        if not (parts and self.training and torch.is_grad_enabled()) or keys.is_meta or self.encoder.trains_features():
+        if not (parts and self.training and torch.is_grad_enabled()) or keys.is_meta:
+            return None
+        if self.encoder.trains_features() or getattr(self, "_is_replica", False):
+            self._feature_table.drop()
             return None
         if len(self.glyphs) * sum(self.encoder.fixed_sizes) > MOST_KEPT:
             return None
 
         def encode(some: Tensor) -> Tensor:
-            return self._encode(self._images_of_keys(some, extra_glyphs), self.encoder.fixed_features)
+            images = self._chunks(self._images_of_keys(some, extra_glyphs))
+            return torch.cat([self.encoder.fixed_features(some) for some in images])
 
         is_row = keys < len(self.glyphs)
         with keepable(keys.device.type):
-            known = self._features.look_up(keys[is_row], encode, parts, [self.glyphs], training=False)
+            known = self._feature_table.look_up(keys[is_row], encode, parts, [self.glyphs], training=False)
             if known is None or len(known) == len(keys):
                 return known
             features = known.new_empty(len(keys), known.shape[-1])
@@ -311,14 +320,13 @@ class CharacterBank(KeepsStatistics):
         # both are gathered and one is chosen: a choice by position would break a compiled graph
         return torch.where((ids < rows)[:, None, None, None], self.glyphs[ids.clamp(max=rows - 1)], further)
 
-    def _encode(self, images: Tensor, encoder: Callable[..., Tensor] | None = None) -> Tensor:
-        """Glyph images uint8 [U, F, h, w] -> [U, D]; `encoder` takes the place of the bank's."""
+    def _encode(self, images: Tensor) -> Tensor:
+        """Glyph images uint8 [U, F, h, w] -> [U, D]."""
         # what depends on weights alone is computed once for all chunks, by encoders that have such
         prepare = getattr(self.encoder, "prepare", None)
         prepared = () if prepare is None else (prepare(images, self._is_checkpointed()),)
         chunks = self._chunks(images, prepared[0].chunk if prepared else None)
-        encode = self._encode_chunk if encoder is None else encoder
-        return torch.cat([encode(some, *prepared) for some in chunks])
+        return torch.cat([self._encode_chunk(some, *prepared) for some in chunks])
 
     def _chunks(self, images: Tensor, size: int | None = None) -> Iterator[Tensor]:
         """Glyph images uint8 [U, F, h, w] -> floats in 0..1, `chunk_size` at a time, or `size`, if that is less."""

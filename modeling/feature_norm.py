@@ -17,8 +17,9 @@ The transform T is symmetric, so y W^T = (x - m) (W T)^T: `fold` gives W T, once
 Axes: n images, D features, r = min(D, `most_images`), H outputs of the linear layer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from threading import RLock
 from typing import Any, Self
 
@@ -72,6 +73,8 @@ class FeatureNorm(nn.Module):
     def reset(self) -> None:
         """Forgets the statistics: until they are estimated the features are taken as they are (the first r of them)."""
         init.constant_(self.age, NEVER)
+        if not getattr(self.transform, "_is_hf_initialized", False):  # also where a saved one had another size
+            self.age.fill_(NEVER)
         init.zeros_(self.mean)
         one = torch.ones_like(self.transform)
         init.copy_(self.transform, one if one.dim() == 1 else torch.eye(*one.shape, device=one.device))
@@ -158,13 +161,7 @@ class FeatureNorm(nn.Module):
 
     def _apply(self, fn, recurse: bool = True) -> "FeatureNorm":  # noqa: ANN001
         """As torch, but statistics that would be rounded keep their dtype: model.half() is for weights."""
-        before = dict(self._buffers)
-        super()._apply(fn, recurse)
-        for name, old in before.items():
-            new = self._buffers[name]
-            if new.dtype.itemsize < old.dtype.itemsize:
-                self._buffers[name] = old.to(new.device)
-        return self
+        return keep_wide(self, partial(super()._apply, fn, recurse))
 
 
 class KeepsStatistics(nn.Module):
@@ -267,7 +264,8 @@ class KeepsStatistics(nn.Module):
         weights = [value for name, value in own.items() if not name.startswith(norms)]
         if norms and own and len(weights) == len(own):
             self.forget_statistics()
-        dtypes = {value.dtype for value in weights if isinstance(value, Tensor) and value.is_floating_point()}
+        parameters = [state_dict.get(f"{prefix}{name}") for name, _ in self.named_parameters()]
+        dtypes = {value.dtype for value in parameters if isinstance(value, Tensor)}
         self._estimated_in = dtypes.pop() if len(dtypes) == 1 else torch.float32
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
@@ -279,6 +277,17 @@ class KeepsStatistics(nn.Module):
         if before is not None and self.describe_features()[1] != before:
             self.forget_statistics()  # the weights may have been rounded
         return self
+
+
+def keep_wide(module: nn.Module, apply: Callable[[], nn.Module]) -> nn.Module:
+    """Applies what torch applies to a module, such as `half()`; buffers that would be rounded keep their dtype."""
+    before = dict(module._buffers)
+    apply()
+    for name, old in before.items():
+        new = module._buffers[name]
+        if new.dtype.itemsize < old.dtype.itemsize:
+            module._buffers[name] = old.to(new.device)
+    return module
 
 
 def make_norm(size: int, config: PreTrainedConfig) -> FeatureNorm | None:
@@ -373,6 +382,7 @@ __all__ = [
     "KeepsStatistics",
     "check_norm_fields",
     "fold",
+    "keep_wide",
     "make_norm",
     "principal_directions",
     "project",

@@ -152,14 +152,18 @@ class HanGlyph(nn.Module):
     # ---- features that training does not change: a caller may keep them, and reads them anew in every step
 
     def fixed_parts(self) -> list[nn.Module]:
-        """The modules that make `fixed_features`, this one among them; none where those are the pixels as they are."""
+        """The modules that make `fixed_features`, this one among them.
+
+        There are none where those are the pixels as they are, and in a subclass that has a `forward` of its own.
+        """
+        if type(self).forward is not HanGlyph.forward:
+            return []
         parts = [part for block in glyph_parts(self)["glyph"] for part in block.modules()] + list(self.feature_norms)
         return [self, *parts] if parts else []
 
-    def fixed_features(self, images: Tensor, prepared: Prepared | None = None) -> Tensor:
+    def fixed_features(self, images: Tensor) -> Tensor:
         """Images [U, 1, n, n] -> their features behind the norms, [U, sum of `fixed_sizes`]."""
-        spectra = self._spectra(images) if prepared is None else prepared.spectra
-        features = self.features(images, spectra)[-len(self.fixed_sizes) :]
+        features = self.features(images, self._spectra(images))[-len(self.fixed_sizes) :]
         norms = self.feature_norms or [nn.Identity() for _ in features]
         return torch.cat([norm(some) for norm, some in zip(norms, features, strict=True)], dim=-1)
 

@@ -34,7 +34,7 @@ from .character_model import rate_groups
 from .checks import check_inputs
 from .configuration_glyph_crm import GlyphCrmConfig
 from .han_glyph import HanGlyph, glyph_parts
-from .hybrid_bank import HybridBank
+from .hybrid_bank import HybridBank, gradient_options
 from .task_heads import (
     ForMaskedLM,
     ForMultipleChoice,
@@ -59,9 +59,7 @@ class GlyphCrmEmbeddings(PositionedEmbeddings):
             self.characters = HybridBank(HanGlyph(config), config)
         else:
             sizes = (config.num_glyphs, config.glyph_shape, 3 * hidden)
-            parts = 3 if config.adaptive_gradients else 0  # R, G1 and G2
-            gradients = {"exponent": config.scale_grad_by_freq, "adapted_parts": parts}
-            self.characters = CharacterBank(HanGlyph(config), *sizes, **gradients)
+            self.characters = CharacterBank(HanGlyph(config), *sizes, **gradient_options(config))
         self.position_embeddings = nn.Embedding(config.max_position_embeddings, hidden)
         self.token_type_embeddings = nn.Embedding(config.type_vocab_size, hidden)
         self.LayerNorm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
@@ -154,18 +152,19 @@ class GlyphCrmPreTrainedModel(BertLikePreTrainedModel):
 
     @property
     def _ddp_params_and_buffers_to_ignore(self) -> list[str]:
-        """No buffer need be sent by DDP (43 MB at base size) before every step.
+        """No buffer need be sent by DDP (43 MB at base size) before every step, but that of `adaptive_gradients`.
 
         Glyph images do not change in training, and every process sets its own, equal ones, as it does by loading a
         checkpoint. The statistics of `feature_norm` follow from them and from the weights, which DDP keeps equal.
         """
         # a property, as the names differ with the prefix of each head; DDP reads it when it wraps the model
-        return [name for name, _ in self.named_buffers()]
+        return [name for name, _ in self.named_buffers() if not name.endswith(".mean_squares")]
 
     def post_init(self) -> None:
         """As every model; statistics of features, where there are some, stay in float32, as they are no weights."""
-        if self.config.feature_norm is not None:
-            self._keep_in_fp32_modules_strict = ["feature_norms"]
+        wide = {"feature_norms": self.config.feature_norm is not None, "adaptive": self.config.adaptive_gradients}
+        if any(wide.values()):
+            self._keep_in_fp32_modules_strict = [name for name, is_there in wide.items() if is_there]
         super().post_init()
 
     @torch.no_grad()

@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from hanziformers import ChineseBertConfig, ChineseBertModel, GlyphCrmForMaskedLM, GlyphCrmModel
 from hanziformers.modeling.feature_norm import NEVER, FeatureNorm
-from hanziformers.modeling.han_glyph import glyph_parts
+from hanziformers.modeling.han_glyph import HanGlyph, glyph_parts
 
 KINDS = ["standard", "whiten"]
 CNNS = ["han_glyph", "none"]
@@ -707,6 +707,40 @@ def test_fixed_features_follow_what_makes_them(change):
     bank._look_up_features = lambda *_: None
     assert_same(after, with_grad(model, inputs), atol=1e-4)
     assert not torch.allclose(after[0], before[0], atol=1e-3)
+
+
+def test_fixed_features_are_forgotten_when_the_mode_changes():
+    """A write that nobody counts, into few entries, may go unseen until then."""
+    model, inputs = frozen(feature_norm="whiten"), make_inputs()
+    before = with_grad(model, inputs)
+    characters(model).encoder.block1.lift.weight.data[0, 0, 1, 1] += 5
+    model.eval()
+    after = with_grad(model.train(), inputs)
+    characters(model)._look_up_features = lambda *_: None
+    assert_same(after, with_grad(model, inputs), atol=1e-4)
+    assert not torch.allclose(after[0], before[0], atol=1e-3)
+
+
+def test_an_encoder_with_a_forward_of_its_own_is_asked(monkeypatch):
+    class Doubled(HanGlyph):
+        def forward(self, *args):
+            return 2 * super().forward(*args)
+
+    monkeypatch.setattr("hanziformers.modeling.modeling_glyph_crm.HanGlyph", Doubled)
+    ids = torch.arange(1, 9)[None]
+    bank = characters(frozen(feature_norm="whiten"))
+    torch.testing.assert_close(bank(ids), bank.eval()(ids), atol=1e-4, rtol=0)
+
+
+def test_statistics_of_another_number_of_images_are_not_taken_for_known(tmp_path):
+    model, inputs = build(glyph_cnn="none", feature_norm="whiten", feature_norm_images=30), make_inputs()
+    no_grad(model, inputs)
+    model.save_pretrained(tmp_path)
+    again = GlyphCrmModel.from_pretrained(tmp_path, feature_norm_images=20, ignore_mismatched_sizes=True)
+    assert ages(again) == [NEVER]
+    other = build(glyph_cnn="none", feature_norm="whiten", feature_norm_images=20)
+    other.load_state_dict({k: v for k, v in model.state_dict().items() if "feature_norm" not in k}, strict=False)
+    assert_same(no_grad(again, inputs), no_grad(other, inputs), atol=1e-5)
 
 
 @pytest.mark.parametrize("case", ["CNN is trained", "hook", "too many", "evaluation"])

@@ -27,7 +27,7 @@ from .checks import check_glyphs, check_ids
 from .feature_norm import FeatureNorm, KeepsStatistics, spread
 from .step_vectors import StepVectors
 from .tracing import has_open_sizes, is_traced
-from .unique import count_keys, divide_gradient, encode_unique
+from .unique import encode_unique
 from .vector_table import VectorTable, keepable, tensors_of
 
 logger = logging.get_logger(f"transformers.{__name__}")  # obeys transformers.logging.set_verbosity_*
@@ -57,8 +57,6 @@ class CharacterBank(KeepsStatistics):
         shape: (F, h, w).
         width: D.
         chunk_size: glyph images that are encoded at a time.
-        exponent: in training the gradient of a character's vector is divided by how often the batch has the character,
-            to this power; see `GlyphCrmConfig.scale_grad_by_freq`.
         adapted_parts: into so many parts a vector is split, whose gradients are adapted each by itself; 0 adapts none.
             See `adaptive_gradients.py`.
     """
@@ -75,12 +73,10 @@ class CharacterBank(KeepsStatistics):
         shape: tuple[int, int, int],
         width: int,
         chunk_size: int = 128,
-        exponent: float = 0.0,
         adapted_parts: int = 0,
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.exponent = exponent
         self.width = width
         self.chunk_size = chunk_size
         self.gradient_checkpointing = False
@@ -269,7 +265,7 @@ class CharacterBank(KeepsStatistics):
             vectors = encode(distinct) if step is None else step.encode(distinct, len(self.glyphs), encode)
             return vectors if self.adaptive is None else self.adaptive(vectors, distinct)
 
-        return encode_unique(keys, encode_for_training, self.exponent)
+        return encode_unique(keys, encode_for_training)
 
     def _encode_keys(self, keys: Tensor, extra_glyphs: Tensor | None = None) -> Tensor:
         """Keys [U] -> [U, D]."""
@@ -291,16 +287,13 @@ class CharacterBank(KeepsStatistics):
         """As `forward`, by steps that are the same for all values, and for all B, L and E, 0 included."""
         vectors = self._encode(self._images_of_positions(ids, extra_glyphs))  # [B * L, D]
         # without gradients too: a graph may be recorded so, and trained later
-        if self.training and (self.exponent or self.adaptive is not None):
-            keys, number = ids.flatten(), len(self.glyphs)
+        if self.training and self.adaptive is not None:
+            keys = ids.flatten()
             if extra_glyphs is not None:  # an id beyond the bank means another character in every example
                 extras = extra_glyphs.shape[1]
                 example = torch.arange(ids.shape[0], device=ids.device)[:, None].expand_as(ids).flatten()
                 keys = torch.where(keys < len(self.glyphs), keys, keys + example * extras)
-                number = number + ids.shape[0] * extras
-            vectors = vectors if self.adaptive is None else self.adaptive(vectors, keys)
-            if self.exponent:
-                vectors = divide_gradient(vectors, count_keys(keys, number), self.exponent)
+            vectors = self.adaptive(vectors, keys)
         return vectors.view(*ids.shape, self.width)  # not unflatten: ONNX export would fix the sizes
 
     def _images_of_positions(self, ids: Tensor, extra_glyphs: Tensor | None) -> Tensor:

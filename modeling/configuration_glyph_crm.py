@@ -47,12 +47,6 @@ class GlyphCrmConfig(BertLikeConfig):
             the estimate of an evaluation, so that one which evaluates at other steps differs a little. An estimate
             encodes `feature_norm_images` glyph images and decomposes their covariance: at base size, with the default,
             roughly half a minute of one core.
-        scale_grad_by_freq: in training the gradient of a character's glyph vectors, which the batch (on one device) has
-            c times, is divided by c ** scale_grad_by_freq. 0 is the paper's model, 1 torch's option of that name for
-            tables; in 0 to 1. 0.5 is for this: a sum of c gradients that have little in common is about sqrt(c) times
-            as long as one. Adam takes such lengths out of a table's rows, where each value has a scale of its own, and
-            cannot out of weights that all characters share: there the frequent ones outweigh the rare. Rows of the
-            table of `id_embeddings` keep their gradients. `results/glyph_images.md` has what it is worth: little.
         adaptive_gradients: whether, in training, the gradients of characters' glyph vectors are given the lengths that
             Adam would give them as rows of a table (`adaptive_gradients.py`). The paper's model has none of it. It is
             for training from scratch with "whiten", and with as many features and `feature_norm_images` as the bank has
@@ -92,7 +86,6 @@ class GlyphCrmConfig(BertLikeConfig):
     feature_norm_epsilon: float = 1e-5
     feature_norm_images: int = 2048
     feature_norm_interval: int = 25
-    scale_grad_by_freq: float | int = 0.0
     adaptive_gradients: bool = False
     first_block_channels: int = 64
     second_block_channels: int = 128
@@ -125,8 +118,6 @@ class GlyphCrmConfig(BertLikeConfig):
         check_sizes(self, ("first_block_channels", "second_block_channels"))
         check_norm_fields(self)
         check_rates(self, ("glyph_dropout_prob",))
-        exponent = self.scale_grad_by_freq
-        require(self, 0 <= exponent <= 1, "scale_grad_by_freq", exponent, "0 (the plain gradient) to 1")
         check_glyph_styles(self, most=1)
         size, rows, maps = self.glyph_size, self.num_glyphs, self.position_maps
         cnn = self.glyph_cnn

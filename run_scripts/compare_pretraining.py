@@ -5,14 +5,13 @@
         --glyph_overrides glyph_size=24,first_block_channels=8,second_block_channels=64 \
         --train_files 'corpus/*.jsonl.gz' --validation_files 'corpus/*.valid.jsonl.gz' --max_steps 2000 ...
 
-An arm is BASE[_Nx][_cnnNx][_balanced|_adaptive][_permuted|_random]. Bases are bert_tied, bert_untied, bert_frozen_table
-(untied), glyph_crm, glyph_crm_frozen (its CNN is), pixels (no CNN: the linears read the pixels); the last three also
-with _standard or _whiten (their features are). _Nx gives N times the learning rate to what makes the vectors of
-characters: BERT's table, GlyphCRM's linears; _cnnNx to GlyphCRM's CNN. _balanced divides the gradient of a character by
-the square root of how often the batch has it (`GlyphCrmConfig.scale_grad_by_freq`), _adaptive by its running root mean
-square (`GlyphCrmConfig.adaptive_gradients`). _permuted permutes the glyph images between characters, _random replaces
-them by random ones, both by the run's seed: a model that is no worse with them learns nothing from what the images
-show. --run NAME=MODEL_TYPE[:config overrides] is a run of your own. Options that this script does not have go to
+An arm is BASE[_Nx][_cnnNx][_adaptive][_permuted|_random]. Bases are bert_tied, bert_untied, bert_frozen_table (untied),
+glyph_crm, glyph_crm_frozen (its CNN is), pixels (no CNN: the linears read the pixels); the last three also with
+_standard or _whiten (their features are). _Nx gives N times the learning rate to what makes the vectors of characters:
+BERT's table, GlyphCRM's linears; _cnnNx to GlyphCRM's CNN. _adaptive divides the gradient of a character by its running
+root mean square (`GlyphCrmConfig.adaptive_gradients`). _permuted permutes the glyph images between characters, _random
+replaces them by random ones, both by the run's seed: a model that is no worse with them learns nothing from what the
+images show. --run NAME=MODEL_TYPE[:config overrides] is a run of your own. Options that this script does not have go to
 run_pretraining.py, such as --withhold 0.05 (characters withheld from training), --rare_below 10, --max_characters
 1000000 (little text).
 
@@ -57,11 +56,11 @@ BASES = {  # base -> model type, overrides of the configuration, what makes the 
     for base, overrides in GLYPH_BASES.items()
     for norm in ("", "standard", "whiten")
 }
-GRADIENTS = {"balanced": "scale_grad_by_freq=0.5", "adaptive": "adaptive_gradients=true"}
+ADAPTIVE = {"adaptive": "adaptive_gradients=true"}
 CONTROLS = {"permuted": "permute_glyphs", "random": "random_glyphs"}
-ARMS = "BASE[_Nx][_cnnNx][_balanced|_adaptive][_permuted|_random]"
+ARMS = "BASE[_Nx][_cnnNx][_adaptive][_permuted|_random]"
 RATE = r"(?:_{}(\d+(?:\.\d+)?)x)?"
-ENDS = "".join(f"(?:_({'|'.join(words)}))?" for words in (GRADIENTS, CONTROLS))
+ENDS = "".join(f"(?:_({'|'.join(words)}))?" for words in (ADAPTIVE, CONTROLS))
 ARM = re.compile(f"({'|'.join(BASES)}){RATE.format('')}{RATE.format('cnn')}{ENDS}")
 
 
@@ -123,19 +122,19 @@ def arm(name: str) -> Run:
         raise ValueError(
             f"--arm {name} is not known; give {ARMS}, e.g. glyph_crm_whiten_3x_permuted; bases are {', '.join(BASES)}"
         )
-    base, times, times_cnn, gradients, control = found.groups()
+    base, times, times_cnn, adaptive, control = found.groups()
     model_type, overrides, part, rates = BASES[base]
-    if part == TABLE and (control or gradients):
-        raise ValueError(f"--arm {name} is not allowed: a BERT sees no glyph images; leave _{control or gradients} out")
+    if part == TABLE and (control or adaptive):
+        raise ValueError(f"--arm {name} is not allowed: a BERT sees no glyph images; leave _{control or adaptive} out")
     if times and part in rates:
         raise ValueError(f"--arm {name} is not allowed: the table of {base} is frozen; leave _{times}x out")
     if times_cnn and (not base.startswith("glyph_crm") or CNN in rates):
         raise ValueError(f"--arm {name} is not allowed: {base} trains no CNN; leave _cnn{times_cnn}x out")
     rates = rates | {of: float(value) for of, value in ((part, times), (CNN, times_cnn)) if value}
-    if gradients and rates.get(LINEARS) == 0 and (PIXELS in overrides or rates.get(CNN) == 0):
-        raise ValueError(f"--arm {name} is not allowed: all that makes its vectors is frozen; leave _{gradients} out")
-    if gradients:
-        overrides = ",".join(filter(None, (overrides, GRADIENTS[gradients])))
+    if adaptive and rates.get(LINEARS) == 0 and (PIXELS in overrides or rates.get(CNN) == 0):
+        raise ValueError(f"--arm {name} is not allowed: all that makes its vectors is frozen; leave _{adaptive} out")
+    if adaptive:
+        overrides = ",".join(filter(None, (overrides, ADAPTIVE[adaptive])))
     return Run(name, model_type, overrides, rates, control or "")
 
 

@@ -1,7 +1,6 @@
 """The bank of characters: what is paid once a character must equal what is paid at every position."""
 
 import copy
-import itertools
 import pickle
 import threading
 import time
@@ -9,7 +8,6 @@ import time
 import pytest
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from hanziformers.modeling.character_bank import CharacterBank
 
@@ -31,8 +29,8 @@ class Encoder(nn.Module):
         return torch.tanh(self.linear(self.conv(images).flatten(1)) + self.shift)
 
 
-def build(chunk_size=128, images=True, exponent=0.0):
-    bank = CharacterBank(Encoder(), ROWS, SHAPE, WIDTH, chunk_size, exponent)
+def build(chunk_size=128, images=True):
+    bank = CharacterBank(Encoder(), ROWS, SHAPE, WIDTH, chunk_size)
     if images:
         bank.set_glyphs(torch.randint(1, 256, (ROWS, *SHAPE), dtype=torch.uint8))
     return bank.eval()
@@ -98,76 +96,6 @@ def test_outputs_and_gradients_equal_the_naive_ones(mode, extras, chunk_size):
     for found, wanted in zip(*results, strict=True):
         torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
     assert results[0][1].any()
-
-
-@pytest.mark.parametrize("mode", ["train", "eval"])
-@pytest.mark.parametrize("traced", [False, True])
-@pytest.mark.parametrize("extras", [None, 0, 3])
-def test_gradients_of_frequent_characters_are_divided_in_training(monkeypatch, mode, traced, extras):
-    """A further character is another one in every example, under the same id."""
-    torch.manual_seed(3)
-    bank = getattr(build(exponent=0.5), mode)()
-    ids, extra = make_batch(extras=extras or 0)
-    given = () if extras is None else (extra,)
-    factors = torch.randn(*ids.shape, WIDTH)
-    (naive(bank, ids, extra) * factors).sum().backward()
-    plain = bank.encoder.linear.weight.grad.clone()
-    bank.zero_grad()
-    counts = torch.zeros(ids.shape)
-    for example, place in itertools.product(*map(range, ids.shape)):
-        one = ids[example, place]
-        counts[example, place] = (ids == one).sum() if one < ROWS else (ids[example] == one).sum()
-    assert counts.max() > 2
-    (naive(bank, ids, extra) * factors * counts[..., None] ** -0.5).sum().backward()
-    wanted = bank.encoder.linear.weight.grad.clone()
-    bank.zero_grad()
-    monkeypatch.setattr("hanziformers.modeling.character_bank.is_traced", lambda _: traced)
-    vectors = bank(ids, *given)
-    torch.testing.assert_close(vectors, naive(bank, ids, extra))
-    (vectors * factors).sum().backward()
-    found = bank.encoder.linear.weight.grad
-    torch.testing.assert_close(found, wanted if mode == "train" else plain, atol=1e-5, rtol=1e-4)
-    assert not torch.allclose(found, plain if mode == "train" else wanted, rtol=1e-2)
-
-
-@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
-@pytest.mark.parametrize("extras", [None, 0, 2])
-def test_a_graph_divides_the_gradients_of_frequent_characters(extras):
-    """Whether it was recorded with gradients or without; torch.jit.trace itself does both and compares the graphs."""
-    bank = build(exponent=0.5).train()
-    factors, graphs, results = torch.randn(3, 7, WIDTH), [], []
-    batch = make_batch(extras=extras or 0)[: 1 if extras is None else 2]
-    for grad in (True, False):
-        with torch.set_grad_enabled(grad):
-            graphs.append(torch.jit.trace(bank, batch))
-            graphs.append(torch.export.export(bank, batch).module())
-    batch = make_batch(extras=extras or 0)[: len(batch)]
-    for run in (bank, *graphs):
-        run.zero_grad()
-        (run(*batch) * factors).sum().backward()
-        results.append(dict(run.named_parameters())["encoder.linear.weight"].grad.clone())
-    for found in results[1:]:
-        torch.testing.assert_close(found, results[0], atol=1e-5, rtol=1e-4)
-
-
-def test_a_graph_does_not_compare_all_positions_with_all(monkeypatch):
-    """Where nothing fuses its steps (torch.jit.trace, a captured CUDA graph) that would fill the memory."""
-
-    class Largest(TorchDispatchMode):
-        values = 0
-
-        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-            out = function(*args, **(kwargs or {}))
-            self.values = max(self.values, out.numel() if isinstance(out, torch.Tensor) else 0)
-            return out
-
-    monkeypatch.setattr("hanziformers.modeling.character_bank.is_traced", lambda _: True)
-    found = []
-    for exponent in (0.0, 0.5):
-        with Largest() as largest:
-            build(exponent=exponent).train()(*make_batch(batch=4, length=256))
-        found.append(largest.values)
-    assert found[0] == found[1] < (4 * 256) ** 2
 
 
 def test_each_distinct_character_is_encoded_once():

@@ -21,7 +21,6 @@ WRONG_CONFIGS = {
     "norm": ({"feature_norm": "batch"}, "feature_norm='batch'.*None or 'standard' or 'whiten'"),
     "no epsilon": ({"feature_norm_epsilon": 0.0}, r"feature_norm_epsilon=0\.0.*above 0 and below 1"),
     "epsilon": ({"feature_norm_epsilon": 1.0}, r"feature_norm_epsilon=1\.0.*above 0 and below 1"),
-    "exponent": ({"scale_grad_by_freq": 1.5}, r"scale_grad_by_freq=1\.5.*0 \(the plain gradient\) to 1"),
     "images": ({"feature_norm_images": 1}, "feature_norm_images=1.*2 or more"),
     "interval": ({"feature_norm_interval": 0}, "feature_norm_interval=0.*1 or more"),
     "no pixels": ({"glyph_cnn": "none", "glyph_size": 0}, "glyph_size=0.*any of 1 or more"),

@@ -42,7 +42,6 @@ CHECKPOINTING = next(
         pytest.param({"max_grad_norm": 0.01}, {}, {}, id="clipped"),
         pytest.param({CHECKPOINTING: True}, {}, {}, id="activation checkpointing"),
         pytest.param({}, {"feature_norm": "whiten", "feature_norm_interval": 1}, {}, id="feature_norm"),
-        pytest.param({}, {"scale_grad_by_freq": 0.5}, {}, id="scale_grad_by_freq"),
         pytest.param({}, {"adaptive_gradients": True}, {}, id="adaptive_gradients"),
         pytest.param({}, {"id_embeddings": True}, {}, id="hybrid"),
     ],

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from glyph_crm_tools import NO_DROPOUT, SIZES, VALUES, build, random_glyphs
+from glyph_crm_tools import SIZES, VALUES, random_glyphs
 
-from hanziformers import GlyphCrmConfig, GlyphCrmModel
+from hanziformers import GlyphCrmConfig
 from hanziformers.modeling.han_glyph import HanGlyph
 from hanziformers.modeling.hybrid_bank import HybridBank
 
@@ -69,17 +69,3 @@ def test_the_padding_row_has_no_gradient(bank):
     bank.train()(torch.tensor([[0, 5]])).sum().backward()
     assert not bank.word_embeddings.weight.grad[0].any()
     assert bank.word_embeddings.weight.grad[5].any()
-
-
-@pytest.mark.parametrize("hybrid", [False, True])
-def test_gradients_of_frequent_characters_are_divided_but_those_of_the_id_table_are_not(hybrid):
-    ids, grads = torch.tensor([[7, 7, 7, 7]]), []
-    for exponent in (0, 1):
-        torch.manual_seed(0)
-        model = build(GlyphCrmModel, **NO_DROPOUT, id_embeddings=hybrid, scale_grad_by_freq=exponent).train()
-        model.embeddings.characters(ids).square().sum().backward()
-        grads.append({name: one.grad for name, one in model.named_parameters() if one.grad is not None})
-    assert any("word_embeddings" in name for name in grads[0]) == hybrid
-    for name, gradient in grads[0].items():
-        divided = 4 if ".encoder." in name else 1
-        torch.testing.assert_close(grads[1][name], gradient / divided, atol=1e-6, rtol=1e-4, msg=name)

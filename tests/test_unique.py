@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from hanziformers.modeling.unique import count_keys, encode_unique
+from hanziformers.modeling.unique import encode_unique
 
 SHAPES = [(7,), (3, 5), (2, 3, 4), (1,), (1, 1), (), (0,), (2, 0), (64, 16)]
 
@@ -39,33 +39,6 @@ def test_gradients_of_copies_are_summed():
     assert torch.autograd.gradcheck(lambda t: encode_unique(keys, lambda flat: F.embedding(flat, t) ** 2), (table,))
     encode_unique(keys, lambda flat: F.embedding(flat, table)).sum().backward()
     assert table.grad[:, 0].tolist() == [2, 0, 1, 0, 0, 3]
-
-
-@pytest.mark.parametrize("exponent", [0.5, 1.0, 1])
-@pytest.mark.parametrize("shape", SHAPES)
-def test_gradients_of_copies_are_divided_by_a_power_of_their_number(shape, exponent):
-    keys = torch.randint(0, 6, shape)
-    found, wanted = (torch.randn(6, 3, dtype=torch.float64).requires_grad_() for _ in range(2))
-    wanted.data = found.data.clone()
-    weights = torch.randn(*shape, 3, dtype=torch.float64)
-    values = encode_unique(keys, lambda flat: F.embedding(flat, found).tanh(), exponent)
-    (values * weights).sum().backward()
-    torch.testing.assert_close(values, F.embedding(keys, wanted).tanh())
-    for key, weight in zip(keys.flatten().tolist(), weights.reshape(-1, 3), strict=True):
-        (wanted[key].tanh() * weight).sum().div((keys == key).sum() ** exponent).backward()
-    torch.testing.assert_close(found.grad, torch.zeros_like(found) if wanted.grad is None else wanted.grad)
-    if exponent == 1 and keys.numel():  # what torch does for a table
-        table = found.detach().clone().requires_grad_()
-        (F.embedding(keys, table, scale_grad_by_freq=True) * weights).sum().backward()
-        plain = found.detach().clone().requires_grad_()
-        (encode_unique(keys, lambda flat: F.embedding(flat, plain), exponent) * weights).sum().backward()
-        torch.testing.assert_close(plain.grad, table.grad)
-
-
-@pytest.mark.parametrize("count", [0, 1, 9])
-def test_keys_are_counted(count):
-    keys = torch.randint(0, 4, (count,))
-    assert count_keys(keys, 4).tolist() == [keys.tolist().count(key) for key in keys.tolist()]
 
 
 def test_each_distinct_key_is_encoded_once():

@@ -1,15 +1,17 @@
 """Gives the gradients of characters' vectors the lengths that Adam would give them, were they rows of a table.
 
 Weights that all characters share get the sum of the characters' gradients. Adam divides by the root mean square of that
-sum, in which frequent characters outweigh the rare, and so the rare hardly learn. In a table every row has a mean
-square of its own. So the gradient g of a character's vector, before it goes on to the shared weights, becomes
+sum, in which frequent characters outweigh the rare, and so the rare hardly learn. In a table every value of every row
+has a mean square of its own. So the gradient g of a character's vector, before it goes on to the shared weights,
+becomes, value by value,
 
-    g * sqrt(mean(v) / v)      v <- BETA v + (1 - BETA) s      s = mean(g^2) / sum of the mean(g^2) of the batch
+    g * sqrt(mean(v) / v)      v <- BETA v + (1 - BETA) s      s = g^2 / (sum of the characters' mean(g^2) in the batch)
 
-with s = 0 for a character that the batch does not have, and mean(v) over all characters that were seen, so that
-gradients as a whole keep about their length. s is a share: it does not depend on the scale of a loss.
+with s = 0 for a character that the batch does not have, and mean(v) over all values of all rows, so that gradients as a
+whole keep about their length. s is a share: it does not depend on the scale of a loss. Characters without a row have
+one v together, as they would share the row of [UNK] in a table.
 
-Axes: N characters, n vectors, U distinct keys, P parts of a vector, each with a v of its own, D = P * H values.
+Axes: N characters, n vectors of D values, U distinct keys.
 """
 
 from functools import partial
@@ -37,12 +39,12 @@ class AdaptiveGradients(nn.Module):
 
     Args:
         rows: N.
-        parts: P.
+        width: D.
     """
 
-    def __init__(self, rows: int, parts: int) -> None:
+    def __init__(self, rows: int, width: int) -> None:
         super().__init__()
-        self.register_buffer("mean_squares", torch.zeros(rows, parts))
+        self.register_buffer("mean_squares", torch.zeros(rows + 1, width))  # the last: of characters without a row
 
     @torch.compiler.disable
     def forward(self, vectors: Tensor, keys: Tensor) -> Tensor:
@@ -50,8 +52,7 @@ class AdaptiveGradients(nn.Module):
 
         Args:
             vectors: [n, D].
-            keys: int64 [n], equal for equal characters. Those of N and more are characters without a v: their gradients
-                stay as they are.
+            keys: int64 [n], equal for equal characters. Those of N and more are characters without a row.
 
         Raises:
             ValueError: a graph is exported.
@@ -67,33 +68,27 @@ class AdaptiveGradients(nn.Module):
     @torch.no_grad()
     def resize(self, rows: int) -> None:
         """Cuts to so many rows, or adds some that have not been seen."""
-        kept = self.mean_squares[:rows]
-        self.mean_squares = torch.cat([kept, kept.new_zeros(rows - len(kept), kept.shape[1])])
+        kept, others = self.mean_squares[:-1][:rows], self.mean_squares[-1:]
+        self.mean_squares = torch.cat([kept, kept.new_zeros(rows - len(kept), kept.shape[1]), others])
 
     def extra_repr(self) -> str:
         """Sizes."""
-        return f"{len(self.mean_squares)}, parts={self.mean_squares.shape[1]}"
-
-    def _adapt(self, keys: Tensor, gradient: Tensor) -> Tensor:
-        """Gradients [n, D] of vectors with keys [n] -> [n, D]."""
-        wide = gradient.float().unflatten(-1, (self.mean_squares.shape[1], -1))  # [n, P, H]
-        return (wide * self._factors(keys, wide)[..., None]).flatten(1).to(gradient.dtype)
+        return f"{len(self.mean_squares) - 1}, {self.mean_squares.shape[1]}"
 
     @torch.no_grad()
-    def _factors(self, keys: Tensor, gradients: Tensor) -> Tensor:
-        """Notes gradients [n, P, H] of vectors with keys [n]; what they are to be multiplied with, [n, P]."""
-        rows = len(self.mean_squares)
+    def _adapt(self, keys: Tensor, gradients: Tensor) -> Tensor:
+        """Notes the gradients [n, D] of vectors with keys [n], and gives them their lengths, [n, D]."""
+        wide = gradients.float()
         distinct, places = keys.unique(return_inverse=True)  # [U], [n]
-        sums = gradients.new_zeros(len(distinct), *gradients.shape[1:]).index_add_(0, places, gradients)
-        is_row, ids = (distinct < rows)[:, None], distinct.clamp(max=rows - 1)
-        squares = sums.square().mean(-1) * is_row  # [U, P]
-        total = squares.sum(0)
+        squares = wide.new_zeros(len(distinct), wide.shape[1]).index_add_(0, places, wide).square_()  # [U, D]
+        total = squares.mean(1).sum()
         # gradients that overflowed, as under a loss scale that is too large, are no part of what was seen
         shares = torch.where(total.isfinite() & (total > 0), squares / total, 0.0)
+        ids = distinct.clamp(max=len(self.mean_squares) - 1)
         self.mean_squares.mul_(BETA).index_add_(0, ids, (1 - BETA) * shares.to(self.mean_squares.dtype))
-        own, all_seen = self.mean_squares[ids], (self.mean_squares > 0).sum(0)
-        factors = (self.mean_squares.sum(0) / all_seen / own).sqrt()
-        return torch.where(is_row & (own > 0), factors, 1.0)[places]
+        own = self.mean_squares[ids]
+        factors = torch.where(own > 0, (self.mean_squares.mean() / own).sqrt(), 1.0)
+        return (wide * factors[places]).to(gradients.dtype)
 
     def _apply(self, fn, recurse: bool = True) -> "AdaptiveGradients":  # noqa: ANN001
         """As torch, but v keeps its dtype: half precision would lose small ones."""

@@ -57,8 +57,7 @@ class CharacterBank(KeepsStatistics):
         shape: (F, h, w).
         width: D.
         chunk_size: glyph images that are encoded at a time.
-        adapted_parts: into so many parts a vector is split, whose gradients are adapted each by itself; 0 adapts none.
-            See `adaptive_gradients.py`.
+        adaptive: whether the gradients of vectors are adapted, see `adaptive_gradients.py`.
     """
 
     blank_hint = (
@@ -73,7 +72,7 @@ class CharacterBank(KeepsStatistics):
         shape: tuple[int, int, int],
         width: int,
         chunk_size: int = 128,
-        adapted_parts: int = 0,
+        adaptive: bool = False,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -81,7 +80,7 @@ class CharacterBank(KeepsStatistics):
         self.chunk_size = chunk_size
         self.gradient_checkpointing = False
         self.register_buffer("glyphs", torch.zeros((rows, *shape), dtype=torch.uint8))
-        self.adaptive = AdaptiveGradients(rows, adapted_parts) if adapted_parts else None
+        self.adaptive = AdaptiveGradients(rows, width) if adaptive else None
         self._checked_for_images = False
         self._table = VectorTable(encoder.modules())
         self._feature_table = VectorTable(self._fixed_parts())

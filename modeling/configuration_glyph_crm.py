@@ -50,7 +50,8 @@ class GlyphCrmConfig(BertLikeConfig):
         adaptive_gradients: whether, in training, the gradients of characters' glyph vectors are given the lengths that
             Adam would give them as rows of a table (`adaptive_gradients.py`). The paper's model has none of it. It is
             for training from scratch with "whiten", and with as many features and `feature_norm_images` as the bank has
-            characters, or more. It adds a buffer [N, 3]; a loaded model can do without: adaptive_gradients=False.
+            characters, or more. It adds a buffer as large as such a table, float32 [N + 1, 3 * hidden_size], which DDP
+            sends around in every step; a loaded model can do without: adaptive_gradients=False.
         first_block_channels: channels of HanGlyph's block 1, >= 1.
         second_block_channels: channels of HanGlyph's block 2, >= 1.
         position_maps: the coordinates beside the image: "paper" (-0.2 to 0.2) or "released" (-0.48 to 0.46 at 48

@@ -31,9 +31,8 @@ class HybridBank(CharacterBank):
 
     def __init__(self, encoder: nn.Module, config: GlyphCrmConfig) -> None:
         hidden = config.hidden_size
-        super().__init__(
-            encoder, config.num_glyphs, config.glyph_shape, 3 * hidden, adapted_parts=adapted_parts(config)
-        )
+        sizes = (config.num_glyphs, config.glyph_shape, 3 * hidden)
+        super().__init__(encoder, *sizes, adaptive=config.adaptive_gradients)
         self.config = config
         self.word_embeddings = nn.Embedding(config.vocab_size, hidden, padding_idx=config.pad_token_id)
         self.fusion_linear = nn.Linear(2 * hidden, hidden)
@@ -65,9 +64,4 @@ class HybridBank(CharacterBank):
         return torch.cat([fused, skipped], dim=-1)
 
 
-def adapted_parts(config: GlyphCrmConfig) -> int:
-    """Of how many parts of a bank's vectors the gradients are adapted: none, or R, G1 and G2."""
-    return 3 if config.adaptive_gradients else 0
-
-
-__all__ = ["HybridBank", "adapted_parts"]
+__all__ = ["HybridBank"]

@@ -34,7 +34,7 @@ from .character_model import rate_groups
 from .checks import check_inputs
 from .configuration_glyph_crm import GlyphCrmConfig
 from .han_glyph import HanGlyph, glyph_parts
-from .hybrid_bank import HybridBank, adapted_parts
+from .hybrid_bank import HybridBank
 from .task_heads import (
     ForMaskedLM,
     ForMultipleChoice,
@@ -59,7 +59,7 @@ class GlyphCrmEmbeddings(PositionedEmbeddings):
             self.characters = HybridBank(HanGlyph(config), config)
         else:
             sizes = (config.num_glyphs, config.glyph_shape, 3 * hidden)
-            self.characters = CharacterBank(HanGlyph(config), *sizes, adapted_parts=adapted_parts(config))
+            self.characters = CharacterBank(HanGlyph(config), *sizes, adaptive=config.adaptive_gradients)
         self.position_embeddings = nn.Embedding(config.max_position_embeddings, hidden)
         self.token_type_embeddings = nn.Embedding(config.type_vocab_size, hidden)
         self.LayerNorm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)

@@ -9,7 +9,7 @@ from glyph_crm_tools import NO_DROPOUT, SIZES, build, make_inputs, no_grad
 from hanziformers import GlyphCrmForMaskedLM
 from hanziformers.modeling.adaptive_gradients import BETA, AdaptiveGradients
 
-ROWS, PARTS, HIDDEN = 6, 3, 4
+ROWS, WIDTH = 6, 12
 
 
 def adapted(module, vectors, keys, gradients):
@@ -21,42 +21,37 @@ def adapted(module, vectors, keys, gradients):
 
 @pytest.mark.parametrize("repeated", [False, True])
 def test_equal_to_the_slow_way(repeated):
-    module = AdaptiveGradients(ROWS, PARTS)
-    mean_squares = torch.zeros(ROWS, PARTS)
+    module = AdaptiveGradients(ROWS, WIDTH)
+    mean_squares = torch.zeros(ROWS + 1, WIDTH)
     for step in range(5):
-        keys = torch.tensor([0, 3, 3, 0, 5, 8] if repeated else [0, 3, 5, 8])
-        keys[1 if step % 2 else -2] = 4 if not repeated else 0
-        gradients = torch.randn(len(keys), PARTS * HIDDEN)
-        found = adapted(module, torch.randn(len(keys), PARTS * HIDDEN), keys, gradients)
-        squares = torch.zeros(ROWS, PARTS)
-        for row in range(ROWS):
-            squares[row] = gradients[keys == row].sum(0).view(PARTS, HIDDEN).square().mean(1)
-        mean_squares = BETA * mean_squares + (1 - BETA) * squares / squares.sum(0)
+        keys = torch.tensor([0, 3, 3, 0, 5, 8, 8, 11] if repeated else [0, 3, 5, 8, 11])
+        keys[1 if step % 2 else 2] = 0 if repeated else 4
+        gradients = torch.randn(len(keys), WIDTH)
+        found = adapted(module, torch.randn(len(keys), WIDTH), keys, gradients)
+        squares = torch.zeros(ROWS + 1, WIDTH)
+        for key in set(keys.tolist()):
+            squares[min(key, ROWS)] += gradients[keys == key].sum(0).square()
+        mean_squares = BETA * mean_squares + (1 - BETA) * squares / squares.sum() * WIDTH
         for place, key in enumerate(keys.tolist()):
-            wanted = gradients[place].view(PARTS, HIDDEN)
-            if key < ROWS:
-                seen = mean_squares[mean_squares[:, 0] > 0]
-                wanted = wanted * (seen.mean(0) / mean_squares[key]).sqrt()[:, None]
-            torch.testing.assert_close(found[place], wanted.flatten())
+            factors = (mean_squares.mean() / mean_squares[min(key, ROWS)]).sqrt()
+            torch.testing.assert_close(found[place], gradients[place] * factors)
     torch.testing.assert_close(module.mean_squares, mean_squares)
 
 
-def test_characters_without_a_row_keep_their_gradients():
+def test_characters_without_a_row_are_as_one():
     """Else those of every batch's own would be as long as that of a row which was never seen before."""
-    module, gradients = AdaptiveGradients(ROWS, PARTS), torch.randn(4, PARTS * HIDDEN)
-    vectors, keys = torch.randn(4, PARTS * HIDDEN), torch.tensor([ROWS, ROWS + 3, 2, ROWS + 9])
-    for _ in range(3):
-        found = adapted(module, vectors, keys, gradients)
-        torch.testing.assert_close(found[keys >= ROWS], gradients[keys >= ROWS])
-    alone = AdaptiveGradients(ROWS, PARTS)
-    torch.testing.assert_close(adapted(alone, vectors, keys + ROWS, gradients), gradients)
-    assert not alone.mean_squares.any()
+    module, lengths = AdaptiveGradients(ROWS, WIDTH), torch.zeros(2)
+    for step in range(3000):
+        keys = torch.tensor([0, 1, 2, 3, 4, 5, ROWS + 7 * step])
+        squares = adapted(module, torch.zeros(7, WIDTH), keys, torch.randn(7, WIDTH)).square().mean(1)
+        lengths += torch.stack([squares[:-1].mean(), squares[-1]]) * (step >= 1000)
+    torch.testing.assert_close(lengths[1], lengths[0], rtol=0.1, atol=0)
 
 
 def test_the_scale_of_the_loss_changes_nothing():
-    modules = [AdaptiveGradients(ROWS, PARTS) for _ in range(2)]
+    modules = [AdaptiveGradients(ROWS, WIDTH) for _ in range(2)]
     for scale in (1.0, 2.0**16, 2.0**5):
-        keys, gradients = torch.randperm(ROWS)[:4], torch.randn(4, PARTS * HIDDEN)
+        keys, gradients = torch.randperm(ROWS)[:4], torch.randn(4, WIDTH)
         found = [
             adapted(module, torch.zeros_like(gradients), keys, gradients * times) / times
             for module, times in zip(modules, (1.0, scale), strict=True)
@@ -64,55 +59,56 @@ def test_the_scale_of_the_loss_changes_nothing():
         torch.testing.assert_close(found[0], found[1])
 
 
-def test_frequent_and_rare_rows_move_as_under_adam():
-    """Adapted gradients have the proportions in which Adam moves a table's rows."""
+def test_values_of_frequent_and_rare_rows_move_as_under_adam():
+    """Adapted gradients have the proportions in which Adam moves a table's rows, and their values."""
     rows, width = 60, 8
+    sizes = torch.logspace(0, -2, width)
     chances = torch.logspace(0, -1.5, rows)
-    module = AdaptiveGradients(rows, 1)
+    module = AdaptiveGradients(rows, width)
     table = torch.nn.Parameter(torch.zeros(rows, width))
     adam = torch.optim.Adam([table], lr=1.0, betas=(0.0, BETA), eps=1e-12)
-    moved = {"adam": torch.zeros(rows), "adapted": torch.zeros(rows), "plain": torch.zeros(rows)}
+    moved = {name: torch.zeros(rows, width) for name in ("adam", "adapted", "plain")}
     for step in range(3000):
         keys = (torch.rand(rows) < chances).nonzero().flatten()
-        gradients = torch.randn(len(keys), width) * 10
+        gradients = torch.randn(len(keys), width) * 10 * sizes
         before = table.detach().clone()
         table.grad = torch.zeros(rows, width).index_add(0, keys, gradients)
         adam.step()
         ours = adapted(module, torch.zeros(len(keys), width), keys, gradients)
         if step >= 1000:
-            moved["adam"] += (table.detach() - before).square().mean(1)
-            moved["adapted"].index_add_(0, keys, ours.square().mean(1))
-            moved["plain"].index_add_(0, keys, gradients.square().mean(1))
-    shares = {name: rows * value / value.sum() for name, value in moved.items()}
+            moved["adam"] += (table.detach() - before).square()
+            moved["adapted"].index_add_(0, keys, ours.square())
+            moved["plain"].index_add_(0, keys, gradients.square())
+    shares = {name: value / value.mean() for name, value in moved.items()}
     assert (shares["adapted"] - shares["adam"]).abs().mean() < 0.1
     assert (shares["plain"] - shares["adam"]).abs().mean() > 0.5
     torch.testing.assert_close(moved["adapted"].sum(), moved["plain"].sum(), rtol=0.1, atol=0)  # the length as a whole
 
 
 def test_gradients_that_overflowed_leave_no_trace():
-    module, keys = AdaptiveGradients(ROWS, PARTS), torch.arange(3)
-    adapted(module, torch.randn(3, PARTS * HIDDEN), keys, torch.randn(3, PARTS * HIDDEN))
+    module, keys = AdaptiveGradients(ROWS, WIDTH), torch.arange(3)
+    adapted(module, torch.randn(3, WIDTH), keys, torch.randn(3, WIDTH))
     before = module.mean_squares.clone()
-    gradients = torch.randn(3, PARTS * HIDDEN)
-    gradients[1, 2] = float("inf")  # in the first part
-    assert not adapted(module, torch.randn(3, PARTS * HIDDEN), keys, gradients).isfinite().all()
-    torch.testing.assert_close(module.mean_squares[:, 0], before[:, 0] * BETA)
+    gradients = torch.randn(3, WIDTH)
+    gradients[1, 2] = float("inf")
+    assert not adapted(module, torch.randn(3, WIDTH), keys, gradients).isfinite().all()
+    torch.testing.assert_close(module.mean_squares, before * BETA)
     assert module.mean_squares.isfinite().all()
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_keeps_small_squares(dtype):
-    module, keys = AdaptiveGradients(ROWS, PARTS).to(dtype), torch.arange(3)
-    gradients = torch.full((3, PARTS * HIDDEN), 1e-4, dtype=dtype)
-    found = adapted(module, torch.randn(3, PARTS * HIDDEN).to(dtype), keys, gradients)
+    module, keys = AdaptiveGradients(ROWS, WIDTH).to(dtype), torch.arange(3)
+    gradients = torch.full((3, WIDTH), 1e-4, dtype=dtype)
+    found = adapted(module, torch.randn(3, WIDTH).to(dtype), keys, gradients)
     assert found.dtype == dtype
-    torch.testing.assert_close(found, gradients)
+    torch.testing.assert_close(found, gradients * (3 / (ROWS + 1)) ** 0.5, rtol=1e-2, atol=0)  # of so many of all rows
     assert module.mean_squares.dtype == torch.float32
 
 
 def test_no_gradient_gives_no_gradient():
-    module, keys = AdaptiveGradients(ROWS, PARTS), torch.arange(3)
-    zeros = torch.zeros(3, PARTS * HIDDEN)
+    module, keys = AdaptiveGradients(ROWS, WIDTH), torch.arange(3)
+    zeros = torch.zeros(3, WIDTH)
     assert torch.equal(adapted(module, zeros, keys, zeros), zeros)
 
 
@@ -172,8 +168,11 @@ def test_rows_that_are_added_start_anew(model):
     bank = model.base_model.embeddings.characters
     before = bank.adaptive.mean_squares.clone()
     bank.resize(SIZES["glyph_vocab_size"] + 2)
-    assert torch.equal(bank.adaptive.mean_squares[:-2], before)
-    assert not bank.adaptive.mean_squares[-2:].any()
+    assert torch.equal(bank.adaptive.mean_squares[:-3], before[:-1])
+    assert not bank.adaptive.mean_squares[-3:-1].any()
+    assert torch.equal(bank.adaptive.mean_squares[-1], before[-1])
+    bank.resize(4)
+    assert torch.equal(bank.adaptive.mean_squares, torch.cat([before[:4], before[-1:]]))
 
 
 def test_a_compiled_model_has_the_same_gradients(model):

@@ -8,8 +8,9 @@ becomes, value by value,
     g * sqrt(mean(v) / v)      v <- BETA v + (1 - BETA) s      s = g^2 / (sum of the characters' mean(g^2) in the batch)
 
 with s = 0 for a character that the batch does not have, and mean(v) over all values of all rows, so that gradients as a
-whole keep about their length. s is a share: it does not depend on the scale of a loss. Characters without a row have
-one v together, as they would share the row of [UNK] in a table.
+whole keep about their length once all characters were seen, and before that are shorter. s is a share: it does not
+depend on the scale of a loss, and takes batches to be about equally large. v counts as SMALLEST of its mean at least,
+as what is smaller is rounding. Characters without a row have one v together, as they have one row in a table, [UNK]'s.
 
 Axes: N characters, n vectors of D values, U distinct keys.
 """
@@ -24,6 +25,7 @@ from .feature_norm import keep_wide
 from .tracing import is_exported
 
 BETA = 0.999  # as Adam's second
+SMALLEST = 1e-16  # the square of Adam's epsilon, but of the mean
 EXPORT_HINT = (
     "a graph of a model in training would lose adaptive_gradients, which looks at gradients: call model.eval() before "
     "it is traced or exported, or load the model with adaptive_gradients=False"
@@ -75,24 +77,27 @@ class AdaptiveGradients(nn.Module):
         """Sizes."""
         return f"{len(self.mean_squares) - 1}, {self.mean_squares.shape[1]}"
 
-    @torch.no_grad()
     def _adapt(self, keys: Tensor, gradients: Tensor) -> Tensor:
-        """Notes the gradients [n, D] of vectors with keys [n], and gives them their lengths, [n, D]."""
+        """Gradients [n, D] of vectors with keys [n] -> [n, D]."""
         wide = gradients.float()
+        return (wide * self._factors(keys, wide)).to(gradients.dtype)
+
+    @torch.no_grad()
+    def _factors(self, keys: Tensor, gradients: Tensor) -> Tensor:
+        """Notes gradients [n, D] of vectors with keys [n]; what they are to be multiplied with, [n, D]."""
         distinct, places = keys.unique(return_inverse=True)  # [U], [n]
-        squares = wide.new_zeros(len(distinct), wide.shape[1]).index_add_(0, places, wide).square_()  # [U, D]
+        squares = gradients.new_zeros(len(distinct), gradients.shape[1]).index_add_(0, places, gradients).square_()
         total = squares.mean(1).sum()
         # gradients that overflowed, as under a loss scale that is too large, are no part of what was seen
         shares = torch.where(total.isfinite() & (total > 0), squares / total, 0.0)
         ids = distinct.clamp(max=len(self.mean_squares) - 1)
         self.mean_squares.mul_(BETA).index_add_(0, ids, (1 - BETA) * shares.to(self.mean_squares.dtype))
-        own = self.mean_squares[ids]
-        factors = torch.where(own > 0, (self.mean_squares.mean() / own).sqrt(), 1.0)
-        return (wide * factors[places]).to(gradients.dtype)
+        own, mean = self.mean_squares[ids], self.mean_squares.mean()
+        return torch.where(own > 0, (mean / own.clamp(min=SMALLEST * mean)).sqrt(), 1.0)[places]
 
     def _apply(self, fn, recurse: bool = True) -> "AdaptiveGradients":  # noqa: ANN001
         """As torch, but v keeps its dtype: half precision would lose small ones."""
         return keep_wide(self, partial(super()._apply, fn, recurse))
 
 
-__all__ = ["BETA", "EXPORT_HINT", "AdaptiveGradients"]
+__all__ = ["BETA", "EXPORT_HINT", "SMALLEST", "AdaptiveGradients"]

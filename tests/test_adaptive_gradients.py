@@ -41,10 +41,11 @@ def test_equal_to_the_slow_way(repeated):
 def test_characters_without_a_row_are_as_one():
     """Else those of every batch's own would be as long as that of a row which was never seen before."""
     module, lengths = AdaptiveGradients(ROWS, WIDTH), torch.zeros(2)
+    sizes = torch.tensor([1.0] * ROWS + [30.0] * 4)[:, None]
     for step in range(3000):
-        keys = torch.tensor([0, 1, 2, 3, 4, 5, ROWS + 7 * step])
-        squares = adapted(module, torch.zeros(7, WIDTH), keys, torch.randn(7, WIDTH)).square().mean(1)
-        lengths += torch.stack([squares[:-1].mean(), squares[-1]]) * (step >= 1000)
+        keys = torch.cat([torch.arange(ROWS), ROWS + 7 * step + torch.arange(4)])
+        squares = adapted(module, torch.zeros(len(keys), WIDTH), keys, torch.randn(len(keys), WIDTH) * sizes).square()
+        lengths += torch.stack([squares[:ROWS].mean(), squares[ROWS:].sum() / WIDTH]) * (step >= 1000)
     torch.testing.assert_close(lengths[1], lengths[0], rtol=0.1, atol=0)
 
 
@@ -104,6 +105,38 @@ def test_half_precision_keeps_small_squares(dtype):
     assert found.dtype == dtype
     torch.testing.assert_close(found, gradients * (3 / (ROWS + 1)) ** 0.5, rtol=1e-2, atol=0)  # of so many of all rows
     assert module.mean_squares.dtype == torch.float32
+
+
+@pytest.mark.parametrize("size", [1e-14, 1e-19, 1e-30])
+def test_gradients_that_are_rounding_stay_small(size):
+    module, keys = AdaptiveGradients(ROWS, WIDTH), torch.arange(ROWS)
+    sizes = torch.tensor([1.0] * (ROWS - 1) + [size])[:, None]
+    for _ in range(20):
+        found = adapted(module, torch.zeros(ROWS, WIDTH), keys, torch.randn(ROWS, WIDTH) * sizes)
+    assert found[:-1].abs().mean() > 0.1
+    assert found[-1].abs().max() < 1e-5
+
+
+def test_a_row_that_was_not_seen_for_long_may_have_no_gradient():
+    """In float32 a v decays to a number that decays no more."""
+    module, keys = AdaptiveGradients(ROWS, WIDTH), torch.arange(ROWS)
+    module.mean_squares.fill_(1.0)[1].fill_(7e-43)
+    gradients = torch.randn(ROWS, WIDTH)
+    gradients[1] = 0
+    found = adapted(module, torch.zeros(ROWS, WIDTH), keys, gradients)
+    assert found.isfinite().all()
+    assert not found[1].any()
+
+
+def test_gradients_of_gradients_take_the_factors_as_constants():
+    module, keys = AdaptiveGradients(ROWS, WIDTH), torch.arange(ROWS)
+    vectors = torch.randn(ROWS, WIDTH, dtype=torch.float64, requires_grad=True)
+    weights = torch.rand(ROWS, WIDTH, dtype=torch.float64)
+    (first,) = torch.autograd.grad((module(vectors, keys) ** 3 * weights).sum(), vectors, create_graph=True)
+    factors = (first / (3 * vectors**2 * weights)).detach()
+    (second,) = torch.autograd.grad(first.sum(), vectors)
+    own = (module.mean_squares.mean() / module.mean_squares[:-1]).sqrt()  # of the second way back, through the hook
+    torch.testing.assert_close(second, 6 * vectors * weights * factors * own, check_dtype=False, rtol=1e-4, atol=1e-5)
 
 
 def test_no_gradient_gives_no_gradient():

@@ -37,7 +37,10 @@ class GlyphCrmConfig(BertLikeConfig):
         feature_norm: what happens to the features before those three layers. None is the paper's model: nothing.
             "standard" gives every feature mean 0 and variance 1 over the bank's glyph images, "whiten" all directions
             alike (ZCA), so that no direction is learnt far slower than others. The statistics are saved with the model:
-            "whiten" adds 81 MB to a checkpoint at base size. `feature_norm.py` says more.
+            "whiten" adds 81 MB to a checkpoint at base size. `feature_norm.py` says more. D normed features have a
+            length of about sqrt(D), and so the three layers learn with about 1 / sqrt(D) of the learning rate of the
+            rest ("glyph_linear"), and have long gradients: clipped together (`max_grad_norm`) those of the rest nearly
+            vanish, and Adam's epsilon counts for more; train with max_grad_norm=0, or one that is as much larger.
         feature_norm_epsilon: of the largest variance, above 0 and below 1: a direction is stretched by no more than
             epsilon ** -0.5 relative to the widest. Saved statistics keep theirs until the next estimate.
         feature_norm_images: of how many glyph images the statistics are at most, >= 2: distinct ones, evenly spaced

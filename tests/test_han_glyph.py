@@ -15,6 +15,7 @@ from hanziformers.modeling.han_glyph import (
     GlyphConv,
     HanGlyph,
     correlate,
+    kernel_spectra,
     max_pool,
     position_maps,
 )
@@ -120,6 +121,25 @@ def test_the_way_through_frequencies_is_exact(size, kernel):
         results.append((y.detach(), x.grad, w.grad))
     for found, wanted in zip(results[1], results[0], strict=True):
         torch.testing.assert_close(found, wanted, atol=1e-5 * wanted.abs().max().item(), rtol=0)
+
+
+@pytest.mark.parametrize(("size", "kernel"), [(1, 1), (2, 2), (6, 3), (7, 4), (9, 9)])
+def test_gradients_through_frequencies_have_gradients(size, kernel):
+    """Of images, kernels and spectra, which are complex; alone and together, and by torch.func."""
+    images = torch.randn(3, 2, size, size, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(4, 2, kernel, kernel, dtype=torch.float64, requires_grad=True)
+    spectra = kernel_spectra(weights, size).detach().requires_grad_()
+    for inputs in ((images, weights), (images.detach(), weights), (images, weights.detach())):
+        assert torch.autograd.gradcheck(correlate, inputs)
+        assert torch.autograd.gradgradcheck(correlate, inputs)
+    assert torch.autograd.gradcheck(lambda some: correlate(images, weights, some), spectra)
+    assert torch.autograd.gradgradcheck(lambda some: correlate(images, weights, some), spectra)
+
+    def per_image(way):
+        gradients = torch.func.grad(lambda weights, image: (way(image[None], weights) ** 3).sum())
+        return torch.func.vmap(gradients, (None, 0))(weights, images)
+
+    torch.testing.assert_close(per_image(correlate), per_image(F.conv2d))
 
 
 def test_gradients_are_the_same_both_ways(monkeypatch):

@@ -29,7 +29,7 @@ from .tracing import is_exported, is_traced
 from .vector_table import has_hooks, tensors_of
 
 FFT_KERNEL, FFT_IMAGES = 9, 32  # from this kernel size and number of images on, a CPU is faster through frequencies
-# images that go that way at a time: glibc gives blocks of 32 MB and more back at once, and getting them anew takes time
+# images that go that way at a time: glibc gives blocks of 32 MB and more back at once, and getting others takes time
 FFT_CHUNK = 32  # (forward and backward of an image at base size, two threads: 13 ms, with 128 images 18 ms)
 
 
@@ -91,7 +91,8 @@ class GlyphBlock(nn.Module):
         for conv in self.residual:
             # an adapter in its place takes images alone, and a hook may change the kernels when it is called
             plain = isinstance(conv, GlyphConv) and not is_traced(images) and not has_hooks([conv])
-            spectra.append((kernel_spectra(conv.weight, size),) if plain and conv.prefers_frequencies(images) else ())
+            prefers = plain and conv.prefers_frequencies(images)
+            spectra.append((kernel_spectra(conv.weight, size, size),) if prefers else ())
             size -= self.kernel - 1
         return spectra
 
@@ -274,84 +275,100 @@ def correlate(images: Tensor, kernels: Tensor, spectra: Tensor | None = None) ->
     """What a convolution without padding and stride computes: the inverse transform of the spectra's product.
 
     Args:
-        images: [U, c_in, n, n] float32.
-        kernels: [c, c_in, k, k] float32.
+        images: [U, c_in, h, w] float32.
+        kernels: [c, c_in, k, l] float32.
         spectra: `kernel_spectra` of the kernels, where they are known already.
 
     Returns:
-        [U, c, n-k+1, n-k+1].
+        [U, c, h-k+1, w-l+1].
     """
-    spectra = kernel_spectra(kernels, images.shape[-1]) if spectra is None else spectra
-    return Correlation.apply(images, spectra, images.shape[-1] - kernels.shape[-1] + 1)[0]
+    sides = images.shape[-2:]
+    spectra = kernel_spectra(kernels, *sides) if spectra is None else spectra
+    kept = tuple(side - kernel + 1 for side, kernel in zip(sides, kernels.shape[-2:], strict=True))
+    return Correlation.apply(images, spectra, kept)[0]
 
 
 class Correlation(torch.autograd.Function):
-    """The correlation with a gradient of its own: HanGlyph's backward pass takes three fifths of the time.
+    """The correlation, with a gradient of its own: HanGlyph's backward pass takes 8 ms an image, by autograd's 14.
 
-    Autograd's would transform whole spectra back where half a spectrum says all of a real image, and multiply
-    conjugated views, for which torch has no batched product on a CPU. Gradients of gradients are autograd's.
-    F = n * (n/2+1).
+    (Base size, two threads.) Autograd's transforms whole spectra back where half a spectrum says all of a real image,
+    and multiplies conjugated views, which torch copies first, one frequency at a time. F = h * (w/2+1).
     """
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(images: Tensor, spectra: Tensor, size: int) -> tuple[Tensor, Tensor]:
-        """[U, c_in, n, n], complex [F, c_in, c] and n - k + 1 -> [U, c, n-k+1, n-k+1], and the images' spectra."""
-        left = image_spectra(images, images.shape[-1])
-        return images_of(torch.bmm(left, spectra), images.shape[-1], size), left
+    def forward(images: Tensor, spectra: Tensor, kept: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """[U, c_in, h, w] and complex [F, c_in, c] -> the first `kept` rows and columns, and the images' spectra."""
+        sides = images.shape[-2:]
+        left = image_spectra(images, sides)
+        return images_of(torch.bmm(left, spectra), sides, kept), left
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int], output: tuple[Tensor, Tensor]) -> None:
-        """Keeps what the gradient needs."""
-        images, spectra, ctx.size = inputs
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, tuple[int, int]], output: tuple[Tensor, Tensor]) -> None:
+        """Keeps what the gradients that are needed are made of."""
+        images, spectra, ctx.kept = inputs
+        ctx.sides = images.shape[-2:]
         ctx.mark_non_differentiable(output[1])
-        ctx.save_for_backward(images, spectra, output[1])
+        ctx.set_materialize_grads(False)  # of the images' spectra: as large as they are, and nobody asks for it
+        of_images, of_spectra, _ = ctx.needs_input_grad
+        ctx.save_for_backward(
+            images if of_images and of_spectra else None,
+            spectra if of_images else None,
+            output[1] if of_spectra else None,
+        )
+        ctx.save_for_forward(images, spectra)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, gradient: Tensor | None, _: None) -> tuple[Tensor | None, Tensor | None, None]:
         """Of images: the convolution of the gradient with the kernels; of spectra: a sum over the images."""
         images, spectra, left = ctx.saved_tensors
-        n = images.shape[-1]
-        if torch.is_grad_enabled():  # they will be differentiated, too
-
-            def plain(images: Tensor, spectra: Tensor) -> Tensor:
-                return images_of(torch.bmm(image_spectra(images, n), spectra), n, ctx.size)
-
-            return *torch.func.vjp(plain, images, spectra)[1](gradient), None
-        right = image_spectra(gradient, n).conj_physical_()  # [F, U, c]
         of_images = of_spectra = None
+        if gradient is None:
+            return None, None, None
+        right = image_spectra(gradient, ctx.sides).conj_physical_()  # [F, U, c]
         if ctx.needs_input_grad[0]:
-            of_images = images_of(torch.bmm(right, spectra.mT).conj_physical_(), n, n)
+            of_images = images_of(torch.bmm(right, spectra.mT).conj_physical_(), ctx.sides, ctx.sides)
         if ctx.needs_input_grad[1]:
-            # a column stands for its conjugate, too, but the first, and the last of an even side
-            weights = right.real.new_full((n, n // 2 + 1), 2 / n**2)
-            weights[:, [0, -1] if n % 2 == 0 else [0]] = 1 / n**2
-            right *= weights.view(-1, 1, 1)
-            of_spectra = torch.bmm(left.mT, right).conj_physical_()
+            if torch.is_grad_enabled() and images is not None:  # this gradient's own gradient reaches the images, too
+                left = image_spectra(images, ctx.sides)
+            height, width = ctx.sides
+            # the columns that half a spectrum leaves out repeat all others but the first, and the last of an even side
+            weights = right.real.new_full((height, width // 2 + 1), 2 / (height * width))
+            weights[:, [0, -1] if width % 2 == 0 else [0]] = 1 / (height * width)
+            of_spectra = torch.bmm(left.mT, right * weights.view(-1, 1, 1)).conj_physical_()
         return of_images, of_spectra, None
 
+    @staticmethod
+    def jvp(ctx: Any, images: Tensor | None, spectra: Tensor | None, _: None) -> tuple[Tensor | None, None]:
+        """Tangents of images and of spectra -> that of the correlation, which is linear in both."""
+        saved = ctx.saved_tensors
+        parts = [] if images is None else [(images, saved[1])]
+        parts += [] if spectra is None else [(saved[0], spectra)]
+        return sum(Correlation.apply(*part, ctx.kept)[0] for part in parts), None
 
-def image_spectra(images: Tensor, size: int) -> Tensor:
-    """Images [U, c, n, n] -> their spectra, padded to size x size pixels: complex [F, U, c]."""
-    spectra = torch.fft.rfft2(images, s=(size, size)).flatten(2)  # [U, c, F]
+
+def image_spectra(images: Tensor, sides: Sequence[int]) -> Tensor:
+    """Images [U, c, ...] -> their spectra, padded to sides (h, w): complex [F, U, c]."""
+    spectra = torch.fft.rfft2(images, s=tuple(sides)).permute(2, 3, 0, 1)  # [h, w/2+1, U, c]
     # one matrix product for each frequency; contiguous, or many threads would wait for each other at each of them
-    return spectra.permute(2, 0, 1).contiguous()
+    return spectra.reshape(-1, *spectra.shape[2:]).contiguous()
 
 
-def images_of(spectra: Tensor, size: int, kept: int) -> Tensor:
-    """Spectra [F, U, c] of images of size x size pixels -> their first rows and columns, [U, c, kept, kept].
+def images_of(spectra: Tensor, sides: Sequence[int], kept: Sequence[int]) -> Tensor:
+    """Spectra [F, U, c] of images of sides (h, w) -> their first `kept` rows and columns, [U, c, *kept].
 
     The circular correlation wraps around, but not at the positions that an unpadded convolution has.
     """
-    columns = torch.fft.ifft(spectra.permute(1, 2, 0).unflatten(2, (size, size // 2 + 1)), dim=2)
-    return torch.fft.irfft(columns[:, :, :kept], n=size)[..., :kept]
+    height, width = sides
+    spectra = spectra.reshape(height, width // 2 + 1, *spectra.shape[1:]).permute(2, 3, 0, 1)
+    rows = torch.fft.ifft(spectra, dim=2).narrow(2, 0, kept[0])
+    return torch.fft.irfft(rows, n=width).narrow(3, 0, kept[1])
 
 
-def kernel_spectra(kernels: Tensor, size: int) -> Tensor:
-    """Kernels [c, c_in, k, k] -> their conjugate spectra for images of n x n pixels, complex [n * (n/2+1), c_in, c]."""
-    spectra = torch.fft.rfft2(kernels, s=(size, size)).conj()  # [c, c_in, n, n/2+1]
-    return spectra.flatten(2).permute(2, 1, 0).resolve_conj().contiguous()
+def kernel_spectra(kernels: Tensor, height: int, width: int) -> Tensor:
+    """Kernels [c, c_in, k, l] -> their conjugate spectra for images of h x w pixels, complex [F, c_in, c]."""
+    return image_spectra(kernels, (height, width)).mT.conj().resolve_conj().contiguous()
 
 
 def glyph_parts(model: nn.Module) -> dict[str, list[nn.Module]]:

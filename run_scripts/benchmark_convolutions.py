@@ -75,7 +75,7 @@ def make_forms(block: GlyphBlock, device: str, chunk: int) -> dict[str, Callable
 def spectra_of(block: GlyphBlock, size: int) -> list[tuple[Tensor, ...]]:
     """The spectra of the three kernels, for images of size x size pixels."""
     sides = [size - number * (block.residual[0].kernel_size[0] - 1) for number in range(3)]
-    return [(kernel_spectra(conv.weight, side),) for conv, side in zip(block.residual, sides, strict=True)]
+    return [(kernel_spectra(conv.weight, side, side),) for conv, side in zip(block.residual, sides, strict=True)]
 
 
 def main(argv: list[str] | None = None) -> Compare:

@@ -123,23 +123,52 @@ def test_the_way_through_frequencies_is_exact(size, kernel):
         torch.testing.assert_close(found, wanted, atol=1e-5 * wanted.abs().max().item(), rtol=0)
 
 
-@pytest.mark.parametrize(("size", "kernel"), [(1, 1), (2, 2), (6, 3), (7, 4), (9, 9)])
-def test_gradients_through_frequencies_have_gradients(size, kernel):
-    """Of images, kernels and spectra, which are complex; alone and together, and by torch.func."""
-    images = torch.randn(3, 2, size, size, dtype=torch.float64, requires_grad=True)
-    weights = torch.randn(4, 2, kernel, kernel, dtype=torch.float64, requires_grad=True)
-    spectra = kernel_spectra(weights, size).detach().requires_grad_()
-    for inputs in ((images, weights), (images.detach(), weights), (images, weights.detach())):
-        assert torch.autograd.gradcheck(correlate, inputs)
-        assert torch.autograd.gradgradcheck(correlate, inputs)
-    assert torch.autograd.gradcheck(lambda some: correlate(images, weights, some), spectra)
-    assert torch.autograd.gradgradcheck(lambda some: correlate(images, weights, some), spectra)
+@pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")  # torch's own, of vmap
+@pytest.mark.parametrize(("sides", "kernel"), [((1, 1), (1, 1)), ((2, 3), (2, 2)), ((5, 4), (2, 3)), ((6, 6), (3, 3))])
+def test_derivatives_through_frequencies_are_those_of_a_convolution(sides, kernel):
+    """First and second, of either and of both, by autograd and by torch.func, forward and in batches."""
+    both = (
+        torch.randn(2, 2, *sides, dtype=torch.float64, requires_grad=True),
+        torch.randn(3, 2, *kernel, dtype=torch.float64, requires_grad=True),
+    )
+    images, weights = both
+    tangents = torch.randn_like(images), torch.randn_like(weights)
+    gradients = torch.randn(4, *F.conv2d(*both).shape, dtype=torch.float64)
+    found = []
+    for way in (correlate, F.conv2d):
 
-    def per_image(way):
-        gradients = torch.func.grad(lambda weights, image: (way(image[None], weights) ** 3).sum())
-        return torch.func.vmap(gradients, (None, 0))(weights, images)
+        def loss(*inputs, way=way):
+            return (way(*inputs) ** 3).sum()
 
-    torch.testing.assert_close(per_image(correlate), per_image(F.conv2d))
+        some = [torch.func.jvp(way, both, tangents)[1]]
+        for inputs in (both, (images.detach(), weights), (images, weights.detach())):
+            asked = [one for one in inputs if one.requires_grad]
+            first = torch.autograd.grad(loss(*inputs), asked, create_graph=True)
+            some += [*first, *torch.autograd.grad(sum((one**2).sum() for one in first), asked)]
+        for second in torch.func.hessian(loss, argnums=(0, 1))(*both):
+            some += second
+        some += torch.func.vmap(torch.func.grad(loss, argnums=(0, 1)), (0, None))(images[:, None], weights)
+        some += torch.autograd.grad(way(*both), both, gradients, is_grads_batched=True)
+        found.append(some)
+    for mine, wanted in zip(*found, strict=True):
+        torch.testing.assert_close(mine, wanted)
+
+
+def test_a_gradient_through_frequencies_is_left_as_it_was():
+    images, weights = torch.randn(2, 2, 6, 6, requires_grad=True), torch.randn(3, 2, 3, 3, requires_grad=True)
+    output = correlate(images, weights)
+    for gradient in (torch.randn_like(output), torch.ones(()).expand_as(output)):
+        before = gradient.clone()
+        output.backward(gradient, retain_graph=True)
+        assert torch.equal(gradient, before)
+
+
+def test_spectra_have_gradients_of_their_own():
+    images = torch.randn(2, 2, 5, 4, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(3, 2, 2, 2, dtype=torch.float64)
+    spectra = kernel_spectra(weights, 5, 4).requires_grad_()
+    assert torch.autograd.gradcheck(lambda *inputs: correlate(inputs[0], weights, inputs[1]), (images, spectra))
+    assert torch.autograd.gradgradcheck(lambda *inputs: correlate(inputs[0], weights, inputs[1]), (images, spectra))
 
 
 def test_gradients_are_the_same_both_ways(monkeypatch):
@@ -158,7 +187,7 @@ def test_gradients_are_the_same_both_ways(monkeypatch):
 
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_spectra_of_kernels_are_made_once_for_all_chunks(checkpointing, monkeypatch):
-    """The same vectors and gradients as by direct convolutions, from chunks that a cache holds."""
+    """The same vectors and gradients as by direct convolutions, from chunks that are small enough."""
     count = 2 * FFT_CHUNK + 3
     bank = CharacterBank(build(glyph_size=48), count, (1, 48, 48), 72).train()
     bank.set_glyphs(random_glyphs(count, 48))

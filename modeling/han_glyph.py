@@ -29,14 +29,15 @@ from .tracing import is_exported, is_traced
 from .vector_table import has_hooks, tensors_of
 
 FFT_KERNEL, FFT_IMAGES = 9, 32  # from this kernel size and number of images on, a CPU is faster through frequencies
-# images that go that way at a time: glibc gives blocks of 32 MB and more back at once, and getting others takes time
+# images that go that way at a time: glibc gives blocks of 32 MB and more back at once: to get them again takes time
 FFT_CHUNK = 32  # (forward and backward of an image at base size, two threads: 13 ms, with 128 images 18 ms)
 
 
 class GlyphConv(nn.Conv2d):
     """A convolution that goes through the Fourier transform where that is faster: large kernels on a CPU.
 
-    The 9x9 convolutions are 95 % of HanGlyph's work. Both ways are exact; they differ by rounding (2e-7).
+    The 9x9 convolutions are 95 % of HanGlyph's work. Both ways are exact but for rounding: at base size 3e-7 of the
+    largest value that way, and 2e-6 the direct one.
     `HanGlyph.init_weights` knows the convolutions that it initialises by this class.
     """
 
@@ -44,12 +45,14 @@ class GlyphConv(nn.Conv2d):
         """[U, c_in, n, n] -> [U, c, n', n']; `spectra` are those of the kernels, where they are known already."""
         if spectra is None and not self.prefers_frequencies(images):
             return super().forward(images)
-        return correlate(images, self.weight, spectra) + self.bias[:, None, None]
+        output = correlate(images, self.weight, spectra)
+        return output if self.bias is None else output + self.bias[:, None, None]  # adapters may have none
 
     def prefers_frequencies(self, images: Tensor) -> bool:
         """Whether the Fourier transform is faster for images [U, ...], all that are encoded in a call."""
         return (
-            self.kernel_size[0] >= FFT_KERNEL
+            min(self.kernel_size) >= FFT_KERNEL
+            and (self.stride, self.padding, self.dilation, self.groups) == ((1, 1), (0, 0), (1, 1), 1)
             and images.device.type == "cpu"
             and self.weight.dtype == torch.float32
             and images.dtype in (torch.float32, torch.uint8)  # uint8: as the bank holds them
@@ -151,7 +154,7 @@ class HanGlyph(nn.Module):
         ]
         return torch.tanh(torch.cat(vectors, dim=-1))
 
-    # ---- features that training does not change: a caller may keep them, and reads them anew in every step
+    # ---- features that training does not change: a caller may keep them, and reads them in every step
 
     def fixed_parts(self) -> list[nn.Module]:
         """The modules that make `fixed_features`, this one among them.
@@ -284,8 +287,8 @@ def correlate(images: Tensor, kernels: Tensor, spectra: Tensor | None = None) ->
     """
     sides = images.shape[-2:]
     spectra = kernel_spectra(kernels, *sides) if spectra is None else spectra
-    kept = tuple(side - kernel + 1 for side, kernel in zip(sides, kernels.shape[-2:], strict=True))
-    return Correlation.apply(images, spectra, kept)[0]
+    kept = (side - kernel + 1 for side, kernel in zip(sides, kernels.shape[-2:], strict=True))
+    return Correlation.apply(images, spectra, *kept)[0]
 
 
 class Correlation(torch.autograd.Function):
@@ -298,54 +301,56 @@ class Correlation(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(images: Tensor, spectra: Tensor, kept: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    def forward(images: Tensor, spectra: Tensor, *kept: int) -> tuple[Tensor, Tensor]:
         """[U, c_in, h, w] and complex [F, c_in, c] -> the first `kept` rows and columns, and the images' spectra."""
         sides = images.shape[-2:]
         left = image_spectra(images, sides)
-        return images_of(torch.bmm(left, spectra), sides, kept), left
+        output = images_of(torch.bmm(left, spectra), sides, kept)
+        return output.clone(memory_format=torch.contiguous_format), left  # no view: those cannot be dual numbers
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, tuple[int, int]], output: tuple[Tensor, Tensor]) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
         """Keeps what the gradients that are needed are made of."""
-        images, spectra, ctx.kept = inputs
+        images, spectra, *ctx.kept = inputs
         ctx.sides = images.shape[-2:]
         ctx.mark_non_differentiable(output[1])
         ctx.set_materialize_grads(False)  # of the images' spectra: as large as they are, and nobody asks for it
-        of_images, of_spectra, _ = ctx.needs_input_grad
+        of_images, of_spectra, *_ = ctx.needs_input_grad
+        # empty ones and not None, and as many for both: torch.func.vmap counts on it
         ctx.save_for_backward(
-            images if of_images and of_spectra else None,
-            spectra if of_images else None,
-            output[1] if of_spectra else None,
+            images if of_images and of_spectra else images.new_empty(0),
+            spectra if of_images else spectra.new_empty(0),
+            output[1] if of_spectra else output[1].new_empty(0),
         )
-        ctx.save_for_forward(images, spectra)
+        ctx.save_for_forward(images, spectra, output[1])
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor | None, _: None) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, gradient: Tensor | None, _: None) -> tuple[Tensor | None, Tensor | None, None, None]:
         """Of images: the convolution of the gradient with the kernels; of spectra: a sum over the images."""
         images, spectra, left = ctx.saved_tensors
         of_images = of_spectra = None
         if gradient is None:
-            return None, None, None
+            return None, None, None, None
         right = image_spectra(gradient, ctx.sides).conj_physical_()  # [F, U, c]
         if ctx.needs_input_grad[0]:
             of_images = images_of(torch.bmm(right, spectra.mT).conj_physical_(), ctx.sides, ctx.sides)
         if ctx.needs_input_grad[1]:
-            if torch.is_grad_enabled() and images is not None:  # this gradient's own gradient reaches the images, too
+            if torch.is_grad_enabled() and ctx.needs_input_grad[0]:  # gradients of this one reach the images, too
                 left = image_spectra(images, ctx.sides)
             height, width = ctx.sides
             # the columns that half a spectrum leaves out repeat all others but the first, and the last of an even side
             weights = right.real.new_full((height, width // 2 + 1), 2 / (height * width))
             weights[:, [0, -1] if width % 2 == 0 else [0]] = 1 / (height * width)
             of_spectra = torch.bmm(left.mT, right * weights.view(-1, 1, 1)).conj_physical_()
-        return of_images, of_spectra, None
+        return of_images, of_spectra, None, None
 
     @staticmethod
-    def jvp(ctx: Any, images: Tensor | None, spectra: Tensor | None, _: None) -> tuple[Tensor | None, None]:
+    def jvp(ctx: Any, images: Tensor | None, spectra: Tensor | None, *_: None) -> tuple[Tensor | None, None]:
         """Tangents of images and of spectra -> that of the correlation, which is linear in both."""
         saved = ctx.saved_tensors
         parts = [] if images is None else [(images, saved[1])]
         parts += [] if spectra is None else [(saved[0], spectra)]
-        return sum(Correlation.apply(*part, ctx.kept)[0] for part in parts), None
+        return sum(Correlation.apply(*part, *ctx.kept)[0] for part in parts), None
 
 
 def image_spectra(images: Tensor, sides: Sequence[int]) -> Tensor:

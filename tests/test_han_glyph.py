@@ -3,6 +3,7 @@
 import pytest
 import torch
 from glyph_crm_tools import SIZES, random_glyphs
+from torch.autograd import forward_ad
 from torch.nn import functional as F
 from torch.nn.utils import prune
 
@@ -126,7 +127,7 @@ def test_the_way_through_frequencies_is_exact(size, kernel):
 @pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")  # torch's own, of vmap
 @pytest.mark.parametrize(("sides", "kernel"), [((1, 1), (1, 1)), ((2, 3), (2, 2)), ((5, 4), (2, 3)), ((6, 6), (3, 3))])
 def test_derivatives_through_frequencies_are_those_of_a_convolution(sides, kernel):
-    """First and second, of either and of both, by autograd and by torch.func, forward and in batches."""
+    """First and second, of either and of both; by autograd and torch.func, of batches and of an ensemble, forward."""
     both = (
         torch.randn(2, 2, *sides, dtype=torch.float64, requires_grad=True),
         torch.randn(3, 2, *kernel, dtype=torch.float64, requires_grad=True),
@@ -148,6 +149,10 @@ def test_derivatives_through_frequencies_are_those_of_a_convolution(sides, kerne
         for second in torch.func.hessian(loss, argnums=(0, 1))(*both):
             some += second
         some += torch.func.vmap(torch.func.grad(loss, argnums=(0, 1)), (0, None))(images[:, None], weights)
+        some += torch.autograd.grad((torch.func.vmap(way, (None, 0))(images, weights[:, None]) ** 3).sum(), both)
+        with forward_ad.dual_level():
+            dual = way(*(forward_ad.make_dual(*pair) for pair in zip(both, tangents, strict=True)))
+            some.append(forward_ad.unpack_dual(dual).tangent)
         some += torch.autograd.grad(way(*both), both, gradients, is_grads_batched=True)
         found.append(some)
     for mine, wanted in zip(*found, strict=True):
@@ -183,6 +188,37 @@ def test_gradients_are_the_same_both_ways(monkeypatch):
     for name, wanted in found[1].items():
         assert wanted.any()
         torch.testing.assert_close(found[0][name], wanted, atol=1e-5 * wanted.abs().max().item(), rtol=0)
+
+
+@pytest.mark.parametrize("use_dora", [False, True])
+def test_adapters_on_a_large_convolution_are_the_same_both_ways(use_dora, monkeypatch):
+    """Peft makes them as convolutions of the same class, without biases."""
+    peft = pytest.importorskip("peft")
+    targets = ["block1.residual.0", "block1.residual.1"]
+    model = build(glyph_size=48)
+    peft.inject_adapter_in_model(peft.LoraConfig(r=2, target_modules=targets, use_dora=use_dora), model)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    images = random_glyphs(FFT_IMAGES, 48).float() / 255
+    found = []
+    for limit in (FFT_IMAGES, 10**9):
+        monkeypatch.setattr(han_glyph, "FFT_IMAGES", limit)
+        model.zero_grad()
+        vectors = model(images)
+        vectors.square().sum().backward()
+        found.append([vectors.detach(), *(p.grad.clone() for p in model.parameters() if p.grad is not None)])
+    assert len(found[0]) > 4
+    for mine, wanted in zip(*found, strict=True):
+        torch.testing.assert_close(mine, wanted, atol=5e-5 * wanted.abs().max().item(), rtol=0)
+
+
+@pytest.mark.parametrize("changed", [{"stride": 2}, {"padding": 4}, {"dilation": 2}, {"groups": 2}])
+def test_other_convolutions_go_the_direct_way(changed):
+    conv = GlyphConv(2, 4, 9, **changed)
+    images = torch.rand(FFT_IMAGES, 2, 24, 24)
+    with torch.no_grad():
+        torch.testing.assert_close(conv(images)[:2], conv(images[:2]))
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])

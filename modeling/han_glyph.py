@@ -29,8 +29,8 @@ from .tracing import is_exported, is_traced
 from .vector_table import has_hooks, tensors_of
 
 FFT_KERNEL, FFT_IMAGES = 9, 32  # from this kernel size and number of images on, a CPU is faster through frequencies
-# images that go that way at a time: glibc gives blocks of 32 MB and more back at once: to get them again takes time
-FFT_CHUNK = 32  # (forward and backward of an image at base size, two threads: 13 ms, with 128 images 18 ms)
+# images that go that way at a time: glibc gives blocks of 32 MB and more back at once, and to get them again takes time
+FFT_CHUNK = 32  # run_scripts/benchmark_convolutions.py --chunks compares others
 
 
 class GlyphConv(nn.Conv2d):
@@ -292,10 +292,10 @@ def correlate(images: Tensor, kernels: Tensor, spectra: Tensor | None = None) ->
 
 
 class Correlation(torch.autograd.Function):
-    """The correlation, with a gradient of its own: HanGlyph's backward pass takes 8 ms an image, by autograd's 14.
+    """The correlation, with a gradient of its own that takes less time than autograd's.
 
-    (Base size, two threads.) Autograd's transforms whole spectra back where half a spectrum says all of a real image,
-    and multiplies conjugated views, which torch copies first, one frequency at a time. F = h * (w/2+1).
+    Autograd's transforms whole spectra back where half a spectrum says all of a real image, and multiplies conjugated
+    views, which torch copies first, one frequency at a time. F = h * (w/2+1).
     """
 
     generate_vmap_rule = True

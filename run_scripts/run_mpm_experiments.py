@@ -49,7 +49,6 @@ SYSTEMS = {
     "-w/o CM-Atten": {"config_overrides": "cross_modality=false"},
     "-w/o Pre-training": {"glyph_encoder": "random", "phonetic_encoder": "random"},
 }
-SAMPLE = "train.jsonl"  # in the folder of a run on less training data
 SIZES = (10, 20, 50, 100)  # per cent of the training data, Table 6
 PUBLISHED = {  # precision, recall, F1 in the paper, with bert-base-chinese: Tables 3 and 4
     ("Resume", BASELINE): (0.9575, 0.9528, 0.9551),
@@ -89,9 +88,13 @@ class MpmExperiments(Experiments):
         """One training."""
         options: dict[str, Any] = {"model_type": "mpm_cner", **SYSTEMS[run.system]}
         options["config_overrides"] = self.overrides(options.pop("config_overrides", ""))
-        train_file = run.data.train if run.percent == 100 else str(folder / SAMPLE)
+        train_file = run.data.train if run.percent == 100 else str(self._sample(folder))
         options |= {"train_file": train_file, "test_file": run.data.test}
         return [Stage("run_ner.py", {**options, "validation_file": run.data.validation})]
+
+    def _sample(self, folder: Path) -> Path:
+        """Where a run on less training data has it; named by its seed, so that the page tells a run of another."""
+        return folder / f"train-{self.args.sample_seed}.jsonl"
 
     def _write_sample(self, run: Run, folder: Path) -> None:
         """A part of the training data; it is nested in every larger one, and the same for all systems and seeds."""
@@ -99,7 +102,7 @@ class MpmExperiments(Experiments):
         order = np.random.default_rng(self.args.sample_seed).permutation(len(rows))
         chosen = np.sort(order[: max(1, round(len(rows) * run.percent / 100))])
         folder.mkdir(parents=True, exist_ok=True)
-        write_json_lines(folder / SAMPLE, rows.select(chosen).to_list())
+        write_json_lines(self._sample(folder), rows.select(chosen).to_list())
 
     def scores(
         self, system: str, data: Data, percent: int = 100, chosen: Sequence[bool] | None = None

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def started(monkeypatch):
         characters = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"他在长江北京上海"]
         (folder / "vocab.txt").write_text("\n".join(characters), encoding="utf-8")
         (folder / "config.json").write_text('{"model_type": "bert"}')
+        (folder / "README.md").write_text(f"python run_scripts/run_ner.py {shlex.join(command[2:])}")
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(subprocess, "run", run)
@@ -116,10 +118,12 @@ def test_a_failed_run_names_its_log(monkeypatch, tmp_path, data):
 
 def test_a_finished_run_keeps_the_sample_that_it_was_trained_on(started, tmp_path, data):
     options = ["--seeds", "1", "--tables", "sizes"]
-    run_experiments(tmp_path, data, *options)
-    files = sorted((tmp_path / "runs").glob("*/train.jsonl"))
+    assert "Finished before" not in run_experiments(tmp_path, data, *options)
+    files = sorted((tmp_path / "runs").glob("*/train-0.jsonl"))
     before, count = [file.read_text(encoding="utf-8") for file in files], len(started)
     assert len(files) == 6
-    run_experiments(tmp_path, data, *options, "--sample_seed", "5")
+    text = run_experiments(tmp_path, data, *options, "--sample_seed", "5")
+    note = re.search(r"Finished before, with another --train_file \(see their README.md\): (.*)\.\n", text)[1]
+    assert sorted(note.split(", ")) == [file.parent.name for file in files]
     assert [file.read_text(encoding="utf-8") for file in files] == before
     assert len(started) == count

@@ -196,10 +196,7 @@ class Experiments(ABC):
             for place, script, options, steps in self._commands(run):
                 for name in other_options(place, script, [*as_flags(options), *steps]):
                     found.setdefault(name, []).append(place.relative_to(self.args.output_dir).as_posix())
-        return [
-            f"Finished before, with another --{name} (see their README.md): {', '.join(of)}."
-            for name, of in found.items()
-        ]
+        return finished_before(found)
 
     def further_options(self, run: Run) -> list[str]:
         """Options of a run's trainings that stand behind its own, and win over them; by default `options`."""

@@ -1,17 +1,18 @@
 """Pre-trains models side by side, with the controls that a claim about glyph images needs, and compares their losses.
 
     python run_scripts/compare_pretraining.py --output_dir outputs/pretraining --seeds 1 2 3 --jobs 2 \
-        --arm bert_untied bert_untied_20x glyph_crm glyph_crm_whiten_3x glyph_crm_whiten_3x_permuted \
+        --arm bert_untied bert_untied_5x glyph_crm glyph_crm_whiten_0.03x glyph_crm_whiten_0.03x_permuted \
         --glyph_overrides glyph_size=24,first_block_channels=8,second_block_channels=64 \
         --train_files 'corpus/*.jsonl.gz' --validation_files 'corpus/*.valid.jsonl.gz' --max_steps 2000 ...
 
 An arm is BASE[_Nx][_cnnNx][_adaptive][_permuted|_random]. Bases are bert_tied, bert_untied, bert_frozen_table (untied),
 glyph_crm, glyph_crm_frozen (its CNN is), pixels (no CNN: the linears read the pixels); the last three also with
 _standard or _whiten (their features are). _Nx gives N times the learning rate to what makes the vectors of characters:
-BERT's table, GlyphCRM's linears; _cnnNx to GlyphCRM's CNN. _adaptive divides the gradient of a character by its running
-root mean square (`GlyphCrmConfig.adaptive_gradients`). _permuted permutes the glyph images between characters, _random
-replaces them by random ones, both by the run's seed: a model that is no worse with them learns nothing from what the
-images show. --run NAME=MODEL_TYPE[:config overrides] is a run of your own. Options that this script does not have go to
+BERT's table, GlyphCRM's linears (which learn well with about 1 / sqrt(D), where they read D normed features); _cnnNx to
+GlyphCRM's CNN. _adaptive divides the gradient of a character by its running root mean square
+(`GlyphCrmConfig.adaptive_gradients`). _permuted permutes the glyph images between characters, _random replaces them by
+random ones, both by the run's seed: a model that is no worse with them learns nothing from what the images show.
+--run NAME=MODEL_TYPE[:config overrides] is a run of your own. Options that this script does not have go to
 run_pretraining.py, such as --withhold 0.05 (characters withheld from training), --rare_below 10, --max_characters
 1000000 (little text).
 
@@ -120,7 +121,7 @@ def arm(name: str) -> Run:
     found = ARM.fullmatch(name)
     if not found:
         raise ValueError(
-            f"--arm {name} is not known; give {ARMS}, e.g. glyph_crm_whiten_3x_permuted; bases are {', '.join(BASES)}"
+            f"--arm {name} is not known; give {ARMS}, e.g. pixels_whiten_0.03x_permuted; bases are {', '.join(BASES)}"
         )
     base, times, times_cnn, adaptive, control = found.groups()
     model_type, overrides, part, rates = BASES[base]

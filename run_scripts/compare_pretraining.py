@@ -8,10 +8,11 @@
 An arm is BASE[_Nx][_cnnNx][_adaptive][_permuted|_random]. Bases are bert_tied, bert_untied, bert_frozen_table (untied),
 glyph_crm, glyph_crm_frozen (its CNN is), pixels (no CNN: the linears read the pixels); the last three also with
 _standard or _whiten (their features are). _Nx gives N times the learning rate to what makes the vectors of characters:
-BERT's table, GlyphCRM's linears (about 1 / sqrt(D) for D normed features, see `GlyphCrmConfig`); _cnnNx to GlyphCRM's CNN. _adaptive divides the gradient of a character by its running root mean square
+BERT's table, GlyphCRM's linears (about 1 / sqrt(D) for D normed features, see `GlyphCrmConfig`); _cnnNx to GlyphCRM's
+CNN. _adaptive divides the gradient of a character by its running root mean square
 (`GlyphCrmConfig.adaptive_gradients`). _permuted permutes the glyph images between characters, _random replaces them by
-random ones, both by the run's seed: a model that is no worse with them learns nothing from what the images show.
---run NAME=MODEL_TYPE[:config overrides] is a run of your own. Options that this script does not have go to
+random ones, both by the run's seed: a model that is no worse with them learns nothing from what the images show. --run
+NAME=MODEL_TYPE[:config overrides] is a run of your own. Options that this script does not have go to
 run_pretraining.py, such as --withhold 0.05 (characters withheld from training), --rare_below 10, --max_characters
 1000000 (little text).
 
